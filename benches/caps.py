@@ -35,6 +35,7 @@ from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, Leaf
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_CLOCK, MAX_DELETED_RANGES, MAX_VECTOR_CLIENTS, Insertion
 from yp2p.transport.link import Link, LinkClosed
+from yp2p.trust.purges import MAX_ENTRIES, Outcome, Seen, make_answer, make_request
 from yp2p.trust.statements import Role, Signer
 
 BAR_MS = 250.0
@@ -157,6 +158,15 @@ def _documents(count: int, size: int) -> tuple[tuple[DocumentID, bytes], ...]:
     return tuple((DocumentID(os.urandom(16)), bytes(size)) for _ in range(count))
 
 
+def _purge_news(folder: FolderID) -> Message:
+    """As many requests and answers as there are in a message, each of a device that nobody knows."""
+    identity = Identity(os.urandom(32))
+    entries = {EntryID(os.urandom(16)): Seen(True, b"\x00") for _ in range(MAX_ENTRIES)}
+    requests = [make_request(identity, folder, os.urandom(16), entries).body for _ in range(16)]
+    answers = [make_answer(identity, folder, os.urandom(16), Outcome.DONE).body for _ in range(256)]
+    return messages.PurgeNews(folder, tuple(requests), tuple(answers))
+
+
 @dataclass(frozen=True, slots=True)
 class _Room:
     """What the messages are about."""
@@ -196,6 +206,7 @@ def link_cases(room: _Room) -> Iterator[Case]:
     yield "acks", [messages.Ack(folder, _leaves(4096))] * 10
     yield "keep queries", [messages.KeepQuery(folder, 1, _leaves(4096))] * 10
     yield "keeping", [messages.Keeping(folder, 1, tuple(entry for entry, _ in _leaves(4096)))] * 10
+    yield "purge news", [_purge_news(folder)] * 4
     yield "pull", [messages.Pull(folder, (room.text,) * messages.MAX_PULL)] * 4
     yield "counted query", [messages.CountedQuery(folder, DeviceID(bytes(32)), (room.text,) * messages.MAX_PULL)] * 4
     yield "documents", [messages.Documents(folder, _documents(1024, 1000))] * 10

@@ -91,6 +91,10 @@ class Trash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 2 << 30
 
 
+# What is done when another device asks to remove the past of files: it is, after a day; a person is asked; it never is.
+PurgeMode = Literal["day", "ask", "refuse"]
+
+
 class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[history]"""
 
@@ -98,6 +102,9 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes: Annotated[
         int, Meta(ge=0, le=1 << 50, description="a whole number of bytes; beyond it older versions are thinned sooner")
     ] = 1 << 30
+    purge: Annotated[
+        PurgeMode, Meta(description="day, ask or refuse: what is done when others ask to remove the past of files")
+    ] = "day"
 
 
 class Scrub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

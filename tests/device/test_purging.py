@@ -71,7 +71,7 @@ async def test_the_past_goes_while_the_daemon_works(tmp_path: Path) -> None:
         assert (plan["versions"], plan["texts"], plan["unchanged"]) == (2, 1, [])
         assert _found(tmp_path), "a preview removes nothing"
         done = await device.purging.purge(str(path), with_file=False)
-        assert done == plan | {"unerased": ""}
+        assert done == plan | {"unerased": "", "asked": []}
         assert _found(tmp_path) == []
         assert path.read_text() == "one\ntwo\n"
         await _saved(device, path, "one\nthree\n")

@@ -45,7 +45,7 @@ def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
         eventually(lambda: bool(_found(one) and _found(two)), 10, "the secret in both histories")
         plan = one.cli("purge", str(one.dir / "a.txt"), "--dry-run")
         assert "2 versions of 1 file will be removed." in plan
-        assert "two: has what it has; run `yp2p purge` there as well." in plan
+        assert "two: asked to do the same, within a day." in plan
         assert _found(one)
         refused = one.run("purge", str(one.dir / "a.txt"))  # nobody answers the question
         assert refused.returncode == 130
@@ -58,8 +58,14 @@ def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
             _save(device, text)
             for other in (one, two):
                 eventually(lambda other=other, text=text: _text(other) == text, 20, text)  # type: ignore[misc]
-        two.cli("purge", str(two.dir), "--yes")
-        assert _found(two) == []
+        status = two.cli("status")
+        assert "one asks to remove the past of a.txt: this device does it when yp2p has run for 24 hours more" in status
+        assert "two: waits." in one.cli("purge")
+        (asked,) = two.call("GET", "/v1/purges")["asked"]
+        two.cli("purge", "--agree", str(asked["number"]))
+        assert _found(two) == [], "also of the version that the other one has written since"
+        eventually(lambda: one.call("GET", "/v1/purges")["asked"][0]["silent"] == [], 10, "the answer")
+        assert "two: done." in one.cli("purge")
         one.stop()
         two.stop()
         assert _found(one) == _found(two) == []
@@ -67,4 +73,4 @@ def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
             device.start()
             device.wait()
             assert _text(device) == "zero\none\ntwo\nthree\n"
-            assert "a.txt" in device.cli("purge") or "all of it" in device.cli("purge")
+            assert "asks to remove the past of a.txt" in device.cli("purge")

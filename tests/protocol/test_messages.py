@@ -51,6 +51,12 @@ ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.Documents, ids, st.lists(st.tuples(ids, st.binary(max_size=9)), max_size=3).map(tuple)),
     st.builds(messages.Ack, ids, leaves),
     st.builds(messages.KeepQuery, ids, u32, leaves),
+    st.builds(
+        messages.PurgeNews,
+        ids,
+        st.lists(st.binary(max_size=9), max_size=3).map(tuple),
+        st.lists(st.binary(max_size=9), max_size=3).map(tuple),
+    ),
     st.builds(messages.ChunkHashesQuery, ids, hashes),
     st.builds(messages.ChunkHashes, ids, hashes, st.lists(hashes, max_size=3).map(b"".join)),
     st.builds(messages.Fetch, ids, st.lists(st.tuples(hashes, firsts, st.integers(0, 99)), max_size=3).map(tuple)),

@@ -21,13 +21,14 @@ from yp2p.documents.text import TextReplica
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import load_log
-from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
+from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.pairing.exchange import Listed, encode_listing
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, Message
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, HASH_BYTES, Leaf
+from yp2p.trust.purges import REQUEST_BYTES, Outcome, Seen, make_answer, make_request
 from yp2p.trust.statements import Role, Signer, StatementHash
 
 OFF = {
@@ -177,6 +178,21 @@ class Grammar:
         return messages.Keeping(
             self.folder.id, self._number(), tuple(self._entry() for _ in range(self.rng.randrange(4)))
         )
+
+    def purge_news(self) -> Message:
+        """Requests and answers that are signed by this member, by nobody, or of another folder."""
+        entries = {self._entry(): Seen(self.rng.random() < 0.7, self.rng.randbytes(self.rng.randrange(40)))}
+        identity = self.rng.choice((self.identity, Identity(self.rng.randbytes(32))))
+        folder = self.folder.id if self.rng.random() < 0.9 else FolderID(self.rng.randbytes(ID_BYTES))
+        request = make_request(identity, folder, self.rng.randbytes(REQUEST_BYTES), entries)
+        known = [asked.request.id for asked in self.folder.observers.purges]
+        answer = make_answer(
+            identity, folder, self.rng.choice([request.id, *known]), self.rng.choice(list(Outcome))
+        )  # fmt: skip
+        bodies = [
+            mutated(self.rng, [body]) if self.rng.random() < 0.2 else body for body in (request.body, answer.body)
+        ]
+        return messages.PurgeNews(self.folder.id, (bodies[0],), (bodies[1],))
 
     def link_check(self) -> Message:
         return messages.LinkCheck(self._number(), self.rng.random() < 0.5)
@@ -339,6 +355,7 @@ PRODUCTIONS: dict[type[Message], Callable[[Grammar], Message]] = {
     messages.Ack: Grammar.ack,
     messages.KeepQuery: Grammar.keep_query,
     messages.Keeping: Grammar.keeping,
+    messages.PurgeNews: Grammar.purge_news,
     messages.LinkCheck: Grammar.link_check,
     messages.LinkChecked: Grammar.link_checked,
     messages.ChunkHashesQuery: Grammar.chunk_hashes_query,

@@ -20,35 +20,58 @@ _MOST_NAMES = 10
 @click.command()
 @click.argument("path", metavar="[FILE | DIR]", required=False, type=click.Path())
 @click.option("--with-file", is_flag=True, help="Delete the file or the directory first, on all devices.")
+@click.option("--here", is_flag=True, help="Do not ask the other devices.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
+@click.option("--agree", type=int, metavar="N", help="Do what request N of another device asks for, now.")
+@click.option("--refuse", type=int, metavar="N", help="Never do what request N asks for.")
 @json_option
-def command(path: str | None, with_file: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Remove the past of FILE, or of all files in DIR, from this device: a password that was saved by mistake.
+def command(
+    path: str | None, with_file: bool, here: bool, dry_run: bool, yes: bool, agree: int | None, refuse: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Remove the past of FILE, or of all files in DIR: a password that was saved by mistake.
 
     Remove it from the file first, and change it: it was on other disks. What the file holds now stays. All its versions
     on this device go, with what is in the trash of it, and nothing brings them back: `yp2p log` has one version then,
-    and there is nothing to undo. A file that was deleted goes as a whole. The other devices have what they have: run it
-    there as well.
+    and there is nothing to undo. A file that was deleted goes as a whole.
 
-    Only an administrator can do that. Without FILE it lists what was purged.
+    The other devices are asked for the same. Each tells its person, and does it after a day in which yp2p ran there,
+    unless somebody refuses. Without FILE the command lists what was purged, who asks for what, and who has not done it.
+
+    Only an administrator can do that.
     """
+    if agree is not None or refuse is not None:
+        if path is not None or (agree is not None and refuse is not None):
+            raise UsageError("give one of --agree N, --refuse N and the FILE or DIR to purge")
+        _answer(agree if agree is not None else refuse, agree=agree is not None, as_json=as_json)
+        return
     if path is None:
-        if with_file or dry_run or yes:
+        if with_file or here or dry_run or yes:
             raise UsageError("name the FILE or DIR to purge; `yp2p purge` alone lists what was purged")
         _list(as_json=as_json)
         return
-    body = {"path": os.path.abspath(path), "with_file": with_file}
+    body = {"path": os.path.abspath(path), "with_file": with_file, "here": here}
     if dry_run or not yes:
         plan = call("POST", "/v1/purge", {**body, "dry_run": True})
         if dry_run:
-            print_json(plan) if as_json else say(*_plan(plan))
+            print_json(plan) if as_json else say(*_plan(plan, here=here))
             return
-        say(*_plan(plan), err=True)
+        say(*_plan(plan, here=here), err=True)
         confirm(f"Purge {plan['path'] or plan['label']}?")
         confirm("Nothing brings it back. Are you sure?")
     answer = call("POST", "/v1/purge", {**body, "dry_run": False})
     print_json(answer) if as_json else say(*_purged(answer))
+
+
+def _answer(number: int | None, *, agree: bool, as_json: bool) -> None:
+    answer = call("POST", "/v1/purge/answer", {"number": number, "agree": agree})
+    if as_json:
+        print_json(answer)
+    elif agree:
+        say(f"Done: what request {answer['number']} asks for is removed from this device.")
+    else:
+        say(f"Refused: this device keeps what request {answer['number']} asks to remove.")
 
 
 def _list(*, as_json: bool) -> None:
@@ -56,26 +79,62 @@ def _list(*, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    if not found:
-        say("Nothing was purged on this device.")
+    if not found["purged"] and not found["asked"]:
+        say("Nothing was purged on this device, and no device asks for it.")
         return
-    rows = [[shown(one["at"]), one["folder"], one["path"] or "(all of it)", _state(one)] for one in found]
-    say(*table(["When", "Folder", "Path", "State"], rows))
+    rows = [[shown(one["at"]), one["folder"], one["path"] or "(all of it)", _state(one)] for one in found["purged"]]
+    if rows:
+        say(*table(["When", "Folder", "Path", "State"], rows))
+    for one in found["asked"]:
+        say(*_request(one))
+
+
+def _request(one: dict[str, Any]) -> list[str]:
+    """A request of this device or of another one, with who has answered what."""
+    files = _names(one["paths"]) if one["paths"] else "files that are not here"
+    who = "This device" if one["is_own"] else one["device"]
+    found = [
+        f"Request {one['number']}: {who} asks to remove the past of {files} in {one['folder']} ({shown(one['at'])})."
+    ]
+    if not one["is_own"]:
+        found.append(f"  This device: {request_state(one)}.")
+    found += [f"  {answer['device']}: {answer['answer']}." for answer in one["answers"]]
+    said = {answer["device"] for answer in one["answers"]}
+    if silent := [name for name in one["silent"] if name not in said]:
+        found.append(f"  No answer yet: {_names(silent)}.")
+    return found
+
+
+def request_state(one: dict[str, Any]) -> str:
+    """What this device does with a request."""
+    answer = f"`yp2p purge --agree {one['number']}` or `--refuse {one['number']}`"
+    if one["answer"] in ("done", "refused"):
+        return str(one["answer"])
+    if one["done_in_s"] is None:
+        return f"waits for you: {answer}"
+    if one["done_in_s"] == 0:
+        return f"waits for you, or until fewer files go at once: {answer}"
+    return f"does it when yp2p has run for {one['done_in_s'] / 3600:.0f} hours more; {answer}"
 
 
 def _state(purged: dict[str, Any]) -> str:
     return "done" if purged["erased"] else "removed, and not erased yet: at the next start"
 
 
-def _plan(plan: dict[str, Any]) -> list[str]:
+def _plan(plan: dict[str, Any], *, here: bool) -> list[str]:
     """What purging does, before it is done."""
     found = [f"{plan['path'] or plan['label']}:"]
     if plan["deleted"]:
         found.append(f"  {_count(plan['deleted'], 'file')} will be deleted first, on all devices.")
     found += [f"  {line}" for line in _what(plan, "will be removed")]
     if plan["deleted"]:
-        return [*found, "  So will all that was in them, and their copies in the trash."]
-    return [*found, *(f"  {line}" for line in _rest(plan))]
+        found.append("  So will all that was in them, and their copies in the trash.")
+    else:
+        found += [f"  {line}" for line in _rest(plan)]
+    if plan["devices"]:
+        others = _names(plan["devices"])
+        found.append(f"  {others}: not asked." if here else f"  {others}: asked to do the same, within a day.")
+    return found
 
 
 def _purged(answer: dict[str, Any]) -> list[str]:
@@ -87,7 +146,15 @@ def _purged(answer: dict[str, Any]) -> list[str]:
             f"The store could not be written anew ({answer['unerased']}), so what was removed can be read in it still:"
             " make room on its disk, and start the daemon again."
         )
-    return [*found, *_rest(answer), "A password that was on other disks is known there: change it."]
+    found += _rest(answer)
+    if answer["asked"]:
+        numbers = ", ".join(map(str, answer["asked"]))
+        found.append(
+            f"Asked to do the same: {_names(answer['devices'])} (request {numbers}); `yp2p purge` says who has."
+        )
+    elif answer["devices"]:
+        found.append(f"Not asked, and has what it has: {_names(answer['devices'])}.")
+    return [*found, "A password that was on other disks is known there: change it."]
 
 
 def _what(plan: dict[str, Any], done: str) -> list[str]:
@@ -124,8 +191,6 @@ def _rest(plan: dict[str, Any]) -> list[str]:
         found.append(f"The store has {_count(plan['set_aside'], 'row')} that cannot be read and may be of it.")
     if plan["kept_stores"]:
         found.append(f"Older copies of the store may have it, remove them yourself: {_names(plan['kept_stores'])}.")
-    if plan["devices"]:
-        found.append(f"{_names(plan['devices'])}: has what it has; run `yp2p purge` there as well.")
     return found
 
 

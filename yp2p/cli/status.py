@@ -13,6 +13,7 @@ from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import Screen, print_json, say
 from yp2p.cli.progress import ToGo
+from yp2p.cli.purge import request_state
 from yp2p.cli.table import table
 from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
@@ -201,6 +202,9 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
     if folder["problem"] and not folder["awaiting_confirmation"]:
         found.append(folder["problem"])
     found += _questions(folder)
+    for one in folder.get("purges", []):
+        files = ", ".join(one["paths"][:_SHOWN]) or "files that are not here"
+        found.append(f"{one['device']} asks to remove the past of {files}: this device {request_state(one)}")
     for member in folder["devices"]:
         if member["connected"] and not member["in_sync"]:
             behind = f"{member['behind']:,} files behind" if member["behind"] else ""

@@ -26,7 +26,7 @@ from yp2p.control.limits import Limits, limit_routes
 from yp2p.control.logs import Metrics, log_routes
 from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
-from yp2p.control.purging import Purging, purge_routes
+from yp2p.control.purging import AskedPurges, Purging, purge_routes
 from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Routes, get_route, live_route, post_route
 from yp2p.control.settings import Settings, settings_routes
@@ -64,6 +64,9 @@ class Device(Members, Folders, Protocol):
 
     @property
     def purging(self) -> Purging: ...
+
+    @property
+    def asked_purges(self) -> AskedPurges: ...
 
     @property
     def metrics(self) -> Metrics: ...
@@ -253,7 +256,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
             *settings_routes(lambda: device.settings),
             *check_routes(lambda: device.checks),
             *choosing_routes(lambda: device.choosing, stop),
-            *purge_routes(lambda: device.purging, stop),
+            *purge_routes(lambda: device.purging, lambda: device.asked_purges, stop),
             *log_routes(lambda: device.metrics),
             *history_routes(lambda: device.folders),
             *event_routes(lambda: device.following.events, lambda: device.folders, stop),

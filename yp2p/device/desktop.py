@@ -48,6 +48,7 @@ class Subject(Enum):
 
     CONFLICT = "{} things were changed on several devices at a time; `yp2p conflicts` lists them"
     MASS_DELETION = "{} mass deletions wait for your decision; `yp2p status` says how to answer"
+    PURGE = "{} requests to remove the past of files came; `yp2p purge` lists them"
     JOINED = "{} devices joined; `yp2p device list` shows them"
 
 
@@ -93,6 +94,12 @@ class Desktop:
         )
 
     def _added(self, folder: Folder, notice: Notice) -> None:
+        if notice.kind is NoticeKind.PURGE_ASKED:
+            self._tell(
+                folder,
+                Subject.PURGE,
+                "another device asks to remove the past of files; `yp2p purge` says how to answer",
+            )
         if notice.kind in _CONFLICTS and folder.notices.is_own(notice):
             name = notice.path.rpartition("/")[2]
             self._tell(

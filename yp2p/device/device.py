@@ -16,6 +16,7 @@ import trio
 
 from yp2p import __version__
 from yp2p.config import Config
+from yp2p.device.asked_purges import AskedPurges
 from yp2p.device.checks import Checks
 from yp2p.device.checkup import Checkup
 from yp2p.device.choosing import Choosing
@@ -146,6 +147,7 @@ class Device:
         self.peers.offers = self.offers.exchange
         self.choosing = Choosing(self.home, database)
         self.purging = Purging(identity.device_id, self.home, database)
+        self.asked_purges = AskedPurges(self.home, database, config.history.purge, self.purging.alone)
         self._status = Status(identity.device_id, self.peers, self.home.by_id, self._presence.present)
         self.following = Following(
             Events(), self.home.by_id, self.peers, self._status, lambda: self.offers.shown()["received"],
@@ -178,6 +180,7 @@ class Device:
             Part(of_disks, self._use_files, _check_ignored),
             Part(of_section("pairing"), lambda new: self.pairing_host.use(new.pairing.window_s)),
             Part(of_section("limits"), lambda new: self.limits.use(new.limits)),
+            Part(of_section("history", "purge"), lambda new: self.asked_purges.use(new.history.purge)),
             Part(
                 frozenset({"[[devices]]"}),
                 lambda new: introductions.use(new.devices),
@@ -232,6 +235,7 @@ class Device:
             nursery.start_soon(self.offers.run)
             nursery.start_soon(self.limits.run)
             nursery.start_soon(self.purging.run)
+            nursery.start_soon(self.asked_purges.run)
             nursery.start_soon(self.following.run)
 
     async def run_discovery(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
@@ -426,7 +430,8 @@ class Device:
             ],
             "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
             "folders": [
-                self._status.folder(folder) | {"scrub": self.home.disks[folder.id].scrub.describe()}
+                self._status.folder(folder)
+                | {"scrub": self.home.disks[folder.id].scrub.describe(), "purges": self.asked_purges.waiting(folder)}
                 for folder in self.folders
             ],
             "offers": self.offers.shown(),

@@ -102,6 +102,7 @@ class Folders:
         self.disks: dict[FolderID, Disk] = {}
         self.peers: Peers | None = None  # is told when members come
         self.on_removed: Callable[[FolderID, Removal], None] = lambda folder, removal: None
+        self.on_purge_asked: Callable[[], None] = lambda: None  # another device asks to remove the past of files
         self.on_started: Callable[[Folder], None] = lambda folder: None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -176,6 +177,7 @@ class Folders:
         await folder.load()
         folder.membership.on_change = self._members_changed
         folder.membership.on_removed = partial(self._removed, folder)
+        folder.observers.purges.arrived = lambda: self.on_purge_asked()
         self._desktop.follow(folder)
         self.on_started(folder)
         folder.state.guard = DeletionGuard(config.trash.max_bytes)

@@ -1,4 +1,4 @@
-"""`yp2p purge` on this device: who may, what is deleted first, and what a person has to know of the rest.
+"""`yp2p purge` on this device: who may, what is deleted first, what others are asked, and what a person has to know.
 
 `history/purge.py` says how the past of files is removed. With `with_file` the files are deleted first, as others'
 changes delete files: on all devices, counted by the guard of mass deletions, into the trash; and that is purged then.
@@ -6,6 +6,7 @@ changes delete files: on all devices, counted by the guard of mass deletions, in
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import trio
@@ -17,13 +18,14 @@ from yp2p.folder import lookup
 from yp2p.folder.folder import Folder
 from yp2p.history import purge
 from yp2p.history.purge import Purged
-from yp2p.history.purge_scope import scope_of
-from yp2p.identity import DeviceID
+from yp2p.history.purge_scope import Scope, scope_of
+from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import encode_state_vector
 from yp2p.store import tables, upgrade
 from yp2p.store.database import Database
 from yp2p.store.salvage import kept_stores
+from yp2p.trust.purges import Seen
 from yp2p.trust.statements import Role
 
 # Deletions are carried out together when no more come; more of them than the guard allows wait for a person.
@@ -37,7 +39,7 @@ class Purging:
         self._own = own
         self._folders = folders
         self._database = database
-        self._one_at_a_time = trio.Lock()
+        self.alone = trio.Lock()  # held while the past of something is removed
 
     async def run(self) -> None:
         """After a start: erase what was removed and not erased by then."""
@@ -54,18 +56,20 @@ class Purging:
         found = await purge.preview(folder, inside)
         return self._shown(folder, found) | {"deleted": len(found.scope.stays) if with_file else 0}
 
-    async def purge(self, path: str, *, with_file: bool) -> dict[str, Any]:
-        """Remove the past of a file, or of what is beneath a directory; gives what `preview` does, and what is left.
+    async def purge(self, path: str, *, with_file: bool, here: bool = False) -> dict[str, Any]:
+        """Remove the past of a file, or of what is beneath a directory, and ask the other devices to; gives what
+        `preview` does, and what is left.
 
         Args:
             path: absolute, on this device.
             with_file: whether what is there is deleted first.
+            here: only on this device.
 
         Raises:
             UsageError: there is and was nothing there, or it is in no folder.
             FolderError: this device may not, or it cannot be done now.
         """
-        async with self._one_at_a_time:
+        async with self.alone:
             folder, inside = self._find(path)
             deleted = await self._delete(folder, inside) if with_file else 0
             try:
@@ -73,7 +77,26 @@ class Purging:
             finally:  # what was removed by then is not to be read any more
                 with trio.CancelScope(shield=True):
                     unerased = await purge.erase(self._database)
-            return self._shown(folder, found) | {"deleted": deleted, "unerased": unerased}
+            asked = [] if here else self._ask(folder, found.scope)
+            await self._database.pending().wait()
+            return self._shown(folder, found) | {"deleted": deleted, "unerased": unerased, "asked": asked}
+
+    def _ask(self, folder: Folder, scope: Scope) -> list[int]:
+        """Ask the other devices for the same, of what this one has seen; gives the numbers of the requests."""
+        if not folder.membership.devices.keys() - {self._own}:
+            return []
+        seen: dict[EntryID, Seen] = {}
+        for entry in sorted(scope.entries):
+            found = folder.catalogue.entries.get(entry)
+            if found is None or found.kind is Kind.DIRECTORY:
+                continue
+            if found.kind is not Kind.TEXT:
+                seen[entry] = Seen(False, found.content.hash)
+            elif found.deletion is not None and found.deletion.document == found.document and entry in scope.gone:
+                seen[entry] = Seen(True, found.deletion.seen)
+            else:
+                seen[entry] = Seen(True, encode_state_vector(folder.texts.clocks(found.document)))
+        return [asked.number for asked in folder.observers.purges.ask(seen, secrets.token_bytes)]
 
     def _find(self, path: str) -> tuple[Folder, str]:
         folder, inside = lookup.find(self._folders.by_id.values(), path)

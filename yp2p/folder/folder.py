@@ -31,6 +31,7 @@ from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger, Merger
 from yp2p.folder.notices import NoticeKind, Notices
 from yp2p.folder.observers import Observers
+from yp2p.folder.purges import Purges
 from yp2p.folder.records import FileRecord, Sight, Values
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
@@ -87,7 +88,7 @@ class Folder:
         self.membership.on_silenced = lambda removal: self.observers.uncounted.removed(removal)
         self.membership.on_heard = lambda device: self.observers.uncounted.let_in_again(device)
         self.membership.on_admitted = self.notices.tell_admission
-        self.observers = Observers(Uncounted(self), Unsent(self))
+        self.observers = Observers(Uncounted(self), Unsent(self), Purges(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(
@@ -108,6 +109,7 @@ class Folder:
         self.catalogue.load()
         self.observers.uncounted.load()
         self.observers.unsent.load()
+        self.observers.purges.load()
         values = Values()
         for entry in self.catalogue.entries.values():
             for value in (entry.id, entry.path, entry.document):

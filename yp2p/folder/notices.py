@@ -62,6 +62,7 @@ class NoticeKind(StrEnum):
     TAKEN_BACK = "taken-back"
     IN_OUR_NAME = "in-our-name"
     RULES_LOOSENED = "rules-loosened"
+    PURGE_ASKED = "purge-asked"
 
 
 class Versions(msgspec.Struct, frozen=True):

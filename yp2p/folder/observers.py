@@ -7,12 +7,13 @@ from typing import Protocol
 
 from yp2p.folder.claims import Claims
 from yp2p.folder.long_blobs import LongBlob
+from yp2p.folder.purges import Purges
 from yp2p.folder.quarantine import Quarantine
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
 from yp2p.histogram import Histogram
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.protocol.messages import BothChanged
+from yp2p.protocol.messages import BothChanged, PurgeNews
 
 
 class Session(Protocol):
@@ -38,6 +39,8 @@ class Session(Protocol):
 
     def both_changed(self, message: BothChanged) -> None: ...
 
+    def purge_news(self, message: PurgeNews) -> None: ...
+
     def links_changed(self) -> None: ...
 
     def doubt(self) -> None: ...
@@ -60,11 +63,11 @@ class Observers:
 
     `watcher` hears of files as well, while it is there. `document_claims` and `blob_claims` say who was asked for what;
     `long_blobs` are being put together from chunks; `uncounted` says whether what is here may be handed on, `unsent`
-    whether some of it may be nowhere else.
+    whether some of it may be nowhere else. `purges` are what devices ask each other to remove the past of.
     """
 
-    def __init__(self, uncounted: Uncounted, unsent: Unsent) -> None:
-        self.uncounted, self.unsent = uncounted, unsent
+    def __init__(self, uncounted: Uncounted, unsent: Unsent, purges: Purges) -> None:
+        self.uncounted, self.unsent, self.purges = uncounted, unsent, purges
         uncounted.when_doubted = unsent.when_pending = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
         self.watcher: Watcher | None = None
@@ -136,3 +139,8 @@ class Observers:
         """Tell those who made one of the versions of a place that was changed apart."""
         for session in self.sessions.values():
             session.both_changed(message)
+
+    def purge_news(self, message: PurgeNews) -> None:
+        """Hand on what devices ask to be purged, or answer; to who has it already it says nothing new."""
+        for session in self.sessions.values():
+            session.purge_news(message)

@@ -129,12 +129,9 @@ class Texts:
         self._going.add(live.id)
         self._database.pending().then(lambda: self._going.discard(live.id))
 
-    def past_is_gone(self, document: DocumentID, size: int) -> None:
-        """The log of a document is one row of so many bytes, by what was submitted last, and says the same."""
+    def past_is_gone(self, document: DocumentID) -> None:
+        """The log of a document has fewer rows, by what was submitted last, and says the same."""
         self._unstored.pop(document, None)
-        live = self._open.get(document)
-        if live is not None:
-            live.bytes = size
 
     def clocks(self, document: DocumentID) -> StateVector:
         """The state vector of a document, as far as it is here."""

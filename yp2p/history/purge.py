@@ -8,8 +8,8 @@ Theory of operation
       which knows of what was deleted how long it was (`documents/thinning.py`). State vector and delete set, and so the
       version, stay what they were. Who has purged and who has not go on merging, and nothing has to be sent. With the
       rows go the packs and the undo steps.
-    * The base of its file becomes that row. So every file is brought in step first, what was replaced a moment ago is
-      looked at once more, and it is forgotten that a save may be made of an older version.
+    * The base of its file becomes that row. So every file is brought in step first and forced to the disk, what was
+      replaced a moment ago is looked at once more, and it is forgotten that a save may be made of an older version.
     * Of what was deleted the documents go as a whole, as they do after `history.max_age_days`. So do those of former
       generations.
     * Items of the trash and what is left in `.yp2p/tmp` (`purge_files.py`), the chunks that are known of them, notices
@@ -28,7 +28,8 @@ Theory of operation
 
 Invariants
     * The sum of a log is the same document before and after; that is computed again before it is used.
-    * No save is merged on a version whose row is gone.
+    * No save is merged on a version whose row is gone, and no power cut brings one back: nobody could tell any more
+      that it is no edit.
     * What is replaced by one row counts as this device's own from then on: nothing of it can be taken back because of
       the device that brought it (`folder/uncounted.py`). So it is not done while a device is doubted.
 """
@@ -44,11 +45,12 @@ import structlog
 import trio
 
 from yp2p.errors import FolderError
-from yp2p.files.root import Root, is_ours
+from yp2p.files.root import Root, force_to_disk, is_ours
 from yp2p.folder.folder import Folder
+from yp2p.folder.purges import Asked
 from yp2p.history import purge_files
 from yp2p.history.purge_files import Doomed
-from yp2p.history.purge_scope import Scope, scope_of
+from yp2p.history.purge_scope import Scope, scope_asked, scope_of
 from yp2p.history.purge_store import (
     TextLog,
     forget_rest,
@@ -60,8 +62,9 @@ from yp2p.history.purge_store import (
 )
 from yp2p.history.trash import on_root
 from yp2p.history.undo import all_stored, settle
-from yp2p.identity import DocumentID, EntryID
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Kind
+from yp2p.protocol.names import encode_path
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import ERASE
@@ -88,6 +91,7 @@ class Purged:
         texts: of how many texts the past goes; `versions`: how many versions that are, of those and of deleted ones.
         forgotten: how many texts go as a whole.
         files: in the trash, and in `.yp2p/tmp`.
+        made_here: the entries of texts of which a version that goes was made here.
         unchanged: texts of which nothing was ever removed: what was in them is in them.
         held: files beside what is meant that hold now what a version held.
         set_aside: rows of the folder that cannot be read, and stay.
@@ -98,6 +102,7 @@ class Purged:
     versions: int = 0
     forgotten: int = 0
     files: Doomed = field(default_factory=Doomed)
+    made_here: set[EntryID] = field(default_factory=set)
     unchanged: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     set_aside: int = 0
@@ -110,8 +115,18 @@ async def preview(folder: Folder, path: str) -> Purged:
     scope = await scope_of(folder, path)
     found = Purged(scope, files=await _files(folder, scope))
     for some in _some(scope.texts | scope.forgotten):
-        _count(folder, found, await read_logs(folder, some))
+        _count(folder, found, await read_logs(folder, scope, some))
     _note_rest(folder, found)
+    return found
+
+
+async def preview_asked(folder: Folder, asked: Asked) -> Purged:
+    """What another device's request would remove. Raises FolderError."""
+    await all_stored(folder)
+    scope = await scope_asked(folder, asked.request.entries, asked.received_at)
+    found = Purged(scope, files=await _files(folder, scope))
+    for some in _some(scope.texts | scope.forgotten):
+        _count(folder, found, await read_logs(folder, scope, some))
     return found
 
 
@@ -123,16 +138,37 @@ async def purge(folder: Folder, path: str, forget: ForgetVersions) -> Purged:
         FolderError: it cannot be done now. What was removed by then is removed, and the same again does the rest.
     """
     await settle(folder)
+    return await _carry_out(folder, lambda: scope_of(folder, path), forget)
+
+
+async def purge_asked(folder: Folder, asked: Asked, forget: ForgetVersions) -> Purged:
+    """Do what another device asks for. `erase` has to follow. Raises FolderError: as `purge`."""
+    request = asked.request
+    scope = lambda: scope_asked(folder, request.entries, asked.received_at)  # noqa: E731
+    return await _carry_out(folder, scope, forget, request.issuer_id)
+
+
+async def _carry_out(
+    folder: Folder,
+    find_scope: Callable[[], Awaitable[Scope]],
+    forget: ForgetVersions,
+    issuer: DeviceID | None = None,
+) -> Purged:
     async with folder.edits.undoing, folder.texts.rewriting:
         await all_stored(folder)
-        scope = await scope_of(folder, path)
+        scope = await find_scope()
         await _be_in_step(folder, scope)
         await remove_bookmarks(folder, scope)
         async with folder.files.writing:
             await _forget_versions(forget, scope, scope.entries)
         found = Purged(scope, files=await _files(folder, scope))
         await on_root(folder, lambda root: purge_files.remove(root, found.files))
-        await folder.database.submit(forget_rest(folder, scope, _present(folder), time.time())).wait()
+        await folder.database.submit(
+            [
+                *forget_rest(folder, scope, _present(folder), time.time(), issuer),
+                *(tables.trashed.forget(folder.id, encode_path(item.name)) for item in found.files.in_trash),
+            ]
+        ).wait()
         for some in _some(scope.texts | scope.forgotten):
             _count(folder, found, await _replace(folder, scope, some, forget))
         await overwrite_bookmarks(folder, scope)
@@ -219,7 +255,8 @@ async def _replace(
         async with folder.files.writing:
             await _forget_versions(forget, scope, {entry_of[document] for document in left & entry_of.keys()})
             await all_stored(folder)
-            logs = await read_logs(folder, left)
+            await trio.to_thread.run_sync(force_to_disk, folder.path)
+            logs = await read_logs(folder, scope, left)
             # no await: the logs are what was read, and each file is what its document says, until that is submitted
             with folder.database.as_one():
                 replaced = [found for found in logs if replace_log(folder, found, stays=found.document in scope.texts)]
@@ -234,6 +271,9 @@ async def _replace(
 
 def _count(folder: Folder, found: Purged, logs: Iterable[TextLog]) -> None:
     for one in logs:
+        entry = folder.catalogue.entry_of.get(one.document, EntryID(b""))
+        if one.made_here and (one.has_past or one.document not in found.scope.texts):
+            found.made_here.add(entry)
         if one.document not in found.scope.texts:
             found.forgotten += 1
             found.versions += one.versions
@@ -241,7 +281,7 @@ def _count(folder: Folder, found: Purged, logs: Iterable[TextLog]) -> None:
         if one.has_past:
             found.texts += 1
             found.versions += one.versions - 1
-        path = folder.catalogue.layout().path_of.get(folder.catalogue.entry_of.get(one.document, EntryID(b"")))
+        path = folder.catalogue.layout().path_of.get(entry)
         if path is not None and not one.removed:
             found.unchanged.append(path)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -20,8 +20,8 @@ from yp2p.files.inspect import MAX_TEXT_BYTES, read_chunk_hashes
 from yp2p.files.replace import ASIDE, is_fresh, read_left, read_parked, read_purpose
 from yp2p.files.root import TMP, TRASH, Root
 from yp2p.folder.packs import stored_rows
-from yp2p.history.purge_scope import Scope
-from yp2p.identity import DocumentID, FolderID
+from yp2p.history.purge_scope import Scope, is_within
+from yp2p.identity import FolderID
 from yp2p.protocol.blobs import blob_hash
 from yp2p.store.sql import Read
 from yp2p.store.tables.log import ALL
@@ -74,13 +74,13 @@ def _hashes(root: Root, path: str, size: int) -> set[bytes]:
         os.close(descriptor)
 
 
-def _texts(
-    read: Read, folder: FolderID, documents: Iterable[DocumentID], sizes: Set[int]
-) -> Iterator[tuple[int, bytes]]:
-    """Size and hash of all versions of texts that have one of these sizes."""
-    for document in documents:
-        replica = TextReplica(1)
+def _texts(read: Read, folder: FolderID, scope: Scope, sizes: Set[int]) -> Iterator[tuple[int, bytes]]:
+    """Size and hash of all versions that are meant of texts that have one of these sizes."""
+    for document in scope.texts | scope.forgotten:
+        replica, seen = TextReplica(1), scope.seen.get(document)
         for stored in stored_rows(read, folder, document, ALL):
+            if seen is not None and not is_within(stored.data, seen):
+                break
             for single in stored.singles():
                 replica.load([single.data])
                 size = replica.size()
@@ -98,11 +98,11 @@ def doomed(
         kept: paths in `.yp2p/tmp` that are files of the folder, on their way to another place.
     """
     found, items = Doomed(), trash.items(root)
-    found.items = [item for item in items if scope.has_name(item.path)]
+    found.items = [item for item in items if scope.has_name(item.path) and scope.is_of_then(item.removed_at)]
     others = [item for item in items if not scope.has_name(item.path)]
     names = [path for path in _temporary(root) if path not in kept]
     sizes = {item.size for item in others} | {_size(root, path) for path in names} | {*present.values()}
-    versions = {*_texts(read, folder, scope.texts | scope.forgotten, sizes - {0})}
+    versions = {*_texts(read, folder, scope, sizes - {0})}
     versions |= {(size, content) for content, size in scope.contents.items()}
     found.held = {content for _, content in versions} & present.keys()
     past = Contents({size for size, _ in versions}, {content for _, content in versions} - present.keys())

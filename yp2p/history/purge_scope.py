@@ -8,24 +8,31 @@ Theory of operation
 
     Of an entry that *stays* the present stays. Of one that was deleted nothing does.
 
+    Another device's request (`trust/purges.py`) means entries, and of each what its author had seen (`scope_asked`). So
+    of a text only those first rows of the log are meant that have nothing else, of what is no text the contents up to
+    that one, and of the trash what was there when it was asked for.
+
     A document of which the manifest's log knows no more whose it was belongs to no path. It goes with the whole folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from yp2p.documents.manifest import Entry
-from yp2p.errors import UsageError
+from yp2p.errors import InvalidUpdate, UsageError
 from yp2p.files.root import is_ours
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
-from yp2p.history.entry_changes import changes_of
+from yp2p.history.entry_changes import EntryChange, changes_of
 from yp2p.history.file_log import name_now
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Kind
+from yp2p.protocol.ysync import StateVector, contains, parse_update, read_state_vector
 from yp2p.store import tables
+from yp2p.trust.purges import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Scope:
         forgotten: those of which nothing does.
         contents: the hashes of what is no text, with the sizes; of what stays without what it is now.
         unknown: documents of which nobody knows what file they were of.
+        seen: of each text up to which state vector it is meant; those that are not in it are meant as a whole.
+        asked_at: when another device's request for it came, in seconds since 1970.
     """
 
     path: str
@@ -48,7 +57,9 @@ class Scope:
     texts: frozenset[DocumentID]
     forgotten: frozenset[DocumentID]
     contents: dict[bytes, int]
-    unknown: frozenset[DocumentID]
+    unknown: frozenset[DocumentID] = frozenset()
+    seen: Mapping[DocumentID, StateVector] = field(default_factory=dict)
+    asked_at: float | None = None
 
     @property
     def entries(self) -> frozenset[EntryID]:
@@ -56,12 +67,21 @@ class Scope:
 
     def has_name(self, path: str) -> bool:
         """Whether something at this path is meant: it is or was one of their names, or beneath what is meant."""
-        return path in self.names or is_beneath(path, self.path)
+        return path in self.names or (self.asked_at is None and is_beneath(path, self.path))
+
+    def is_of_then(self, removed_at: str) -> bool:
+        """Whether what came into the trash at this time (UTC, as `2026-01-31T120000`) is meant as far as that goes."""
+        return self.asked_at is None or removed_at <= time.strftime("%Y-%m-%dT%H%M%S", time.gmtime(self.asked_at))
 
 
 def is_beneath(path: str, directory: str) -> bool:
     """Whether a path is that one or beneath it, in the folder."""
     return not is_ours(path) and (not directory or path == directory or path.startswith(f"{directory}/"))
+
+
+def is_within(update: bytes, seen: StateVector) -> bool:
+    """Whether somebody with this state vector had what an update has."""
+    return contains(seen, {client: stop for client, (_, stop) in parse_update(update).sections.items()})
 
 
 async def scope_of(folder: Folder, path: str) -> Scope:
@@ -70,10 +90,8 @@ async def scope_of(folder: Folder, path: str) -> Scope:
     stays, gone = _entries(folder, wanted)
     if not stays and not gone and path:
         raise UsageError(f"there is no file {path!r} in {folder.path}, and there never was one of that name")
-    changes = await changes_of(folder, (*stays, *gone))
-    former = [one for change in changes for one in (change.entry, change.before) if one is not None]
-    names = {one.path for one in (*former, *stays.values(), *gone.values())}
-    names |= {folder.catalogue.layout().path_of[entry] for entry in stays}
+    former = _former(await changes_of(folder, (*stays, *gone)))
+    names = _names(folder, former, stays, gone)
     texts = {entry.document for entry in stays.values() if entry.kind is Kind.TEXT}
     forgotten = {one.document for one in (*former, *gone.values()) if one.kind is Kind.TEXT} - texts
     unknown = _of_nobody(folder, texts | forgotten)
@@ -96,6 +114,56 @@ def _entries(folder: Folder, path: str) -> tuple[dict[EntryID, Entry], dict[Entr
         if is_beneath(path_of.get(entry.id, entry.path), path):
             (stays if is_alive else gone)[entry.id] = entry
     return stays, gone
+
+
+async def scope_asked(folder: Folder, wanted: Mapping[EntryID, Seen], asked_at: float) -> Scope:
+    """What another device asks for, as far as it is here; `asked_at` is when that came, in seconds since 1970."""
+    known = {entry: folder.catalogue.entries[entry] for entry in wanted if entry in folder.catalogue.entries}
+    path_of = folder.catalogue.layout().path_of
+    stays = {entry: found for entry, found in known.items() if entry in path_of}
+    gone = {entry: found for entry, found in known.items() if entry not in path_of}
+    changes = await changes_of(folder, known)
+    former = _former(changes)
+    seen = {found.document: _vector(wanted[entry]) for entry, found in known.items() if found.kind is Kind.TEXT}
+    # What was written into a deleted text since stays, and its document with it.
+    is_behind = {found.document for found in gone.values() if not contains(
+        seen.get(found.document, {}), folder.texts.clocks(found.document)
+    )}  # fmt: skip
+    texts = {found.document for found in stays.values() if found.kind is Kind.TEXT} | is_behind
+    contents = _contents([one for entry in known for one in _up_to(changes, entry, wanted[entry])], stays)
+    return Scope(
+        "", frozenset(stays), frozenset(gone), frozenset(_names(folder, former, stays, gone)),
+        frozenset(texts & seen.keys()),
+        frozenset({one.document for one in (*former, *gone.values()) if one.kind is Kind.TEXT} - texts),
+        contents, seen=seen, asked_at=asked_at,
+    )  # fmt: skip
+
+
+def _vector(seen: Seen) -> StateVector:
+    """Nothing, where the author had something else than a text."""
+    try:
+        return read_state_vector(seen.value) if seen.is_text else {}
+    except InvalidUpdate:
+        return {}
+
+
+def _up_to(changes: Iterable[EntryChange], entry: EntryID, seen: Seen) -> Sequence[Entry]:
+    """What an entry was, up to what the author had; all, where it is not known here."""
+    was = _former(change for change in changes if change.entry.id == entry)
+    last = [number for number, one in enumerate(was) if not seen.is_text and one.content.hash == seen.value]
+    return was[: last[-1] + 1] if last else was
+
+
+def _former(changes: Iterable[EntryChange]) -> list[Entry]:
+    return [one for change in changes for one in (change.before, change.entry) if one is not None]
+
+
+def _names(
+    folder: Folder, former: Iterable[Entry], stays: dict[EntryID, Entry], gone: dict[EntryID, Entry]
+) -> set[str]:
+    """The paths that entries have and had."""
+    names = {one.path for one in (*former, *stays.values(), *gone.values())}
+    return names | {folder.catalogue.layout().path_of[entry] for entry in stays}
 
 
 def _of_nobody(folder: Folder, known: Iterable[DocumentID]) -> set[DocumentID]:

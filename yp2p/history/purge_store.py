@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 
 import trio
 
@@ -20,12 +21,12 @@ from yp2p.errors import CrdtPanic, DamagedError, FolderError, InvalidUpdate, Mis
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import Notice
-from yp2p.history.purge_scope import Scope
+from yp2p.history.purge_scope import Scope, is_within
 from yp2p.history.undo import all_stored
-from yp2p.identity import DocumentID, EntryID, FolderID
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.names import encode_path
-from yp2p.protocol.ysync import Shape, UpdateParser
+from yp2p.protocol.ysync import Shape, StateVector, UpdateParser
 from yp2p.store import tables
 from yp2p.store.sql import Read, Statement
 
@@ -35,47 +36,60 @@ _OF_ENTRY = (tables.base.forget_of, tables.unread.forget_of, tables.former.forge
 
 @dataclass(frozen=True, slots=True)
 class TextLog:
-    """The log of a text: its last row, how many it has and how many packs, their bytes, and what it is to be.
+    """The log of a text: its last row that is meant, how many are and how many packs, their bytes, what they are to be.
 
     Attributes:
-        removed: how much was ever removed of the text, in UTF-16 units.
+        head: the last row of all.
+        removed: how much was removed of the text by then, in UTF-16 units.
+        made_here: whether any of those rows is this device's own.
     """
 
     document: DocumentID
     last: int
+    head: int
     versions: int
     size: int
     present: bytes
     removed: int
+    made_here: bool
 
     @property
     def has_past(self) -> bool:
         return self.versions > 1 or len(self.present) != self.size
 
 
-async def read_logs(folder: Folder, documents: Collection[DocumentID]) -> list[TextLog]:
-    """The logs of those documents that are here. Raises FolderError: one cannot be read."""
+async def read_logs(folder: Folder, scope: Scope, documents: Collection[DocumentID]) -> list[TextLog]:
+    """The logs of those documents that are here and of which something is meant. Raises FolderError: one cannot be
+    read."""
 
     def read_all() -> list[TextLog]:
         with folder.database.reader() as read:
-            return [found for document in documents if (found := _log(read, folder.id, document)) is not None]
+            return [
+                found for document in documents
+                if (found := _log(read, folder.id, document, scope.seen.get(document))) is not None
+            ]  # fmt: skip
 
     return await trio.to_thread.run_sync(read_all, abandon_on_cancel=True)
 
 
-def _log(read: Read, folder: FolderID, document: DocumentID) -> TextLog | None:
-    rows = tables.log.updates(read, folder, document)
-    if not rows:
-        return None
+def _log(read: Read, folder: FolderID, document: DocumentID, seen: StateVector | None) -> TextLog | None:
+    """Args: `seen` is the state vector up to which it is meant; None: as a whole."""
+    every = tables.log.rows(read, folder, document)
     try:
+        meant = every if seen is None else list(takewhile(lambda row: is_within(row[3], seen), every))
+        if not meant:
+            return None
+        rows = [(seq, data) for seq, _, _, data in meant]
         present = without_past(rows)
         parser = UpdateParser(present, Shape.TEXT)
         parser.parse()
     except _FAULTS as error:
         raise FolderError(f"the history of a text cannot be read ({error}); it was left as it is") from error
-    versions = len(rows) + tables.pack.count(read, folder, document)
+    last, size = rows[-1][0], sum(len(data) for _, data in rows)
     removed = sum(length for _, _, length in parser.ranges)
-    return TextLog(document, rows[-1][0], versions, sum(len(data) for _, data in rows), present, removed)
+    versions = len(rows) + tables.pack.count_until(read, folder, document, last)
+    made_here = any(not origin for _, _, origin, _ in meant)
+    return TextLog(document, last, every[-1][0], versions, size, present, removed, made_here)
 
 
 def not_in_step(folder: Folder, entries: Collection[EntryID]) -> str:
@@ -95,41 +109,45 @@ def not_in_step(folder: Folder, entries: Collection[EntryID]) -> str:
 def replace_log(folder: Folder, found: TextLog, *, stays: bool) -> bool:
     """Submit what replaces a log by its present, or by nothing; False where it is another one by now."""
     document, texts = found.document, folder.texts
+    live = texts.in_memory(document)
+    is_last = live is None or (live.last_seq == found.head and not live.untold_updates())
     if not stays:
-        return texts.forget(document)
-    entry, live = folder.catalogue.entry_of.get(document), texts.in_memory(document)
-    is_last = live is None or (live.last_seq == found.last and not live.untold_updates())
+        return is_last and texts.forget(document)
+    entry = folder.catalogue.entry_of.get(document)
     if entry is None or not is_last or not_in_step(folder, [entry]):
         return False
     statements = [
         *tables.log.join(folder.id, document, 0, found.last, found.present, b""),
-        tables.pack.forget(folder.id, document),
-        tables.step.forget(folder.id, document),
+        tables.pack.forget_until(folder.id, document, found.last),
+        tables.step.delete_groups_until(folder.id, document, found.last),
         *(forget(folder.id, entry) for forget in _OF_ENTRY),
     ]
     record = folder.files.get(entry)
     if record is not None:
-        folder.files.set(based := replace(record, base_seq=found.last, base_state=None))
+        folder.files.set(based := replace(record, base_seq=found.head, base_state=None))
         statements.append(based.save(folder.id))
     folder.database.submit(statements)
     folder.edits.end_undo_group(document)
-    texts.past_is_gone(document, len(found.present))
+    texts.past_is_gone(document)
     return True
 
 
-def forget_rest(folder: Folder, scope: Scope, present: Mapping[bytes, int], now: float) -> list[Statement]:
+def forget_rest(
+    folder: Folder, scope: Scope, present: Mapping[bytes, int], now: float, issuer: DeviceID | None = None
+) -> list[Statement]:
     """What has the store forget whatever else it says of what is meant, and know that it was purged.
 
     Args:
         present: the hashes of what files hold.
         now: seconds since 1970.
+        issuer: who asked for it, where that is another device.
     """
     entries = sorted(scope.entries)
     names = {encode_path(name) for name in scope.names if name}
     request, own = secrets.token_bytes(16), folder.clients.device
     folder.notices.purged(entries, now)
     return [
-        tables.purge.insert(folder.id, request, own, now, encode_path(scope.path), b"".join(entries)),
+        tables.purge.insert(folder.id, request, issuer or own, now, encode_path(scope.path), b"".join(entries)),
         *folder.notices.forget(partial(_is_meant, scope, _naming(scope))),
         *(tables.chunks.forget(content) for content in scope.contents.keys() - present.keys()),
         *(tables.former.forget_at(folder.id, name) for name in names),

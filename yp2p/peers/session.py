@@ -61,6 +61,7 @@ from yp2p.protocol.messages import (
     ManifestVersions,
     Membership,
     Pull,
+    PurgeNews,
     TreeBuckets,
     TreeQuery,
 )
@@ -146,7 +147,7 @@ class FolderSession:
                 for task in (
                     self._inbox.run, told.announcements.run, self._reconciliation.run, told.acks.run,
                     self._answers.run, self._fetcher.run, self.keeping.run, told.conditions.run,
-                    self._tell_both_changed,
+                    self._tell_both_changed, self._tell_purges,
                 ):  # fmt: skip
                     nursery.start_soon(charged, self._budget, task, name=task)
                 self._fetcher.wake()
@@ -207,6 +208,9 @@ class FolderSession:
         if any(self.peer in side.devices for side in message.sides):
             self._link.send_nowait(message)
 
+    def purge_news(self, message: PurgeNews) -> None:
+        self._link.send_nowait(message)
+
     def links_changed(self) -> None:
         self._relaying.tell()
 
@@ -231,6 +235,11 @@ class FolderSession:
     async def _tell_both_changed(self) -> None:
         """Tell the peer of places with a version of its own; what it knows already it does not tell again."""
         for message in self._folder.notices.of_maker(self.peer):
+            await self._link.send(message)
+
+    async def _tell_purges(self) -> None:
+        """Tell the peer what devices ask to be purged, and what others answered."""
+        for message in self._folder.observers.purges.messages():
             await self._link.send(message)
 
     # --- the peer's messages ------------------------------------------------------------------------------------
@@ -260,10 +269,12 @@ class FolderSession:
                 await self._fetcher.deliver(message)
             case ManifestVersions() | TreeBuckets() | Leaves() | Documents():
                 await self._reconciliation.deliver(message)
-            case FolderLinks() | Membership() | BothChanged() | KeepQuery() | Keeping():
+            case FolderLinks() | Membership() | BothChanged() | KeepQuery() | Keeping() | PurgeNews():
                 await self._take_news(message)
 
-    async def _take_news(self, message: FolderLinks | Membership | BothChanged | KeepQuery | Keeping) -> None:
+    async def _take_news(
+        self, message: FolderLinks | Membership | BothChanged | KeepQuery | Keeping | PurgeNews
+    ) -> None:  # fmt: skip
         """What the peer tells of others, and what it and we keep on our disks."""
         folder = self._folder
         match message:
@@ -273,6 +284,8 @@ class FolderSession:
                 await self.keeping.answer(message)
             case Keeping():
                 self.keeping.take(message)
+            case PurgeNews():
+                await folder.observers.purges.take(message)
             case Membership(statements=statements):
                 news = await self._reconciliation.take_statements(statements)
                 for part in Membership.parts(folder.id, news):
@@ -311,3 +324,4 @@ class FolderSession:
         self._presence.greet(self.peer)
         self._relaying.tell()
         await self._tell_both_changed()
+        await self._tell_purges()

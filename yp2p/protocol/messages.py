@@ -55,6 +55,11 @@ MAX_CHUNKS_BYTES = 2 << 20
 # member could fill the list of notices with megabytes.
 MAX_PLACE_BYTES = 1 << 16
 MAX_PLACE_DEVICES = 64
+# A request to remove the past of files; how many of these and of answers to them are in one message: to check each
+# signature takes a tenth of a millisecond.
+MAX_PURGE_REQUEST_BYTES = 64 << 10
+MAX_PURGE_ANSWER_BYTES = 256
+MAX_PURGE_REQUESTS, MAX_PURGE_ANSWERS = 16, 256
 # The year 5138. A later time is no time that a float has to the millisecond.
 MAX_TIME_MS = 10**14
 EXTENSIONS_FROM = 0x80
@@ -460,6 +465,36 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
+class PurgeNews:
+    """Signed requests to remove the past of files, and signed answers to such (`trust/purges.py`)."""
+
+    TYPE: ClassVar[int] = 0x8A
+    folder: FolderID
+    requests: tuple[bytes, ...]
+    answers: tuple[bytes, ...]
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder)
+        for bodies in (self.requests, self.answers):
+            out.u32(len(bodies))
+            for body in bodies:
+                out.data(body)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder = FolderID(data.raw(ID_BYTES))
+        found: list[tuple[bytes, ...]] = []
+        for most, cap in (
+            (MAX_PURGE_REQUESTS, MAX_PURGE_REQUEST_BYTES), (MAX_PURGE_ANSWERS, MAX_PURGE_ANSWER_BYTES)
+        ):  # fmt: skip
+            count = data.count(4)
+            if count > most:
+                raise MessageFault(f"{count} requests to purge or answers in one message, more than {most}")
+            found.append(tuple(data.data(cap) for _ in range(count)))
+        return cls(folder, found[0], found[1])
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkHashesQuery:
     """Ask for the hashes of the chunks of a blob."""
 
@@ -801,7 +836,7 @@ class LinkChecked:
 FolderMessage = (
     FolderState | FolderCondition | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery
     | TreeBuckets | LeavesQuery | Leaves | Pull | CountedQuery
-    | Documents | Ack | KeepQuery | Keeping | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
+    | Documents | Ack | KeepQuery | Keeping | PurgeNews | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
     | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
 OfferMessage = FolderOffers | OfferReply | OfferGranted | OfferListing
@@ -813,7 +848,7 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
     for kind in (
         Hello, Goodbye, FolderState, FolderCondition, FolderLinks, Membership, ManifestQuery, ManifestVersions,
         TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, CountedQuery,
-        Documents, Ack, KeepQuery, Keeping, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
+        Documents, Ack, KeepQuery, Keeping, PurgeNews, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
         ChannelData, ChannelClose, BothChanged,
         FolderOffers, OfferReply, OfferGranted, OfferListing, LinkCheck, LinkChecked,
     )

@@ -72,6 +72,7 @@ class Database:
             self._read = refused.enter_context(closing(schema.connect(path, read_only=True)))
             self.last_seq = max(tables.log.last_seq(self._read_rows), tables.departed.last_seq(self._read_rows))
             self._last_notice = tables.notice.last_number(self._read_rows)
+            self._last_purge = tables.purge_request.last_number(self._read_rows)
             for dropped in upgrade.drop_old_copies(path, tables.day.days(self._read_rows)):
                 log.info("store_copy_removed", name=str(dropped))
             self._columns = {table: schema.columns_of(self._read, table) for table in tables.__all__}
@@ -106,6 +107,11 @@ class Database:
         """The number of the next notice."""
         self._last_notice += 1
         return self._last_notice
+
+    def next_purge(self) -> int:
+        """The number of the next request to remove the past of files."""
+        self._last_purge += 1
+        return self._last_purge
 
     def submit(self, statements: Iterable[Statement]) -> Commit:
         """Queue statements for the next group commit."""

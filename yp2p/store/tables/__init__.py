@@ -37,6 +37,8 @@ from yp2p.store.tables import (
     owner,
     pack,
     purge,
+    purge_answer,
+    purge_request,
     rules,
     scrub,
     served,
@@ -50,16 +52,16 @@ from yp2p.store.tables import (
 __all__ = [
     "agreement", "aside", "bandwidth", "base", "chosen", "chunks", "damage", "day", "departed", "device", "digest",
     "file", "folder", "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "made_here",
-    "notice", "offer_made", "offer_received", "owner", "pack", "purge", "rules", "scrub", "served", "start",
-    "statement", "step", "trashed", "unread",
+    "notice", "offer_made", "offer_received", "owner", "pack", "purge", "purge_answer",
+    "purge_request", "rules", "scrub", "served", "start", "statement", "step", "trashed", "unread",
 ]  # fmt: skip
 
 
 # The tables whose rows are a folder's and go with it. The two that can be large come last.
 OF_FOLDER = (
     "agreement", "base", "chosen", "damage", "digest", "file", "former", "intent", "invite", "judgement", "local_rules",
-    "made_here", "notice", "offer_made", "offer_received", "purge", "rules", "scrub", "served", "statement", "step",
-    "trashed", "unread", "pack", "log",
+    "made_here", "notice", "offer_made", "offer_received", "purge", "purge_answer", "purge_request", "rules", "scrub",
+    "served", "statement", "step", "trashed", "unread", "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
 

@@ -40,9 +40,15 @@ def forget_some(folder: FolderID, count: int) -> Statement:
     return ("DELETE FROM pack WHERE seq IN (SELECT seq FROM pack WHERE folder = ? LIMIT ?)", (folder, count))
 
 
-def count(read: Read, folder: FolderID, document: DocumentID) -> int:
-    """How many packs a document has."""
-    return int(read("SELECT count(*) FROM pack WHERE folder = ? AND document = ?", (folder, document))[0][0])
+def forget_until(folder: FolderID, document: DocumentID, seq: int) -> Statement:
+    """Those of rows up to that one."""
+    return ("DELETE FROM pack WHERE folder = ? AND document = ? AND seq <= ?", (folder, document, seq))
+
+
+def count_until(read: Read, folder: FolderID, document: DocumentID, seq: int) -> int:
+    """How many packs a document has up to that row."""
+    query = "SELECT count(*) FROM pack WHERE folder = ? AND document = ? AND seq <= ?"
+    return int(read(query, (folder, document, seq))[0][0])
 
 
 def rows_of(read: Read, seq: int) -> bytes | None:

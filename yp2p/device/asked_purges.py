@@ -1,0 +1,193 @@
+"""What this device does when another one asks it to remove the past of files (`folder/purges.py`).
+
+Theory of operation
+    It tells who asks for what, how many versions that is here, and how to answer. Then it waits: `--agree` does it at
+    once, `--refuse` never, and after a day in which the daemon ran it does it by itself. Time that the other device
+    writes counts for nothing. `[history] purge` says otherwise: "ask" waits for a person for ever, "refuse" refuses.
+
+    A version that was made here counts as the deletion of its file by the guard of mass deletions (`folder/guard.py`).
+    What is more than that allows is not done by itself, but waits for a person.
+
+    So an administrator who is an attacker can remove the past of no more files than it could delete, a day after each
+    device has said so, and never what a file holds now.
+
+Invariants
+    * Nothing is done for who is no administrator at the moment when it is done.
+    * What is done, or refused by a person, is durable before it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+import trio
+
+from yp2p.config import PurgeMode
+from yp2p.device.folders import Folders
+from yp2p.errors import FolderError, UsageError
+from yp2p.folder.folder import Folder
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.purges import Asked, paths_of
+from yp2p.history import purge
+from yp2p.identity import ID_BYTES, EntryID
+from yp2p.store.database import Database
+from yp2p.trust.purges import Outcome
+
+WAITS_S = 86400.0
+_LOOK_S = 300.0
+_NO_ENTRY = EntryID(bytes(ID_BYTES))
+# Names in one sentence.
+_MOST_NAMES = 3
+
+log = structlog.get_logger()
+
+
+class AskedPurges:
+    """Answers, for all folders of this device. `run` does the work.
+
+    Args:
+        alone: held while the past of something is removed.
+    """
+
+    def __init__(self, folders: Folders, database: Database, mode: PurgeMode, alone: trio.Lock) -> None:
+        self._folders = folders
+        self._database = database
+        self._mode = mode
+        self._alone = alone
+        self._woken = trio.Event()
+        folders.on_purge_asked = self._wake
+
+    def use(self, mode: PurgeMode) -> None:
+        """Do so from now on."""
+        self._mode = mode
+        self._wake()
+
+    def _wake(self) -> None:
+        event, self._woken = self._woken, trio.Event()
+        event.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        before = trio.current_time()
+        while True:
+            woken, now = self._woken, trio.current_time()
+            for folder in list(self._folders.by_id.values()):
+                for asked in folder.observers.purges.undecided():
+                    await self._look_at(folder, folder.observers.purges.waited(asked, now - before))
+            before = now
+            with trio.move_on_after(_LOOK_S):
+                await woken.wait()
+
+    async def _look_at(self, folder: Folder, asked: Asked) -> None:
+        purges = folder.observers.purges
+        try:
+            if self._mode == "refuse":
+                purges.answer(asked, Outcome.REFUSED)
+                return
+            if purges.own_answer(asked) is None:
+                await self._tell(folder, asked)
+                purges.answer(asked, Outcome.WAITS)
+            if self._mode == "day" and asked.waited_s >= WAITS_S and not await self._refused_by_guard(folder, asked):
+                await self._do(folder, asked)
+        except FolderError as error:  # it is tried again
+            log.info("purge_waits", folder=folder.label, number=asked.number, reason=str(error))
+
+    async def _tell(self, folder: Folder, asked: Asked) -> None:
+        """Tell people here what is asked. Raises FolderError: that cannot be looked up now."""
+        found = await purge.preview_asked(folder, asked)
+        paths = paths_of(folder, asked.request.entries)
+        named = ", ".join(paths[:_MOST_NAMES]) + (
+            f" and {len(paths) - _MOST_NAMES} more" if paths[_MOST_NAMES:] else ""
+        )
+        when = "it is done in a day in which yp2p runs, unless you say" if self._mode == "day" else "say"
+        text = (
+            f"{folder.name_of(asked.request.issuer_id)} asks to remove the past of {named or 'files that are not here'}"
+            f" ({found.versions} versions here): {when} `yp2p purge --refuse {asked.number}`"
+            f" or `--agree {asked.number}`"
+        )
+        folder.notices.add(NoticeKind.PURGE_ASKED, paths[0] if paths else "", text, _NO_ENTRY)
+
+    async def _refused_by_guard(self, folder: Folder, asked: Asked) -> bool:
+        """Whether so many versions that were made here go that a person has to say so."""
+        found = await purge.preview_asked(folder, asked)
+        return bool(folder.state.guard.refuses(self._sizes(folder, found), self._count(folder), trio.current_time()))
+
+    def _sizes(self, folder: Folder, found: purge.Purged) -> Mapping[EntryID, int]:
+        records = {entry: folder.files.get(entry) for entry in found.made_here}
+        return {entry: record.stamp.size if record is not None else 0 for entry, record in records.items()}
+
+    def _count(self, folder: Folder) -> int:
+        return len(folder.catalogue.layout().path_of)
+
+    async def _do(self, folder: Folder, asked: Asked) -> None:
+        """Raises FolderError: not now."""
+        async with self._alone:
+            if not folder.observers.purges.counts(asked.request):
+                raise FolderError("who asked for it is no administrator any more")
+            try:
+                found = await purge.purge_asked(folder, asked, self._folders.disks[folder.id].forget_versions)
+            finally:  # what was removed by then is not to be read any more
+                with trio.CancelScope(shield=True):
+                    await purge.erase(self._database)
+        for entry in found.made_here:
+            folder.state.guard.count(entry, trio.current_time())
+        await folder.database.pending().wait()
+        folder.observers.purges.answer(asked, Outcome.DONE)
+        log.info("purged_for_another", folder=folder.label, number=asked.number, versions=found.versions)
+
+    # --- what people say, and see -------------------------------------------------------------------------------
+
+    async def decide(self, number: int, *, agree: bool) -> dict[str, Any]:
+        """A person says what to do with a request. Raises UsageError: there is none such. FolderError: not now."""
+        for folder in self._folders.by_id.values():
+            asked = folder.observers.purges.get(number)
+            if asked is None:
+                continue
+            said = folder.observers.purges.own_answer(asked)
+            if said is Outcome.DONE:
+                raise UsageError(f"what request {number} asks for is done already")
+            if agree:
+                await self._do(folder, asked)
+            else:
+                folder.observers.purges.answer(asked, Outcome.REFUSED)
+                await folder.database.pending().wait()
+            return {"number": number, "folder": folder.label, "agreed": agree}
+        raise UsageError(f"there is no request {number}; `yp2p purge` lists them")
+
+    def listed(self) -> list[dict[str, Any]]:
+        """All requests that are known, of this device as well, with who has answered what."""
+        return [
+            self._shown(folder, asked) for folder in self._folders.by_id.values() for asked in folder.observers.purges
+        ]
+
+    def waiting(self, folder: Folder) -> list[dict[str, Any]]:
+        """Those that wait for a person here, or for their day."""
+        return [self._shown(folder, asked) for asked in folder.observers.purges.undecided()]
+
+    def _shown(self, folder: Folder, asked: Asked) -> dict[str, Any]:
+        purges, name_of = folder.observers.purges, folder.name_of
+        own = purges.own_answer(asked)
+        is_own = asked.request.issuer_id == folder.clients.device
+        left = max(0.0, WAITS_S - asked.waited_s) if self._mode == "day" and purges.counts(asked.request) else None
+        return {
+            "number": asked.number,
+            "folder": folder.label,
+            "device": name_of(asked.request.issuer_id),
+            "is_own": is_own,
+            "paths": paths_of(folder, asked.request.entries),
+            "at": asked.received_at,
+            "answer": _word(own),
+            "done_in_s": left if own not in (Outcome.DONE, Outcome.REFUSED) else None,
+            "answers": [
+                {"device": name_of(device), "answer": _word(outcome)}
+                for device, outcome in sorted(purges.answers(asked).items())
+                if device != folder.clients.device
+            ],
+            "silent": sorted(map(name_of, purges.silent(asked) - {folder.clients.device})),
+        }
+
+
+def _word(outcome: Outcome | None) -> str:
+    return outcome.name.lower().replace("_", " ") if outcome is not None else ""
