@@ -259,6 +259,10 @@ def _only_read(story: Story, laptop: Device, desktop: Device) -> None:
 
 def _end(story: Story, laptop: Device, desktop: Device, pi: Device) -> None:
     story.ask(laptop, "POST /v1/purge", {"path": str(laptop.dir / "plan.md"), "with_file": True})
+    eventually(lambda: bool(desktop.call("GET", "/v1/purges")["asked"]))
+    (asked,) = desktop.call("GET", "/v1/purges")["asked"]
+    story.ask(desktop, "POST /v1/purge/answer", {"number": asked["number"], "agree": True})
+    eventually(lambda: not laptop.call("GET", "/v1/purges")["asked"][0]["silent"])
     story.ask(laptop, "GET /v1/purges")
     key = pi.status()["device"]["key"]
     story.ask(laptop, "POST /v1/device/replace", {"device": "desktop", "by": key, "folder": "notes"})
