@@ -7,9 +7,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yp2p.documents.diff import split_lines
+from yp2p.documents.diff import Hunk, split_lines
 from yp2p.documents.joined import Joined, _Part
-from yp2p.documents.kept_lines import _keys, match_rows
+from yp2p.documents.kept_lines import kept_by_first_operations, match_rows, rows_of
+from yp2p.protocol.clients import Writer
 
 _LINES = st.lists(st.sampled_from("abc"), max_size=8)
 _BUDGET = 10_000
@@ -55,4 +56,32 @@ def test_a_line_is_the_same_operation_wherever_its_block_is_cut() -> None:
     lines = split_lines(text)
     whole = Joined(text, text, text, text, [_part(text, 10)])
     cut = Joined(text, text, text, text, [_part(lines[0], 10), _part(lines[1] + lines[2], 14)])
-    assert _keys(whole, lines) == _keys(cut, lines) == [(False, 7, 10), (False, 7, 14), (False, 7, 18)]
+    keys = [(False, 7, 10), (False, 7, 14), (False, 7, 18)]
+    assert rows_of(whole, set()) == rows_of(cut, set()) == (lines, keys)
+
+
+def _of_repairs(*texts: str) -> Joined:
+    """A union of what some repairs put in, one behind the other; the last one's operations are the first ones."""
+    parts = [
+        _Part(
+            Writer.REPAIR.client_id(9 - number), 0, len(text), text,
+            ours=True, theirs=True, base=False, standing=True, common=False,
+        )
+        for number, text in enumerate(texts)
+    ]  # fmt: skip
+    return Joined("", "", "", "".join(texts), parts)
+
+
+def test_copies_of_a_last_line_without_an_end_are_told_apart() -> None:
+    """They are one line of the union. Put in anew it would be one more copy, on every device another one."""
+    assert kept_by_first_operations(_of_repairs("a\nend", "end"), "a\nend") == [Hunk(2, 5, "")]
+    assert kept_by_first_operations(_of_repairs("end", "a\n", "end"), "a\nend") == [Hunk(0, 3, "")]
+
+
+def test_a_line_that_was_put_in_within_another_one_is_kept() -> None:
+    union = _of_repairs("some ", "new\n", "old\n")
+    assert kept_by_first_operations(union, "new\nsome old\n") == [Hunk(0, 5, ""), Hunk(9, 13, "some old\n")]
+
+
+def test_a_line_that_came_in_pieces_is_kept_as_it_stands() -> None:
+    assert kept_by_first_operations(_of_repairs("a ", "b\n", "c\n"), "a b\n") == [Hunk(4, 6, "")]

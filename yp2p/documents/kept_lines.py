@@ -8,12 +8,22 @@ Theory of operation
 
     So equal lines are told apart by the operation that they begin with, in an order that all devices agree on: those
     of edits come before those of repairs, then the lowest client ID and clock. In this order each line is kept that
-    still lets all kept ones stand in the order of the text. The first of all lines that the text has is then taken out
-    by no device; once all know it, the same holds for the next one.
+    still lets all kept ones stand in the order of the text.
 
     A kept line has two bounds in the text: how far the kept lines before it reach if each is placed as early as can
     be, and where the kept ones after it begin if each is placed as late as can be. Another line can be kept where the
     text has it between its neighbours' bounds; then the bounds beside it move, mostly by few lines.
+
+    What is told apart are *rows*. A row is a line of the union; but a line that is not in the text is looked at in its
+    pieces, each of which was put in at a stretch. The last line of a text has no end: its copies, side by side, are one
+    line of the union. Were they not told apart, every device would take out both and put in one of its own, between
+    other neighbours than anybody else, and so on for ever.
+
+    So it comes to rest once all devices have all edits, and with them one text (`meeting.py`). What is put in from then
+    on are whole lines, behind a whole line, so they are a row wherever they come. Of all rows that the text has, the
+    one with the lowest operation is kept by every device that knows it, and the others do not take it out. Which of the
+    rest can stand beside it is then the same everywhere, and the lowest of those is kept as well, and so on. Operations
+    are not lower than the lowest for ever, so from some moment on each line of the text has a row that stays.
 
     Where repairs meet edits, the shortest difference is better: it keeps the people's operations that it can, and
     those who took out different copies meet as repairs next.
@@ -22,7 +32,7 @@ Theory of operation
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from yp2p.documents.diff import Hunk, split_lines
 from yp2p.documents.joined import Joined
@@ -32,6 +42,8 @@ __all__ = ["kept_by_first_operations", "match_rows"]
 
 # Of moving bounds, a step 0.5 us: half a second.
 _STEPS = 1_000_000
+
+_Key = tuple[bool, int, int]  # whether it is a repair's, and the operation that it begins with: client ID and clock
 
 
 def match_rows(
@@ -94,8 +106,8 @@ def _place_late(
 
 def kept_by_first_operations(joined: Joined, text: str) -> list[Hunk] | None:
     """The replacements of whole lines that make `text` of the union; None where finding them takes too many steps."""
-    old, new = split_lines(joined.text), split_lines(text)
-    keys = _keys(joined, old)
+    new = split_lines(text)
+    old, keys = rows_of(joined, frozenset(new))
     pairs = match_rows(old, new, sorted(range(len(old)), key=keys.__getitem__), _STEPS)
     if pairs is None:
         return None
@@ -111,16 +123,39 @@ def kept_by_first_operations(joined: Joined, text: str) -> list[Hunk] | None:
     return found
 
 
-def _keys(joined: Joined, lines: Sequence[str]) -> list[tuple[bool, int, int]]:
-    """Of each line: whether it is a repair's, and the operation that it begins with."""
-    parts = [part for part in joined.parts if part.standing and part.length]
-    found: list[tuple[bool, int, int]] = []
-    at = number = begin = 0  # where the line and the part begin, in UTF-16 units: wherever a device cuts the parts
-    for line in lines:
-        while begin + parts[number].length <= at:
-            begin += parts[number].length
-            number += 1
-        part = parts[number]
-        found.append((Writer.of(part.client) is Writer.REPAIR, part.client, part.clock + at - begin))
-        at += len(line) if line.isascii() else len(line.encode("utf-16-le")) // 2
-    return found
+def rows_of(joined: Joined, wanted: Set[str]) -> tuple[list[str], list[_Key]]:
+    """The rows of the union, and the key of each.
+
+    Args:
+        wanted: the lines of the text.
+    """
+    rows: list[str] = []
+    keys: list[_Key] = []
+    line: list[tuple[_Key, str]] = []
+    for piece in [*_pieces(joined), None]:
+        if piece is not None:
+            line.append(piece)
+        if line and (piece is None or piece[1].endswith("\n")):
+            whole = "".join(text for _, text in line)
+            if whole in wanted or not any(text in wanted for _, text in line):
+                line = [(line[0][0], whole)]
+            keys += [key for key, _ in line]
+            rows += [text for _, text in line]
+            line = []
+    return rows, keys
+
+
+def _pieces(joined: Joined) -> Iterator[tuple[_Key, str]]:
+    """The standing text in pieces: what was put in at a stretch and stands so, as far as it is in one line."""
+    runs: list[tuple[int, int, list[str]]] = []
+    stop: tuple[int, int] | None = None  # behind the last run, wherever a device cuts the parts
+    for part in joined.parts:
+        if part.standing and part.length:
+            if (part.client, part.clock) != stop:
+                runs.append((part.client, part.clock, []))
+            runs[-1][2].append(part.text or "")
+            stop = part.client, part.clock + part.length
+    for client, clock, texts in runs:
+        for line in split_lines("".join(texts)):
+            yield (Writer.of(client) is Writer.REPAIR, client, clock), line
+            clock += len(line) if line.isascii() else len(line.encode("utf-16-le")) // 2

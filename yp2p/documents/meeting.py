@@ -15,12 +15,14 @@ Theory of operation
     different ones, and those meet as well:
 
     * A side that has all edits of the other one, and more, is right.
-    * Where both have all edits of the other, one of both texts stands, by an order of texts that all agree on.
+    * Where both have all edits of the other, one of both texts stands: the one that comes later in an order of texts
+      that all agree on, also where the union happens to say the other one.
     * Where both have edits that the other lacks, the three texts decide as ever, with what was repaired on either side.
 
     So every meeting is decided by the texts and the sets of operations alone, the same wherever it happens. After the
-    last edit no device makes a text that did not stand on some device already: it only takes one side or the other,
-    by an order that all agree on. With each exchange at least one of the texts is gone.
+    last edit no device makes a text that did not stand on some device already: it only takes one side or the other.
+    Once all have all edits, each takes only texts that come later in the order than its own, so soon all have the same.
+    From then on it is only settled which operations make that text, which comes to an end as well (`kept_lines.py`).
 
     All of this needs the three texts as they were, to the character: what a device takes for the text of another one
     and never stood there it puts in again, as a copy. What stands where depends on who removed what (`removals.py`).
@@ -92,8 +94,6 @@ def decide(path: str, joined: Joined, meeting: Meeting) -> Decision:
     if meeting is Meeting.THREE_TEXTS:
         merged = threeway.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
         return Decision(merged.text, merged.told)
-    if meeting is Meeting.ONE_OF_BOTH and joined.text in (joined.ours, joined.theirs):
-        return Decision(joined.text)  # it is right without another repair
     if meeting is Meeting.ONE_OF_BOTH:
         return Decision(max(joined.ours, joined.theirs, key=_rank))
     return Decision(joined.ours if meeting is Meeting.OURS else joined.theirs)

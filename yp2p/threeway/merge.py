@@ -11,7 +11,7 @@ Theory of operation
 Invariants
     * `ours` and `theirs` can change places: the text is the same.
     * The answer depends on the three texts and the name alone: budgets count steps, never seconds. `VERSION`
-      changes whenever the answer to any three texts does.
+      changes whenever the answer to any three texts does, or a repair (`documents/meeting.py`).
     * Each place where git would ask is told once, with both versions; nothing else is told.
     * No marker of a conflict is written.
 
@@ -38,7 +38,7 @@ from yp2p.threeway.state import whole_side
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
 
-VERSION = 6
+VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)
