@@ -164,6 +164,22 @@ def test_two_repairs_that_took_out_another_copy_each_leave_one(puts_in: str) -> 
     assert one.text() == two.text() == f"first\ntwin\nlast\n{puts_in}"
 
 
+def test_what_two_repairs_put_in_alike_is_no_part_of_what_both_had() -> None:
+    """Both had heard of one edit, and repaired it with an edit of their own: both put an `x` in, and not alike."""
+    changes = "start\nx\nw00001x", "start\nx w00000x alpha", "start\nx w00004x"
+    nodes = first, one, other = _nodes("start\nx", *changes)
+    for node in (one, other):
+        node.receive(first.answer(node))
+    message = other.answer(one)
+    shared = set(one.replica.clocks()).intersection(other.replica.clocks())
+    assert any(Writer.of(client) is Writer.REPAIR for client in shared)
+    joined = join([*one.log, *message.updates], one.side(), message.side)
+    assert joined is not None
+    assert joined.base == first.text()
+    come_to_rest(nodes, random.Random(1))
+    assert one.text() == "start\nx w00000x alpha w00004x\nw00001x"
+
+
 def test_a_character_that_is_not_known_here_leaves_the_union_as_it_is() -> None:
     text = imported("what was removed\n")
     other = TextReplica.from_updates(Writer.SAVED.client_id(5), [text])

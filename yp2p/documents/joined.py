@@ -5,6 +5,9 @@ Theory of operation
     blocks (`shadow.py`). State vectors and delete sets then tell of each part of a block which side had it, and
     whether it stood there: that gives the text of either side, and of what both had (the *base*).
 
+    The base has to be a text that stood somewhere. So what both had are updates that both have in full: an operation
+    that came to either side in another repair is a change of both sides.
+
     A *repair* makes another text of the union. It is not made with the library: what it removes are ranges, and each
     piece of text that it puts in is an item of its own, between the two characters of the union that it stands
     between. Its client ID is derived from those two, the text and the version of the rules. So every device that puts
@@ -28,7 +31,7 @@ from typing import Any
 from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.removals import is_repair, mark_for, teller_of
+from yp2p.documents.removals import is_repair, mark_for
 from yp2p.documents.replica import raising_panics
 from yp2p.documents.shadow import spans_in_order
 from yp2p.protocol import delete_sets
@@ -153,6 +156,19 @@ def _brought_back(base: str, ours: str, theirs: str, parts: Iterable[_Part]) -> 
     return back.intersection(map(str.strip, had.split("\n")))
 
 
+@dataclass(frozen=True, slots=True)
+class _Had:
+    """An update, and whether both sides have had it in full."""
+
+    parsed: Parsed
+    deleted: Sequence[DeletedRange]
+    by_both: bool
+
+
+def _operations(parsed: Parsed) -> StateVector:
+    return {client: stop for client, (_, stop) in parsed.sections.items()}
+
+
 @dataclass(slots=True)
 class _Common:
     """What both had before they went apart; with repairs of it that one side has made since."""
@@ -164,7 +180,8 @@ class _Common:
     def of(cls, updates: Iterable[bytes], ours: Side, theirs: Side) -> _Common:
         """What both had: all operations that both have, and what was deleted by updates that both have in full.
 
-        What both deleted, each with an update of their own, is a change of both sides.
+        What both deleted, each with an update of their own, is a change of both sides. So is what both put in with a
+        repair of their own: two repairs may have a piece alike, and not be alike.
 
         Of a sum of updates (what is left of an old pack, or an answer to step 1) of which both have only some, what
         both have deleted counts as deleted before.
@@ -174,32 +191,54 @@ class _Common:
         """
         both = {c: min(clock, theirs.vector.get(c, 0)) for c, clock in ours.vector.items()}
         found = cls({client: clock for client, clock in both.items() if clock}, [])
-        repairs: list[tuple[UpdateParser, Parsed]] = []
+        told = list(found._read(updates))
+        found._leave_out_pieces(told)
+        repairs: list[_Had] = []
         of_sums: list[DeletedRange] = []
-        for update in updates:
-            parser = UpdateParser(update, Shape.TEXT)
-            parsed = parser.parse()
-            if found.has(teller_of(update, parser, parsed)):
-                found.deleted += parser.ranges
-            elif any(start < found.vector.get(client, 0) for client, (start, _) in parsed.sections.items()):
-                of_sums += parser.ranges
-            elif is_repair(parsed):
-                repairs.append((parser, parsed))
+        for update in told:
+            if update.by_both:
+                found.deleted += update.deleted
+            elif is_repair(update.parsed):
+                repairs.append(update)
+            elif any(start < found.vector.get(client, 0) for client, (start, _) in update.parsed.sections.items()):
+                of_sums += update.deleted
         if of_sums:
             found.deleted += delete_sets.shared(of_sums, delete_sets.shared(ours.deleted, theirs.deleted))
         are_both_repaired = all(
             Writer.REPAIR in {Writer.of(client) for client, clock in one.items() if clock > other.get(client, 0)}
             for one, other in ((ours.vector, theirs.vector), (theirs.vector, ours.vector))
         )
-        for parser, parsed in repairs if are_both_repaired else ():
-            deletes = {client: clock for client, clock in parsed.deletes.items() if client not in parsed.sections}
-            if found.has(parsed.origins) and found.has(deletes):  # beside its own mark
-                found.deleted += parser.ranges
-                found.vector |= {client: stop for client, (_, stop) in parsed.sections.items()}
+        if are_both_repaired:
+            found._repair_with(repairs)
         return found
 
-    def has(self, clocks: Mapping[int, int]) -> bool:
+    def _has(self, clocks: Mapping[int, int]) -> bool:
         return contains(self.vector, clocks)
+
+    def _read(self, updates: Iterable[bytes]) -> Iterator[_Had]:
+        for update in updates:
+            parser = UpdateParser(update, Shape.TEXT)
+            parsed = parser.parse()
+            yield _Had(parsed, parser.ranges, self._has(_operations(parsed)))
+
+    def _leave_out_pieces(self, told: Iterable[_Had]) -> None:
+        """Leave out operations that both have of repairs alone, and of none in full."""
+        others: set[int] = set()
+        pieces: set[int] = set()
+        for update in told:
+            is_piece = not update.by_both and is_repair(update.parsed)
+            (pieces if is_piece else others).update(update.parsed.sections)
+        for client in pieces - others:
+            self.vector.pop(client, None)
+
+    def _repair_with(self, repairs: Iterable[_Had]) -> None:
+        """Add those repairs that are of nothing else than what both had."""
+        for update in repairs:
+            sections = update.parsed.sections
+            deletes = {client: clock for client, clock in update.parsed.deletes.items() if client not in sections}
+            if self._has(update.parsed.origins) and self._has(deletes):  # beside its own mark
+                self.deleted += update.deleted
+                self.vector |= {client: stop for client, (_, stop) in sections.items()}
 
 
 @dataclass(frozen=True, slots=True)
