@@ -10,6 +10,9 @@ from effort import many
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.text import TextReplica
 from yp2p.documents.undo import undone
+from yp2p.protocol.clients import Writer
+
+_SAVED = Writer.SAVED.client_id(1)
 
 
 class Log:
@@ -76,6 +79,20 @@ def test_what_others_removed_already_is_nothing_to_undo() -> None:
     mine = log.edit("one\nmine\n")
     log.edit("one\n", client=2)
     assert undone(log.updates, [mine], 9) is None
+
+
+def test_what_was_gone_when_a_save_of_an_older_version_was_merged_does_not_come_back() -> None:
+    """The log says that the save removed it as well."""
+    log = Log()
+    log.edit("one\ntwo\n", client=_SAVED)
+    fork = log.replica.fork(_SAVED + 1)
+    log.edit("one\nzwei\n", client=_SAVED + 2)
+    mine = fork.edit(hunks(fork.text(), "one\n2222\n"))
+    assert mine is not None
+    log._take(mine)
+    assert sorted(log.text.splitlines()) == ["2222", "one", "zwei"]
+    log.undo(mine)
+    assert log.text == "one\nzwei\n"
 
 
 @pytest.mark.parametrize("seed", range(many(20)))

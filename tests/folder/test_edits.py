@@ -26,7 +26,7 @@ from yp2p.folder.authors import Maker
 from yp2p.folder.meetings import Settled
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.ysync import Shape, check, deleted_ranges
+from yp2p.protocol.ysync import Shape, check, deleted_ranges, parse_update
 from yp2p.threeway.merge import merge
 
 
@@ -61,6 +61,24 @@ async def test_an_update_that_removes_what_another_removed_before_says_so_in_the
         for replica in (first, second):
             assert deleted_at(replica.clocks(), log, gone) == deleted_ranges(log[-1])
         assert deleted_at(known, log, gone) == []
+
+
+@over_a_file
+async def test_a_save_of_an_older_version_says_in_the_log_what_it_removes(base: Path) -> None:
+    """Also what a peer had removed by then: who makes the next save of that version has not heard of the peer's."""
+    async with open_bridge(base) as bridge:
+        live, other = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7)
+        known = other.clocks()
+        (update,) = [other.edit([Hunk(4, 8, "ii\n")])]
+        assert update is not None
+        await live.receive(update, PEER)  # and the file is not rendered
+        (base / "dir/a.txt").write_text("one\n2222222\nthree\n")
+        await bridge.look()
+        await bridge.folder.database.pending().wait()
+        log = bridge.folder.texts.updates_as_made(live, known)
+        there, save, *_ = [row for row in log if parse_update(row).sections.keys() - known.keys()]
+        assert there == update
+        assert set(deleted_ranges(save)) >= set(deleted_ranges(there))
 
 
 @over_a_file

@@ -8,28 +8,27 @@ from collections.abc import Callable
 import pytest
 from appends import Room
 
-from yp2p.documents import joined, removals
-from yp2p.protocol.ysync import Checked, Parsed, StateVector, UpdateParser
+from yp2p.documents import joined, kept_lines, removals
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import Checked, Parsed, StateVector
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(3600)]
 _FIRST, _COUNT = map(int, os.environ.get("YP2P_APPENDS", "0:200").split(":"))
 _SEEDS = range(_FIRST, _FIRST + _COUNT)
 # Seeds in which a rule that is taken out has to be missed.
 _MOST_SEEDS = 1000
-_MANY_FLAWED = 3
 
 
-@pytest.mark.parametrize("devices", [2, 3])
+@pytest.mark.parametrize("devices", [2, 3, 4])
 def test_what_was_appended_once_is_there_once(devices: int) -> None:
-    """Of three devices in one run of 300 a line comes twice, where two repairs put the same lines in another order, and
-    somebody went on from each of them. That is watched here. Of four devices it is not known (docs/goals.md)."""
+    """In one of 700 runs a line comes twice, mostly as two lines that both begin with it. That is watched here."""
     flawed = 0
     for seed in _SEEDS:
         outcome = Room(seed, devices).run()
         assert outcome.lost == [], seed
         assert outcome.mistaken == 0, seed
         flawed += bool(outcome.doubled)
-    assert flawed <= max(1, len(_SEEDS) // 200)
+    assert flawed <= len(_SEEDS) // 700
 
 
 def _without_whole_repairs_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,28 +43,52 @@ def _without_whole_repairs_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _with_removals_of_repairs_in_what_both_had(monkeypatch: pytest.MonkeyPatch) -> None:
     """A repair that puts nothing in counts as known to both sides."""
-    teller_of = removals.teller_of
+    operations_of = joined._operations
 
-    def less(update: bytes, parser: UpdateParser, parsed: Parsed) -> StateVector:
-        mark = removals.mark_of(update, parsed, parser.ranges)
-        return {client: 1 for client in teller_of(update, parser, parsed) if client != mark}
+    def less(parsed: Parsed) -> StateVector:
+        marks = {client for client in parsed.deletes if Writer.of(client) is Writer.REPAIR}
+        return {client: stop for client, stop in operations_of(parsed).items() if client not in marks}
 
-    monkeypatch.setattr(joined, "teller_of", less)
+    monkeypatch.setattr(joined, "_operations", less)
+
+
+def _with_repairs_that_are_known_by_what_they_remove(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two repairs that remove the same and put in another thing each, both count as known to both sides."""
+    operations_of = joined._operations
+
+    def less(parsed: Parsed) -> StateVector:
+        operations = operations_of(parsed)
+        marks = {client: 1 for client in parsed.deletes if Writer.of(client) is Writer.REPAIR and client in operations}
+        return marks or operations
+
+    monkeypatch.setattr(joined, "_operations", less)
+
+
+def _with_copies_that_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is not in the text is not looked at in pieces."""
+    rows_of = kept_lines.rows_of
+    monkeypatch.setattr(kept_lines, "rows_of", lambda union, wanted: rows_of(union, set()))
 
 
 @pytest.mark.parametrize(
-    "take_out",
-    [_without_whole_repairs_in_the_log, _with_removals_of_repairs_in_what_both_had],
-    ids=lambda take_out: take_out.__name__.removeprefix("_"),
+    ("take_out", "devices"),
+    [
+        (_without_whole_repairs_in_the_log, 3),
+        (_with_removals_of_repairs_in_what_both_had, 2),
+        (_with_repairs_that_are_known_by_what_they_remove, 4),
+        (_with_copies_that_are_one_line, 4),
+    ],
+    ids=lambda value: value.__name__.removeprefix("_") if callable(value) else str(value),
 )
 def test_a_rule_that_is_taken_out_is_missed(
-    take_out: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    take_out: Callable[[pytest.MonkeyPatch], None], devices: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_out(monkeypatch)
-    flawed = 0  # with all rules one of 300
     for seed in range(_MOST_SEEDS):
-        outcome = Room(seed, 2 + seed % 2).run()
-        flawed += bool(outcome.doubled)
-        if outcome.mistaken or flawed == _MANY_FLAWED:
+        try:
+            outcome = Room(seed, devices).run(most=500)
+        except AssertionError:
+            return
+        if outcome.doubled or outcome.lost or outcome.mistaken:
             return
     raise AssertionError(f"{_MOST_SEEDS} seeds passed")

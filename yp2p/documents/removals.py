@@ -9,6 +9,8 @@ Theory of operation
     character that it removes as well, with a client ID derived from what is removed. Who has the mark has removed all
     that it names, whatever update brought it; who lacks it has not, by this repair.
 
+    What a save of an older version removes counts in the same way, so the log has it as it was made (`as_logged`).
+
 Invariants
     * A mark counts only where it names what the update removes, to the operation: of a sum of updates it tells nothing.
 """
@@ -66,7 +68,7 @@ def teller_of(update: bytes, parser: UpdateParser, parsed: Parsed) -> StateVecto
 
 
 def as_logged(received: Checked, before: StateVector, news: bytes) -> bytes:
-    """What the log gets of an update: what was received, or its new part alone.
+    """What the log gets of an update: the update as it was made, or its new part alone.
 
     What it deletes may have been deleted here already, by another update. The log has to say that this one did as well:
     who has this one and not the other has it deleted, and takes part in meetings with that. So it does of a repair; and

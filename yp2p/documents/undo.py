@@ -22,10 +22,11 @@ from pycrdt import Doc, IdSet, StackItem, Text, TransactionEvent, UndoManager
 from yp2p.documents.order import Order
 from yp2p.documents.replica import raising_panics
 from yp2p.documents.restoring import brought_back, has_copies, taken_out
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import encode, without
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.update_merge import UpdateMerge
-from yp2p.protocol.ysync import Shape, UpdateParser
+from yp2p.protocol.ysync import Shape, UpdateParser, deleted_ranges
 
 
 def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes | None:
@@ -39,14 +40,26 @@ def undone(log: Iterable[bytes], change: Iterable[bytes], client: int) -> bytes 
     Raises:
         CrdtPanic: the library panicked.
     """
+    log, change = list(log), list(change)
     inserted: list[DeletedRange] = []
     deleted: list[DeletedRange] = []
+    is_save = False
     for update in change:
         parser = UpdateParser(update, Shape.TEXT)
         parsed = parser.parse()
         inserted += operations(parsed.sections)
         deleted += parser.ranges
+        is_save = is_save or any(Writer.of(client) is Writer.SAVED for client in parsed.sections)
+    if is_save and deleted:
+        deleted = without(deleted, _gone_before(log, change))
     return taken_back(log, inserted, deleted, client)
+
+
+def _gone_before(log: Sequence[bytes], change: Iterable[bytes]) -> list[DeletedRange]:
+    """What was deleted before a change: a save of an older version says it removes that as well (`removals.py`)."""
+    rows = set(change)
+    first = next((number for number, update in enumerate(log) if update in rows), 0)
+    return [item for update in log[:first] for item in deleted_ranges(update)]
 
 
 def taken_back(

@@ -25,7 +25,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.own_claims import OwnClaims
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID
-from yp2p.protocol.ysync import Checked, Insertion, written_beyond
+from yp2p.protocol.ysync import Checked, Insertion, Shape, check, written_beyond
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit
 
@@ -193,12 +193,18 @@ class Edits:
             path = folder.catalogue.layout().path_of.get(entry, "")
             for message in folder.notices.tell_meeting(path, entry, settled.decision, settled.makers):
                 folder.observers.both_changed(message)
-        news = live.replica.apply(settled.repair) if settled.repair is not None else None
+        news = self.apply_own(live, settled.repair) if settled.repair is not None else None
         if news is None:
             return None
         if entry is not None:
             folder.render_queue.want(entry)
         return self.record(live, news, None)
+
+    def apply_own(self, live: LiveDocument, update: bytes) -> bytes | None:
+        """Apply a save of an older version, or a repair; gives what is to be recorded, None where nothing was news."""
+        before = live.replica.clocks()
+        news = live.replica.apply(update)
+        return as_logged(check(update, Shape.TEXT), before, news) if news is not None else None
 
     def set_back(self, live: LiveDocument, replica: TextReplica, last_seq: int) -> Commit:
         """A text has less from now on, as its log has: what a replica says. It is written with other client IDs, as

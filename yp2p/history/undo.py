@@ -170,14 +170,19 @@ def _others_wrote_since(folder: Folder, document: DocumentID, seq: int) -> bool:
 
 
 def _log_and_change(folder: Folder, document: DocumentID, first: int) -> tuple[list[bytes], list[bytes]]:
-    """The log of a document, and those of its updates that are steps of this device from a row on."""
+    """The log of a document, and those of its updates that are steps of this device from a row on.
+
+    A pack that has some of them is there row by row: what was before a step counts (`documents/undo.py`).
+    """
     steps = tables.step.rows_from(folder.database.rows, folder.id, document, first)
     log: list[bytes] = []
     change: list[bytes] = []
     for stored in stored_rows(folder.database.rows, folder.id, document, tables.log.behind(first)):
-        log.append(stored.data)
         if stored.rows is None or (stored.alike and stored.first >= first):
+            log.append(stored.data)
             change += [stored.data] if stored.seq in steps else []
         else:
-            change += [single.data for single in stored.singles() if single.group and single.seq >= first]
+            singles = list(stored.singles())
+            log += [single.data for single in singles]
+            change += [single.data for single in singles if single.group and single.seq >= first]
     return log, change

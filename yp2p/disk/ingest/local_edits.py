@@ -164,7 +164,7 @@ class LocalEdits:
         if is_head and not context.is_scan:
             news = update = fork.edit(found)
         else:
-            news = live.replica.apply(update) if update is not None else None
+            news = folder.edits.apply_own(live, update) if update is not None else None
         if news is None or update is None:
             self._is_unchanged(record, base, finding)
             return
@@ -309,7 +309,7 @@ class LocalEdits:
                 settled = await folder.edits.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
-        news = live.replica.apply(update) if update is not None else None
+        news = folder.edits.apply_own(live, update) if update is not None else None
         after = replace(base, base_state=fork.state(), content=finding.content)
         if news is None:
             folder.database.submit(also(after))
