@@ -42,7 +42,7 @@ demo: $(VENV)/.run ## Two devices on this machine meet and merge two edits (15 s
 
 # The tests run against the installed wheel, not against the checkout. They are compiled here, with their assertions: in
 # a new clone each of the workers would compile all of them.
-$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -name '*.sql') config/yp2p.example.toml pyproject.toml README.md
+$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -name '*.sql') $(wildcard systemd/*.service) config/yp2p.example.toml pyproject.toml README.md
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev]"

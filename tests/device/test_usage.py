@@ -50,7 +50,12 @@ async def test_what_is_counted(tmp_path: Path) -> None:
         assert after["file_bytes"] == 51_000
         assert after["trash"] == {"files": 1, "bytes": 3, "problem": ""}
         assert after["history"]["bytes"] > folder["history"]["bytes"] + 5
-        assert (await device.usage.show(None))["store"]["bytes"] >= (tmp_path / "store.db").stat().st_size > 0
+        before = (await device.usage.show(None))["store"]["bytes"]
+        assert before >= (tmp_path / "store.db").stat().st_size > 0
+        (tmp_path / "store.db.schema-1").write_bytes(bytes(5000))
+        assert (await device.usage.show(None))["store"]["bytes"] == before + 5000, (
+            "with the copy from before an upgrade"
+        )
         root.rename(tmp_path / "away")
         assert (await _of(device))["trash"]["files"] is None
         with pytest.raises(UsageError, match="no folder is called"):

@@ -140,6 +140,14 @@ def test_a_store_of_a_newer_version_is_found(home: Home) -> None:
     with closing(schema.connect(home.paths.store)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
     assert "a newer yp2p wrote it" in home.problem().text
+    assert "install that version again" in home.problem().remedy
+
+
+def test_the_copy_from_before_an_upgrade_is_told_of_and_is_no_problem(home: Home) -> None:
+    copy = home.paths.store.with_name(home.paths.store.name + ".schema-1")
+    copy.write_bytes(b"older")
+    told = [finding for finding in home.findings() if str(copy) in finding.text]
+    assert [finding.remedy for finding in told] == [""]
 
 
 def test_the_copy_of_a_damaged_store_is_found(home: Home) -> None:

@@ -15,7 +15,7 @@ from yp2p.files.root import is_ours
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
 from yp2p.protocol.entries import Kind
-from yp2p.store import tables
+from yp2p.store import tables, upgrade
 from yp2p.store.database import Database
 from yp2p.store.schema import BESIDE
 
@@ -68,9 +68,9 @@ class Usage:
             return {"changes": changes, "bytes": size + tables.pack.total_bytes(read, folder.id)}
 
     def _store_bytes(self) -> int:
-        """With what SQLite keeps beside it."""
+        """With what SQLite keeps beside it, and the copies from before upgrades."""
         path, total = self._database.path, 0
-        for name in (path, *(path.with_name(path.name + suffix) for suffix in BESIDE)):
+        for name in (path, *(path.with_name(path.name + suffix) for suffix in BESIDE), *upgrade.copies(path)):
             try:
                 total += os.stat(name).st_size
             except FileNotFoundError:

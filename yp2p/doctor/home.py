@@ -21,6 +21,7 @@ from yp2p.files.root import OURS
 from yp2p.machine import low_room, reason
 from yp2p.store.look import StoredFolder, look
 from yp2p.store.salvage import kept_stores
+from yp2p.store.upgrade import KEPT_DAYS, copies
 from yp2p.trust.keyfile import identity_of
 
 WATCHES_ALLOWED = Path("/proc/sys/fs/inotify/max_user_watches")
@@ -43,13 +44,15 @@ def check_home(paths: Paths, watches_allowed: Path = WATCHES_ALLOWED) -> Iterato
     yield from check_lock(paths)
     stored = look(paths.store)
     if stored.problem:
-        yield Finding(
-            "store", f"{paths.store}: {stored.problem}", "`yp2p daemon` saves what can be read of it at a start"
-        )
+        saves = "`yp2p daemon` saves what can be read of it at a start"
+        newer = "install that version again; docs/install.md says how to go back to this one"
+        yield Finding("store", f"{paths.store}: {stored.problem}", newer if stored.is_newer else saves)
     else:
         yield Finding("store", f"{paths.store} is sound" if stored.exists else "there is no store yet")
     for kept in kept_stores(paths.store):
         yield Finding("store", f"{kept} is kept of a store that was damaged", f"when nothing is missing, remove {kept}")
+    for copy in copies(paths.store):
+        yield Finding("store", f"{copy} is the store from before an upgrade; it goes by itself, {KEPT_DAYS} days later")
     for folder in stored.folders:
         yield from check_folder(folder)
     yield from check_watches([folder.root for folder in stored.folders], watches_allowed)

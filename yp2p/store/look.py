@@ -27,10 +27,12 @@ class Stored:
 
     Attributes:
         problem: why it cannot be used; empty where it can, or where there is none.
+        is_newer: a newer yp2p wrote it, and that is the problem.
     """
 
     exists: bool
     problem: str = ""
+    is_newer: bool = False
     folders: tuple[StoredFolder, ...] = ()
 
 
@@ -45,7 +47,7 @@ def look(path: Path) -> Stored:
             if application != APPLICATION_ID:
                 return Stored(exists=True, problem="it is no store of yp2p")
             if version > SCHEMA_VERSION:
-                return Stored(exists=True, problem=f"a newer yp2p wrote it (schema {version}); install that one again")
+                return Stored(exists=True, problem=f"a newer yp2p wrote it (schema {version})", is_newer=True)
             for (line,) in connection.execute("PRAGMA quick_check(1)"):
                 if line != "ok":
                     return Stored(exists=True, problem=f"it is damaged: {line}")
