@@ -142,6 +142,17 @@ def test_the_key_comes_from_a_credential(machines: list[Machine]) -> None:
     two.inside("systemctl", "start", "yp2p@owner")
     eventually(lambda: two.property("ActiveState") == "failed")
     assert two.property("ExecMainStatus") == "6"
+
+    # One that only this machine can open, where systemd looks for such.
+    two.inside("rm", "-r", home)
+    two.run("mkdir", "-p", "/etc/credstore.encrypted")
+    seal = "systemd-creds encrypt --with-key=host --name=yp2p.key - /etc/credstore.encrypted/yp2p.key"
+    made = two.run("sh", "-c", f"{PROGRAM} identity new - 2>/tmp/made | {seal}; head -n 1 /tmp/made")
+    (drop_in / "key.conf").write_text("[Service]\nLoadCredentialEncrypted=yp2p.key\n")
+    two.run("systemctl", "daemon-reload")
+    two.run("systemctl", "start", "yp2p@owner")
+    assert two.yp2p("identity", "show").split()[0] == made
+    two.run("systemctl", "stop", "yp2p@owner")
     (drop_in / "key.conf").unlink()
     two.run("systemctl", "daemon-reload")
     two.inside("rm", "-r", home)
