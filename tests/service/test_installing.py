@@ -31,7 +31,7 @@ class FakeSystemd:
         self.asked: list[str] = []
         self.fails: str = ""
         self.others: list[str] = []
-        self.lets_namespaces = True
+        self.without = ""  # what systemd says of a service that has namespaces
 
     def run(self, *arguments: str) -> str:
         if arguments[0] == "list-units":
@@ -39,6 +39,8 @@ class FakeSystemd:
         self.asked.append(" ".join(arguments))
         verb = arguments[0]
         if verb == "restart":
+            if self.without and not list(self.unit.path.parent.glob("*.d/*.conf")):
+                raise Refused("`systemctl restart`: it failed")
             if self.fails:
                 self.active = "failed"
                 raise Refused("`systemctl restart`: it failed")
@@ -53,14 +55,12 @@ class FakeSystemd:
         return dict.fromkeys(names, "") | {
             "LoadState": "loaded" if file else "not-found", "ActiveState": self.active, "MainPID": "4711",
             "UnitFileState": "enabled" if self.enabled else "disabled", "FragmentPath": str(file or ""),
-            "NRestarts": "2", "StatusText": "in sync with pi", "ActiveEnterTimestamp": "Mon",
+            "NRestarts": "2", "ExecMainStatus": self.without, "StatusText": "in sync with pi",
+            "ActiveEnterTimestamp": "Mon",
         }  # fmt: skip
 
     def version(self) -> int:
         return 252
-
-    def has_namespaces(self) -> bool:
-        return self.lets_namespaces
 
     def environment(self) -> dict[str, str]:
         return {}
@@ -176,14 +176,21 @@ def test_a_kernel_without_namespaces_for_people_is_no_hindrance(tmp_path: Path) 
     person = Person("me", 1000, tmp_path)
     unit = replace(unit_of(Kind.USER, person), state=tmp_path / "state")
     fake: Any = FakeSystemd(unit)
-    fake.lets_namespaces = False
+    fake.without = "217"
     service = Service(unit, person, fake)
     service.install(PROGRAM, {})
     drop_in = unit.path.parent / "yp2p.service.d/yp2p-service.conf"
     assert drop_in.read_text() == f"{MARK}[Service]\nPrivateUsers=no\nCapabilityBoundingSet=~\n"
-    assert service.said[1] == "The kernel lets no user have namespaces: the service does without users of its own."
+    assert service.said[2] == "The kernel lets no user have namespaces: the service does without users of its own."
+    fake.asked.clear()
+    service.install(PROGRAM, {})
+    assert fake.asked == [], "it stays so"
     service.uninstall()
     assert not drop_in.parent.exists()
+    fake.without = "1"
+    with pytest.raises(YpError, match="does not start"):
+        service.install(PROGRAM, {})
+    assert not drop_in.exists()
 
 
 def test_the_unit_of_several_persons_stays_while_one_has_it(tmp_path: Path) -> None:

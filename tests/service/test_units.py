@@ -29,7 +29,7 @@ def test_only_what_has_to_be_is_changed(kind: Kind) -> None:
     assert {key for key, _ in changed} == {"ExecStart", "RestartSteps", "RestartMaxDelaySec"}
     assert ("ExecStart", "/usr/bin/yp2p daemon") in changed
     assert ("Type", "notify") in _settings(old)
-    assert ("ExecReload", "/bin/kill -HUP $MAINPID") in _settings(old)
+    assert ("ExecReload", "/bin/sh -c 'kill -HUP $MAINPID'") in _settings(old)
     new = written_for(before, Path("/usr/bin/yp2p"), 255)
     changed = set(_settings(before)) ^ set(_settings(new))
     assert {key for key, _ in changed} == {"ExecStart", "Type", "ExecReload"}

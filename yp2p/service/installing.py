@@ -35,6 +35,9 @@ from yp2p.service.units import (
 # Where a person's shell may say that a home of yp2p is, and a service does not know of it.
 _PLACES = ("YP2P_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 
+# What systemd says of a service whose user namespace, capabilities or mounts could not be made (systemd.exec(5)).
+_NO_NAMESPACES = ("217", "218", "226")
+
 
 @dataclass(slots=True)
 class Service:
@@ -57,20 +60,11 @@ class Service:
         else:
             text = written_for(template(self.unit.kind), program, self.systemctl.version())
             has_changed = self._write(self.unit.path, text)
-        if text := self._local():
+        if self.unit.kind is Kind.SYSTEM and (text := home_drop_in(self.person)):
             has_changed |= self._write(self._drop_in(), text)
         if has_changed:
             self.systemctl.run("daemon-reload")
         self._start(has_changed=has_changed)
-
-    def _local(self) -> str:
-        """What the unit needs on this machine alone; empty where that is nothing."""
-        if self.unit.kind is Kind.SYSTEM:
-            return home_drop_in(self.person)
-        if self.unit.kind is Kind.USER and not self.systemctl.has_namespaces():
-            self.said.append("The kernel lets no user have namespaces: the service does without users of its own.")
-            return WITHOUT_NAMESPACES
-        return ""
 
     def _check(self, program: Path, environment: dict[str, str]) -> None:
         if problem := why_not(program, self.unit.kind, self.person):
@@ -145,11 +139,24 @@ class Service:
             self.said.append(f"{name} runs already.")
             return
         try:
-            self.systemctl.run("restart", name)
+            self._restart()
         except Refused as error:
             why = self.systemctl.last_words(name) or str(error)
             raise YpError(f"{name} is installed, and does not start: {why}") from error
         self.said.append(f"{name} runs now.")
+
+    def _restart(self) -> None:
+        """Start it anew, without what this machine cannot give it. Raises Refused."""
+        try:
+            self.systemctl.run("restart", self.unit.name)
+        except Refused:
+            status = self.systemctl.properties(self.unit.name, "ExecMainStatus")["ExecMainStatus"]
+            if self.unit.kind is not Kind.USER or status not in _NO_NAMESPACES or self._is_ours(self._drop_in()):
+                raise
+            self.said.append("The kernel lets no user have namespaces: the service does without users of its own.")
+            self._write(self._drop_in(), WITHOUT_NAMESPACES)
+            self.systemctl.run("daemon-reload")
+            self.systemctl.run("restart", self.unit.name)
 
     # --- removing -----------------------------------------------------------------------------------------------
 

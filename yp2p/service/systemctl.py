@@ -66,14 +66,6 @@ class Systemctl:
         """With what services are started."""
         return dict(line.partition("=")[::2] for line in self.run("show-environment").splitlines())
 
-    def has_namespaces(self) -> bool:
-        """Whether a service of this manager can have users of its own."""
-        try:
-            self._run("systemd-run", *self._scope, "--quiet", "--wait", "--property=PrivateUsers=yes", "true")
-        except Refused:
-            return False
-        return True
-
     def last_words(self, unit: str) -> str:
         """The end of what a service wrote into the journal; empty where nobody may read that."""
         try:
