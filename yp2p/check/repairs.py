@@ -126,13 +126,24 @@ async def _list_blob(place: Place, found: Finding) -> bool:
     return True
 
 
+def _is_certain(folder: Folder, document: DocumentID) -> bool:
+    """Whether it does not matter any more which device brought which row of a document: whoever is removed later,
+    nothing of it has to be taken back (`folder/uncounted.py`)."""
+    uncounted = folder.observers.uncounted
+    last = tables.log.last_row(folder.database.rows, folder.id, document)
+    is_certain = last is None or last[0] <= uncounted.certain()
+    return is_certain and not uncounted.doubted and not folder.observers.unsent.is_pending
+
+
 async def _take_history(place: Place, found: Finding) -> bool:
     """The log of a text goes aside, and a device that has acknowledged this very text sends it."""
     folder, document = place.folder, DocumentID(found.subject)
     entry = folder.catalogue.entry_of.get(document, EntryID(b""))
     live = folder.texts.in_memory(document)
-    has_it = any(session.compared and entry not in session.agreement.behind for session in place.sessions)
-    if not has_it or (live is not None and live.is_needed):
+    known = folder.catalogue.entries.get(entry)
+    is_alive = known is not None and folder.catalogue.is_alive(known)  # of others nobody says that he has the text
+    has_it = is_alive and any(session.compared and entry not in session.agreement.behind for session in place.sessions)
+    if not has_it or (live is not None and live.is_needed) or not _is_certain(folder, document):
         return False
     async with folder.texts.rewriting, folder.files.writing:
         # no await: nobody reads the rows while they go
@@ -159,7 +170,8 @@ async def _take_manifest(place: Place, found: Finding) -> bool:
     folder, document = place.folder, DocumentID(found.subject)
     index = MANIFEST_INDEX[document]
     live, replica = folder.catalogue.documents[index], folder.catalogue.manifest.replicas[index]
-    if replica.is_resting and not any(session.compared for session in place.sessions):
+    is_there = not replica.is_resting or any(session.compared for session in place.sessions)
+    if not is_there or not _is_certain(folder, document):
         return False
     async with folder.texts.rewriting:
         await folder.database.pending().wait()
