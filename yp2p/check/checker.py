@@ -141,7 +141,7 @@ class Checker:
         async for some in gather.files(folder, at.root):
             found += [one for facts in some for one in files.of_file(folder.label, facts)]
             everything += some
-        found += files.of_inodes(folder.label, everything)
+        found += await trio.to_thread.run_sync(lambda: list(files.of_inodes(folder.label, everything)))
         text = "this file is there, and nobody has seen it"
         found += [
             Finding(Kind.UNSEEN_CHANGE, folder.label, path, text) for path in await gather.unknown_files(folder, at)

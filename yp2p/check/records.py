@@ -105,13 +105,14 @@ async def of_folder(folder: Folder) -> list[Finding]:
     packs, stray, bodies = await trio.to_thread.run_sync(_stored_of, folder)
     path_of, entries = folder.catalogue.layout().path_of, folder.catalogue.entries
     paths = {document: path_of.get(entry, "") for document, entry in folder.catalogue.entry_of.items()}
-    label = folder.label
+    label, listed, known = folder.label, folder.files.blobs.listed(), dict(folder.files.items())
+    blobs = await trio.to_thread.run_sync(lambda: list(of_blob_index(label, listed, known)))
     return [
         *of_packs(label, paths, packs),
         *of_steps(label, paths, stray),
         *of_notices(label, entries, folder.notices),
         *of_statements(label, folder.id, bodies),
-        *of_blob_index(label, folder.files.blobs.listed(), folder.files),
+        *blobs,
     ]
 
 
