@@ -112,13 +112,13 @@ class Others:
 
 
 @asynccontextmanager
-async def open_place(base: Path) -> AsyncIterator[Place]:
+async def open_place(base: Path, scrub: Scrub | None = None) -> AsyncIterator[Place]:
     """A folder with all these files, at rest, and no other device."""
     (base / "dir").mkdir()
     for name, data in {**{name: text.encode() for name, text in TEXTS.items()}, **BLOBS}.items():
         (base / "dir" / name).write_bytes(data)
     async with open_folder(base, FOLDER) as folder:
-        disk = Disk(folder, Files(), Trash(), Scrub(percent=0))
+        disk = Disk(folder, Files(), Trash(), scrub or Scrub(percent=0))
         peers: Any = Others()
         checker = Checker(SIGNER, folder.database, {folder.id: disk}, peers, lambda device: "somebody")
         checker.key = base / "device.key"

@@ -11,9 +11,12 @@ from bridge import PEER
 
 from check.planted import BLOBS, FAULTS, TEXTS, Place, open_place
 from yp2p.check import checker
+from yp2p.config import Scrub
+from yp2p.disk import scrub
 from yp2p.documents.manifest import Change
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
+from yp2p.store import tables
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +159,29 @@ async def test_a_text_that_is_not_here_is_asked_of_the_devices_that_are_connecte
         assert found["result"] == "started"
         assert session.pulled
         assert (document, entry) == (place.record("fine.txt").document, place.record("lost.txt").entry)
+
+
+async def test_the_scrub_mends_by_itself_and_a_round_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrub, "_FIRST_S", 0.1)
+    monkeypatch.setattr(scrub, "_LOOK_S", 0.1)
+    async with open_place(tmp_path, Scrub(percent=50, interval_days=0)) as place:
+        faults = [FAULTS[name] for name in ("a bit of a text", "a bit of a file that is here twice")]
+        await place.plant(*faults)
+        damaged = place.path("rotten.txt").read_bytes()
+        with trio.fail_after(20):
+            while [place.path(name).read_bytes() for name in ("rotten.txt", "here.bin")] != [
+                TEXTS["rotten.txt"].encode(), BLOBS["here.bin"],
+            ]:  # fmt: skip
+                await place.folder.state.changed.wait()
+            rounds = place.disk.scrub._progress.rounds
+            while place.disk.scrub._progress.rounds < rounds + 2:
+                await place.folder.state.changed.wait()
+        assert damaged in [path.read_bytes() for path in place.path(".yp2p/trash").rglob("rotten.txt")]
+        assert place.disk.scrub.describe()["damaged"] == []
+        assert await place.check(read=True) == []
+        await place.folder.database.pending().wait()
+        row = tables.scrub.read_row(place.folder.database.rows, place.folder.id)
+        assert row is not None
+        assert row[-1] >= rounds + 2

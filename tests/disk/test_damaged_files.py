@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
-from bridge import Bridge, clock, open_bridge, over_directory, settle
+from bridge import Bridge, arrive, clock, open_bridge, over_directory, settle
 
 from yp2p.config import Scrub
-from yp2p.disk.damaged_files import DamagedFiles, Outcome
+from yp2p.disk.damaged_files import DamagedFiles, Outcome, read_in_steps
 from yp2p.disk.open_root import OpenRoot
 from yp2p.disk.scrub import Progress, Scrubber, is_due, rest_s
 from yp2p.files.inspect import Stamp
@@ -220,3 +221,27 @@ def test_when_a_round_is_due_and_how_long_it_rests() -> None:
     assert is_due(Progress(ended=1e9), 1e9 - 1, week), "the clock went back: the age is not known"
     assert is_due(Progress(began=1e9, ended=1e9), 1e9 + 1, week), "it goes on after a restart"
     assert rest_s(0.005, 0.5) == pytest.approx(0.995)
+
+
+@over_directory
+async def test_what_the_scrub_reads_nobody_has_read(base: Path) -> None:
+    """Else a save that comes later would look like one that was made of what others wrote."""
+    (base / "dir/a.txt").write_text("one\n" * 9)
+    async with open_bridge(base) as bridge:
+        await _quiet(bridge)
+        clock().jump(5 * 3600)
+        await arrive(bridge, "a.txt", "two\n" * 9)
+        record = bridge.folder.files.by_path("a.txt")
+        assert record is not None
+        opened_at = bridge.ingest.readers.last_opened.at
+        assert opened_at(record.entry) == -math.inf
+        before = os.stat(base / "dir/a.txt").st_atime_ns
+        for _ in range(2):
+            [(_, now)] = await read_in_steps(opened(bridge), [record])
+            assert now.content == record.content
+        bridge.ingest.readers.last_opened.take_now()
+        assert opened_at(record.entry) == -math.inf
+        assert os.stat(base / "dir/a.txt").st_atime_ns == before
+        assert (base / "dir/a.txt").read_text() == "two\n" * 9
+        bridge.ingest.readers.last_opened.take_now()
+        assert opened_at(record.entry) == clock().current_time(), "a person's reading is seen"
