@@ -12,7 +12,7 @@ import trio
 
 from yp2p.config import Config, SharedFolder
 from yp2p.errors import ConfigError
-from yp2p.supervisor import Supervisor, feed_watchdog, notify, own_folders, with_invites
+from yp2p.supervisor import Supervisor, feed_watchdog, notify, own_folders, supervised, with_invites
 
 
 @pytest.fixture
@@ -29,11 +29,13 @@ def test_a_message_arrives_and_nobody_minds_where_nobody_listens(
     told: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with told:
+        assert supervised()
         notify("READY=1")
         assert told.recv(100) == b"READY=1"
     notify("the socket is closed")
     monkeypatch.delenv("NOTIFY_SOCKET")
     notify("nobody supervises")
+    assert not supervised()
     name = "\0yp2p-test-of-notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as abstract:
         abstract.bind(name)

@@ -55,7 +55,7 @@ from yp2p.logs import use_level
 from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
 from yp2p.memory import keep_imports_from_the_collector, share_one_arena
 from yp2p.store.database import open_database
-from yp2p.supervisor import Supervisor, feed_watchdog, own_folders, with_invites
+from yp2p.supervisor import Supervisor, feed_watchdog, own_folders, supervised, with_invites
 from yp2p.transport.listener import Listener, Listening, open_listeners
 from yp2p.trust.given_key import GivenKey, take_given_key
 from yp2p.trust.keyfile import load_identity, read_next, temporary_of
@@ -284,12 +284,8 @@ async def _run(
                 former, identity = identity, successor
             database.check_owner(identity.device_id, place)
             device = Device(config, identity, database, _own_places(paths), merger)
-            device.peers.listen_port = sockets.peers.port
-            device.missing_addresses = sockets.peers.missing
             device.checks.use_key(paths.key if given is None else None)
-            device.home.own_folders = own_folders()
-            device.settings.load = lambda: with_invites(load_config(paths.config))
-            device.settings.add(Part(of_section("log", "level"), lambda new: use_level(new.log)))
+            _settle_in(device, paths, sockets)
             rotation = Rotation(
                 identity, device.home.by_id, device.peers, database,
                 key=paths.key if given is None else None, place=place, former=former,
@@ -300,12 +296,34 @@ async def _run(
         lock.release()
 
 
+def _settle_in(device: Device, paths: Paths, sockets: _Sockets) -> None:
+    """Have a device know where it listens, where folders of its own are, and how its settings are read again."""
+    device.peers.listen_port = sockets.peers.port
+    device.missing_addresses = sockets.peers.missing
+    device.home.own_folders = own_folders()
+    device.settings.load = lambda: with_invites(load_config(paths.config))
+    device.settings.add(Part(of_section("log", "level"), lambda new: use_level(new.log)))
+
+
 def _identity(paths: Paths, given: GivenKey | None) -> tuple[Identity, str]:
     """Who this device is, and where its key is. Raises YpError."""
     if given is not None:
         return given.identity, given.place
     with _in_a_sentence(paths.key):
         return load_identity(paths.key, paths.store), str(paths.key)
+
+
+def _listener(device: Device, identity: Identity) -> Listener:
+    """Who takes the connections of others for a device."""
+    return Listener(
+        identity,
+        device.peers.accept,
+        device.handle_join,
+        is_known=device.peers.devices.is_known,
+        pairing_open=lambda: device.pairing_host.is_open,
+        psk_of=device.invites.psk_of,
+        is_known_host=device.peers.devices.is_known_host,
+    )
 
 
 async def _serve(
@@ -317,16 +335,7 @@ async def _serve(
     rotation: Rotation,
     at_start: _AtStart,
 ) -> None:
-    listener = Listener(
-        identity,
-        device.peers.accept,
-        device.handle_join,
-        is_known=device.peers.devices.is_known,
-        pairing_open=lambda: device.pairing_host.is_open,
-        psk_of=device.invites.psk_of,
-        is_known_host=device.peers.devices.is_known_host,
-    )
-    stop, supervisor = wishes.stop, Supervisor()
+    listener, stop, supervisor = _listener(device, identity), wishes.stop, Supervisor()
     device.settings.supervisor = supervisor
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)
@@ -349,7 +358,8 @@ async def _serve(
         log.info("daemon_started", device=format_device_id(identity.device_id)[:7], port=port)
         supervisor.show(device.status_line.sentence())
         supervisor.started()
-        intake.start_soon(device.status_line.run, supervisor.show)
+        if supervised():
+            intake.start_soon(device.status_line.run, supervisor.show)
         intake.start_soon(_reload_on_hangup, wishes, device.settings)
         if at_start.share is not None:
             at_start.shared(await device.run_share(at_start.share))

@@ -32,6 +32,11 @@ _INVITE = "yp2p.invite."
 _NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
+def supervised() -> bool:
+    """Whether there is a supervisor that is told anything."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
 def notify(message: str) -> None:
     """Tell the supervisor; nothing without one."""
     address = os.environ.get("NOTIFY_SOCKET")

@@ -41,7 +41,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="Write the unit, enable it, and start it.")
 @_which
 @click.option("--linger/--no-linger", default=None, help="With --user: whether it goes on when you have logged out.")
 def install(which: str | None, name: str | None, linger: bool | None) -> None:
@@ -81,7 +81,7 @@ def _linger(service: Service, wanted: bool | None) -> None:
         say(f"It stops when you have logged out; `loginctl enable-linger {name}` has it go on.")
 
 
-@command.command()
+@command.command(short_help="Stop the service, and remove its unit; the data stays.")
 @_which
 def uninstall(which: str | None, name: str | None) -> None:
     """Stop and disable the service, and remove its unit. Folders, settings, key and store stay."""
@@ -92,7 +92,7 @@ def uninstall(which: str | None, name: str | None) -> None:
         say(*service.said)
 
 
-@command.command()
+@command.command(short_help="Show how the service is doing.")
 @_which
 @json_option
 def status(which: str | None, name: str | None, as_json: bool) -> None:
