@@ -6,6 +6,7 @@ What changed on the disk since the daemon ended is no fault: its next start take
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from yp2p.check import documents, files, home, records, trash
@@ -109,7 +110,10 @@ def _of_root(
         for name, content in tables.trashed.read_all(read, folder.id).items()
     }
     try:
-        yield from trash.of_trash(folder.label, trash.look(root, read=read_files), known)
+        seen = trash.look(root)
+        for some in trash.contents(root) if read_files else ():
+            seen = replace(seen, contents={**seen.contents, **some})
+        yield from trash.of_trash(folder.label, seen, known)
     except OSError as error:
         text = f"the trash cannot be read: {error.strerror}"
         yield Finding(Kind.UNREADABLE_TRASH, folder.label, "", text)

@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -25,6 +25,8 @@ from yp2p.protocol.entries import Kind as EntryKind
 from yp2p.protocol.names import encode_path
 from yp2p.store import tables
 
+# What is read of it at a stretch.
+_FILES_AT_ONCE, _BYTES_AT_ONCE = 64, 16 << 20
 _PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d{6}-[0-9a-f]{6}")
 
 
@@ -38,9 +40,8 @@ class Seen:
     contents: Mapping[str, bytes | None]
 
 
-def look(root: Root, *, read: bool) -> Seen:
-    """Look at the trash. Blocks. Raises OSError."""
-    contents: dict[str, bytes | None] = {}
+def look(root: Root) -> Seen:
+    """Look at the trash; nothing is read. Blocks. Raises OSError."""
     stray: list[str] = []
     closed: list[str] = []
     descriptor = root.open(TRASH, os.O_DIRECTORY | os.O_RDONLY)
@@ -53,9 +54,20 @@ def look(root: Root, *, read: bool) -> Seen:
                 closed += _closed(root, name)
     finally:
         os.close(descriptor)
-    for item in trash.items(root) if read else ():
-        contents[item.name] = _content(root, item.name)
-    return Seen(tuple(stray), tuple(closed), contents)
+    return Seen(tuple(stray), tuple(closed), {})
+
+
+def contents(root: Root) -> Iterator[dict[str, bytes | None]]:
+    """The hashes of the files in the trash, some at a time. Blocks."""
+    found: dict[str, bytes | None] = {}
+    size = 0
+    for item in trash.items(root):
+        found[item.name] = _content(root, item.name)
+        size += item.room
+        if size >= _BYTES_AT_ONCE or len(found) >= _FILES_AT_ONCE:
+            yield found
+            found, size = {}, 0
+    yield found
 
 
 def _closed(root: Root, below: str) -> Iterator[str]:
@@ -106,10 +118,15 @@ async def of_folder(folder: Folder, root: Root, *, read: bool) -> list[Finding]:
     rows = tables.trashed.read_all(folder.database.rows, folder.id)
     known = {name.decode("utf-8", "surrogateescape"): content for name, content in rows.items()}
     try:
-        seen = await trio.to_thread.run_sync(lambda: look(root, read=read))
+        seen = await trio.to_thread.run_sync(look, root)
     except OSError as error:
         return [Finding(Kind.UNREADABLE_TRASH, folder.label, TRASH, f"the trash cannot be read: {error.strerror}")]
     if read:
+        held_now: dict[str, bytes | None] = {}
+        parts = contents(root)
+        while (some := await trio.to_thread.run_sync(next, parts, None)) is not None:
+            held_now |= some
+        seen = replace(seen, contents=held_now)
         new = {name: content for name, content in seen.contents.items() if content is not None and name not in known}
         gone = known.keys() - seen.contents.keys()
         folder.database.submit(
