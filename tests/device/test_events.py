@@ -321,6 +321,7 @@ async def test_a_transfer_is_told_of_once_a_second_and_its_end(followed: _Follow
 async def test_folders_come_pause_and_go(followed: _Followed) -> None:
     folder = followed.bridge.folder
     folder.state.problem = "its directory is missing"
+    folder.state.touch()
     (paused,) = await followed.said()
     assert (paused["change"], paused["state"], paused["problem"]) == ("changed", "paused", "its directory is missing")
     del followed.folders[folder.id]
@@ -354,4 +355,5 @@ async def test_a_fault_of_ours_is_logged_and_told_as_something_missing(followed:
     followed.peers.transfers_of = works  # type: ignore[method-assign]
     await trio.sleep(following._RECOVERY_S)
     followed.bridge.folder.state.problem = "its directory is missing"
+    followed.bridge.folder.state.touch()
     assert [one["kind"] for one in await followed.said()] == ["folder"]

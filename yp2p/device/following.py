@@ -2,9 +2,10 @@
 
 Theory of operation
     While somebody follows the events, the states of links, devices, folders and transfers are looked at twice a second
-    and compared with what was told of them last; what is another one is an event. So every part may change as it
-    likes, a state that comes and goes within a moment is none, and a flood of changes is one. What may not be missed is
-    told where it happens: files that changed (`changed_files.py`), notices, conflicts.
+    and compared with what was told of them last; what is another one is an event. A folder is looked at where something
+    was touched in it (`FolderState.changed`), and now and then in any case. So every part may change as it likes, a
+    state that comes and goes within a moment is none, and a flood of changes is one. What may not be missed is told
+    where it happens: files that changed (`changed_files.py`), notices, conflicts.
 
     A state is an event without number and time, by a key that says what it is about; two of them can be compared.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -46,11 +48,23 @@ from yp2p.peers.peers import Peers
 _COMPARE_S, _GATHER_S = 0.5, 0.1
 _TRANSFER_S = 1.0
 _RECOVERY_S = 10.0
+# What no touch tells: that a device was renamed here, say.
+_ANYWAY_S = 5.0
 _CONFLICTS = {NoticeKind.BOTH_CHANGED: "place", NoticeKind.CONFLICT_COPY: "file", NoticeKind.DIVERGED: "file"}
 
 _Key = tuple[str, ...]
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The states of a folder, as they were looked at last: to be looked at anew when something was touched, or late."""
+
+    folder: Folder
+    touched: trio.Event
+    until: float
+    states: list[tuple[_Key, Event]]
 
 
 class Following:
@@ -79,6 +93,7 @@ class Following:
         self._present = present
         self._files: dict[FolderID, ChangedFiles] = {}
         self._told: dict[_Key, Event] = {}
+        self._of: dict[FolderID, _Known] = {}
         self._transfers_at = 0.0
         self._woken = trio.Event()
 
@@ -134,6 +149,7 @@ class Following:
                 for files in self._files.values():
                     files.end()
                 self._files.clear()
+                self._of.clear()
 
     async def _run_followed(self) -> None:
         self._told = dict(self._states())
@@ -181,7 +197,8 @@ class Following:
         for device in self._peers.devices.known():
             yield from self._of_device(device)
         for folder in self._folders.values():
-            yield from self._of_folder(folder)
+            yield from self._known_of(folder)
+            yield from self._transfers_of(folder)
         for one in self._offered():
             yield (
                 ("offer", one["folder"], one["device"]),
@@ -203,6 +220,15 @@ class Following:
                 reason=state["reason"],
             ),
         )  # fmt: skip
+
+    def _known_of(self, folder: Folder) -> list[tuple[_Key, Event]]:
+        """The states of a folder, looked at anew where something was touched."""
+        known = self._of.get(folder.id)
+        now = trio.current_time()
+        if known is None or known.touched.is_set() or now >= known.until or known.folder is not folder:
+            touched = folder.state.changed
+            self._of[folder.id] = known = _Known(folder, touched, now + _ANYWAY_S, list(self._of_folder(folder)))
+        return known.states
 
     def _of_folder(self, folder: Folder) -> Iterator[tuple[_Key, Event]]:
         number, label = folder.id.hex(), shown_name(folder.label)
@@ -234,6 +260,17 @@ class Following:
                         condition=member["condition"],
                     ),
                 )  # fmt: skip
+        for state in self._present(folder):
+            yield (
+                ("presence", number, state["id"]),
+                PresenceChanged(
+                    folder=number, label=label, device=state["id"], name=shown_name(state["device"]),
+                    open=[shown_name(path) for path in state["open"]],
+                ),
+            )  # fmt: skip
+
+    def _transfers_of(self, folder: Folder) -> Iterator[tuple[_Key, Event]]:
+        number, label = folder.id.hex(), shown_name(folder.label)
         for one in self._status.transfers_of(folder):
             yield (
                 ("transfer", number, one["direction"], one["device"], one["path"], one["kind"]),
@@ -242,14 +279,6 @@ class Following:
                     path=shown_name(one["path"]), type=one["kind"], files=one["files"], bytes_done=one["bytes_done"],
                     bytes_total=one["bytes_total"], bytes_per_s=one["bytes_per_s"], seconds_left=one["seconds_left"],
                     ended=False,
-                ),
-            )  # fmt: skip
-        for state in self._present(folder):
-            yield (
-                ("presence", number, state["id"]),
-                PresenceChanged(
-                    folder=number, label=label, device=state["id"], name=shown_name(state["device"]),
-                    open=[shown_name(path) for path in state["open"]],
                 ),
             )  # fmt: skip
 
