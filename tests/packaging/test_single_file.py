@@ -20,6 +20,8 @@ TOOLS = Path(os.environ.get("YP2P_TOOLS", "/nowhere"))
 
 @pytest.fixture(scope="module")
 def single_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if os.environ.get("YP2P_PACKAGES") == "short":
+        pytest.skip("the short version: takes a quarter of a minute to build")
     wheel = next((ROOT / "dist").glob("*.whl"), None)
     if wheel is None or not (TOOLS / "pex").exists():
         pytest.skip("needs a wheel in dist/ and pex in YP2P_TOOLS (make packaging)")

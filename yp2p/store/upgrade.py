@@ -67,6 +67,9 @@ def keep_copy(connection: sqlite3.Connection, path: Path) -> Path:
     try:
         part.touch(0o600)
         with closing(sqlite3.connect(part)) as copy:
+            # Until it is synced and has its name it is nothing.
+            copy.execute("PRAGMA journal_mode = OFF")
+            copy.execute("PRAGMA synchronous = OFF")
             connection.backup(copy)
         _sync(part, os.O_RDWR)
         part.rename(kept)
