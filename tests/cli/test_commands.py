@@ -87,6 +87,12 @@ def test_join_looks_for_room_first_unless_it_need_not(
     assert [path for path, _ in asked] == ["/v1/join", "/v1/join"]
 
 
+def test_a_dry_run_says_how_to_go_on_with_what_was_chosen(run: Any, asked: list[Any], tmp_path: Path) -> None:
+    said = run("join", "--dry-run", CODE, str(tmp_path), "--choose", "docs", "--choose", "my films")[1]
+    assert "To go on: yp2p join /d --choose docs --choose 'my films'" in said
+    assert "Room: 0 bytes needed" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

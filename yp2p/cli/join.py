@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from typing import Any
 
@@ -65,7 +66,7 @@ def command(
     if as_json:
         print_json(answer)
     elif dry_run:
-        say(*preview_lines(answer, f"yp2p join {answer['path']}"))
+        say(*preview_lines(answer, f"yp2p join {answer['path']}{as_options(choose)}"))
     elif is_terminal():
         say(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
         follow()
@@ -90,6 +91,11 @@ def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:
     if (_CODE.fullmatch(directory) or _TOKEN.fullmatch(directory)) and not os.path.isdir(directory):
         raise UsageError("name the directory: `yp2p join DIR`; it asks for the code, or the invite")
     return ask("The code that the other device shows, or an invite"), directory
+
+
+def as_options(choose: tuple[str, ...]) -> str:
+    """What was chosen, as it is typed."""
+    return "".join(f" --choose {shlex.quote(path)}" for path in choose)
 
 
 def follow() -> None:

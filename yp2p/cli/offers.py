@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from yp2p.cli.complete import Device, Directory, Folder, Offered
-from yp2p.cli.join import follow, preview_lines
+from yp2p.cli.join import as_options, follow, preview_lines
 from yp2p.cli.options import absolute, call, choose_option, chosen_paths, folder_name, json_option
 from yp2p.cli.output import is_terminal, print_json, say
 from yp2p.cli.table import table
@@ -85,7 +85,8 @@ def accept(
     if as_json:
         print_json(answer)
     elif dry_run:
-        say(*preview_lines(answer, f"yp2p folder accept {shlex.quote(offered)} {answer['path']}"))
+        command = f"yp2p folder accept {shlex.quote(offered)} {answer['path']}{as_options(choose)}"
+        say(*preview_lines(answer, command))
     elif not answer["joined"]:
         names = " or ".join(answer["waits_for"])
         say(f"{answer['path']} becomes the folder {answer['label']} as soon as {names} is connected.")
