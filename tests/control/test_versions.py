@@ -109,12 +109,12 @@ _ERROR = json.dumps({"error": "what is wrong", "exit_code": 2}).encode()
 @pytest.mark.parametrize(
     ("status", "said", "version", "wanted"),
     [
-        (404, b"Not Found", None, "older than this program"),
+        (404, b"Not Found", None, "the daemon does not know this request; the daemon is older than this program"),
         (404, _ERROR, "0.0.1", "what is wrong; the daemon is yp2p 0.0.1"),
         (400, _ERROR, "99.0", "what is wrong; the daemon is yp2p 99.0"),
         (400, _ERROR, __version__, "what is wrong"),
         (422, _ERROR, "0.0.1", "what is wrong"),
-        (500, b'["?"]', "0.0.1", "answered 500"),
+        (500, b'["?"]', "0.0.1", "(HTTP 500); the daemon is yp2p 0.0.1"),
         (200, b"no JSON", "0.0.1", "the daemon is the older one; restart it"),
     ],
 )

@@ -100,16 +100,22 @@ def _answer(response: http.client.HTTPResponse, data: bytes) -> Any:
     try:
         answer: Any = json.loads(data, object_hook=lambda found: _Object(found, daemon)) if data else {}
     except ValueError:
-        said = f"the daemon answered {response.status} {response.reason}"
-        raise RemoteError(f"{said}: {other}" if other else said, 1) from None
+        raise RemoteError("; ".join(filter(None, (_odd(response), other))), 1) from None
     if response.status < 400:
         return answer
     if not isinstance(answer, dict) or not {"error", "exit_code"} <= answer.keys():
-        raise RemoteError(f"the daemon answered {response.status} {response.reason}; {other}", 1)
+        raise RemoteError("; ".join(filter(None, (_odd(response), other))), 1)
     said = str(answer["error"])
     if other and response.status in _UNKNOWN and other not in said:
         said = f"{said}; {other}"
     raise RemoteError(said, answer["exit_code"])
+
+
+def _odd(response: http.client.HTTPResponse) -> str:
+    """What came instead of an answer."""
+    if response.status in _UNKNOWN:
+        return "the daemon does not know this request"
+    return f"the daemon gave an answer that is none (HTTP {response.status})"
 
 
 class EventStream:
