@@ -83,6 +83,26 @@ async def test_the_past_goes_while_the_daemon_works(tmp_path: Path) -> None:
         assert [one["erased"] for one in device.purging.listed()] == [True, True]
 
 
+async def test_what_is_left_fits_together(tmp_path: Path) -> None:
+    async with _running(tmp_path) as device:
+        for name in ("a.txt", "b.txt"):
+            await _saved(device, tmp_path / "dir" / name, f"{SECRET}\n")
+            await _saved(device, tmp_path / "dir" / name, "one\n")
+        (tmp_path / "dir/b.bin").write_bytes(b"\0" + SECRET.encode())
+        trash = tmp_path / "dir/.yp2p/trash/2026-01-01T000000-abcdef"
+        trash.mkdir(parents=True)
+        (trash / "a.txt").write_text(f"{SECRET}\n")
+        (folder,) = device.folders
+        with trio.fail_after(20):
+            while "b.bin" not in folder.files.at or not folder.state.settled:
+                await folder.state.changed.wait()
+        before = await device.checks.run(None, read=True, peers=False, repair=False)
+        await device.purging.purge(str(tmp_path / "dir/a.txt"), with_file=False)
+        await device.purging.purge(str(tmp_path / "dir/b.txt"), with_file=True)
+        after = await device.checks.run(None, read=True, peers=False, repair=False)
+        assert before["findings"] == after["findings"] == []
+
+
 async def test_a_file_can_be_deleted_first_and_nothing_of_it_is_left(tmp_path: Path) -> None:
     path = tmp_path / "dir/sub/a.txt"
     path.parent.mkdir(parents=True)

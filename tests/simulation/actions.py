@@ -72,6 +72,7 @@ ACTIONS = (
     Action("put a copy back", 1, versions.put_back, "versions"),
     Action("thin the history", 1, faults.thin, "history"),
     Action("purge", 1, purging.purge, "history"),
+    Action("answer a request to purge", 1, purging.answer, "history"),
     Action("choose", 2, choosing.choose, "choices"),
     Action("change a role", 1, readers.change_role, "roles"),
 )  # fmt: skip

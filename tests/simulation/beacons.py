@@ -149,6 +149,10 @@ PLACES = (
     Place("a file goes by itself while it is to leave", f"{_INGEST}.departures:Departures._is_unchosen", _is(True)),
     Place("the directory has another choice than the store", "yp2p.disk.root_check:check_choice"),
     Place("rows are thinned", "yp2p.history.retention:Retention._replace"),
+    Place("a log is replaced by its present", "yp2p.history.purge:replace_log", _is(True)),
+    Place("a log has changed while its present was made", "yp2p.history.purge:replace_log", _is(False)),
+    Place("another device asks to purge", "yp2p.folder.purges:Purges._keep"),
+    Place("what another device asks for is purged", "yp2p.device.asked_purges:AskedPurges._count_done"),
     Place("a deleted text is forgotten", "yp2p.history.retention:Retention._forget", _is(True)),
 )
 

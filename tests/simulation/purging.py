@@ -2,7 +2,7 @@
 
 Nothing that a file holds now is lost by that, on any device, whoever was away; the past is gone where it was done, and
 the device merges on with those that have it still. A person who has an old version open there closes it: what is saved
-from such a one later is an edit of the present.
+from such a one later is an edit of the present. Other devices are asked for the same, and do it when somebody agrees.
 """
 
 from __future__ import annotations
@@ -46,6 +46,25 @@ async def purge_on(world: World, host: Host, path: str) -> None:
             return
         world.note(f"{host.name} purges {path!r}: {done['versions']} versions")
         world.wrong += _left(host, path)
+
+
+async def answer(world: World) -> None:
+    """Somebody agrees to what another device asks for, or refuses it."""
+    hosts = [host for host in world.hosts if host.is_watching and host.has_joined]
+    asked = [(host, one) for host in hosts for one in host.folder.observers.purges.undecided()]
+    if not asked:
+        return
+    host, one = world.rng.choice(asked)
+    agree = world.rng.random() < 0.8
+    assert host.device is not None
+    world.people[host.name].editors.clear()
+    with as_host(host), trio.move_on_after(_LIMIT_S):
+        try:
+            await host.device.asked_purges.decide(one.number, agree=agree)
+        except (FolderError, UsageError) as error:
+            world.note(f"{host.name} cannot answer request {one.number}: {error}")
+            return
+        world.note(f"{host.name} {'agrees to' if agree else 'refuses'} request {one.number}")
 
 
 def _left(host: Host, path: str) -> list[str]:

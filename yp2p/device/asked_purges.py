@@ -131,11 +131,14 @@ class AskedPurges:
             finally:  # what was removed by then is not to be read any more
                 with trio.CancelScope(shield=True):
                     await purge.erase(self._database)
-        for entry in found.made_here:
-            folder.state.guard.count(entry, trio.current_time())
+        self._count_done(folder, found)
         await folder.database.pending().wait()
         folder.observers.purges.answer(asked, Outcome.DONE)
         log.info("purged_for_another", folder=folder.label, number=asked.number, versions=found.versions)
+
+    def _count_done(self, folder: Folder, found: purge.Purged) -> None:
+        for entry in found.made_here:
+            folder.state.guard.count(entry, trio.current_time())
 
     # --- what people say, and see -------------------------------------------------------------------------------
 
