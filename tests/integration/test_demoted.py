@@ -7,7 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lab import Device, devices, eventually, tree, unexpected_lines
+
+pytestmark = pytest.mark.long
 
 _BLOB = b"\xff\x00 a blob"
 

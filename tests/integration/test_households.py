@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually, tree, unexpected_lines
+
+pytestmark = pytest.mark.long
 
 # Nobody has these.
 _USERS = (54321, 54322)

@@ -9,7 +9,10 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import pytest
 from lab import Device, devices, eventually, tree, unexpected_lines
+
+pytestmark = pytest.mark.long
 
 _SOON_S = 20.0
 

@@ -14,6 +14,8 @@ from lab import Device, devices, eventually, tree
 
 from yp2p.client import connect
 
+pytestmark = pytest.mark.long
+
 _TEXT = "".join(f"line {number} of a text\n" for number in range(40))
 
 

@@ -39,7 +39,7 @@ WRITING = frozenset(
 
 # Files written through an object of Python's, beneath which nothing can be hooked: where no simulated device comes, as
 # nowhere in the command line.
-_WRITES_UNSEEN = frozenset(("trust/keyfile.py", "disk/leaving.py"))
+_WRITES_UNSEEN = frozenset(("trust/keyfile.py", "disk/leaving.py", "bundle.py", "service/installing.py"))
 _READING = ("shutil.which", "shutil.disk_usage")
 _BY_METHOD = frozenset(("write_text", "write_bytes", "symlink_to", "hardlink_to"))
 

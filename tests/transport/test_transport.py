@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -241,6 +242,7 @@ async def test_who_says_nothing_has_two_seconds(autojump_clock: trio.testing.Moc
     listener = _listener()
     one, other = trio.testing.memory_stream_pair()
     one.setsockopt = lambda *_: None  # type: ignore[attr-defined]
+    one.socket = SimpleNamespace(family=socket.AF_INET)  # type: ignore[attr-defined]
     place = half_open.Place("", is_known=False, end=lambda: None)
     assert await listener._authenticate(one, place) is None  # type: ignore[arg-type]
     assert trio.current_time() == pytest.approx(2)
