@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeAlias
 
 import structlog
@@ -84,7 +85,8 @@ class Recent:
 
     def newest(self) -> set[int]:
         """The client IDs of the last update."""
-        return {client for at, client, _, _ in self._ranges if at == self._ranges[-1][0]}
+        newest_first = takewhile(lambda found: found[0] == self._ranges[-1][0], reversed(self._ranges))
+        return {client for _, client, _, _ in newest_first}
 
     def forget(self, now: float) -> None:
         while self._ranges and self._ranges[0][0] < now - RECENT_S:
