@@ -15,7 +15,7 @@ from device.test_purging import SECRET, _found, _saved
 from yp2p.config import Config, History, PurgeMode
 from yp2p.device.asked_purges import WAITS_S
 from yp2p.device.device import Device
-from yp2p.errors import MessageFault, UsageError
+from yp2p.errors import CrdtPanic, MessageFault, UsageError
 from yp2p.folder import purges as kept
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import MIN_FILES
@@ -289,6 +289,23 @@ async def test_answers_are_handed_on_and_the_last_word_counts(tmp_path: Path) ->
         assert room.device.asked_purges.listed()[0]["silent"] == []
         handed_on = [body for message in room.session.told for body in message.answers]
         assert read_answer(handed_on[-1], room.folder.id, OTHER.public).outcome is Outcome.DONE
+
+
+async def test_a_fault_while_it_is_looked_at_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _room(tmp_path) as room:
+        entries = room.seen(await room.text())
+
+        async def panics(*_: object) -> None:
+            raise CrdtPanic("a panic of the library")
+
+        with monkeypatch.context() as broken:
+            broken.setattr("yp2p.history.purge.preview_asked", panics)
+            asked = await room.ask(entries)
+            assert asked is not None
+            await trio.sleep(0.2)
+            assert room.folder.observers.purges.own_answer(asked) is None
+        room.device.asked_purges._wake()
+        await room.answered(Outcome.WAITS)
 
 
 def test_the_setting_is_one_of_three() -> None:

@@ -26,7 +26,7 @@ import trio
 
 from yp2p.config import PurgeMode
 from yp2p.device.folders import Folders
-from yp2p.errors import FolderError, UsageError
+from yp2p.errors import CrdtPanic, FolderError, InvalidUpdate, MissingDependency, UsageError, YpError
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.purges import Asked, paths_of
@@ -38,6 +38,10 @@ from yp2p.trust.purges import Outcome
 WAITS_S = 86400.0
 _LOOK_S = 300.0
 _NO_ENTRY = EntryID(bytes(ID_BYTES))
+# What is more than the guard allows waits for a person; whether it is still more is looked at so often.
+_GUARD_S = 3600.0
+# A fault in here is told, and ends nothing.
+_FAULTS = (YpError, CrdtPanic, InvalidUpdate, MissingDependency, OSError)
 # Names in one sentence.
 _MOST_NAMES = 3
 
@@ -57,6 +61,7 @@ class AskedPurges:
         self._mode = mode
         self._alone = alone
         self._woken = trio.Event()
+        self._guarded_until: dict[bytes, float] = {}  # requests that were more than the guard allows, trio's clock
         folders.on_purge_asked = self._wake
 
     def use(self, mode: PurgeMode) -> None:
@@ -91,7 +96,7 @@ class AskedPurges:
                 purges.answer(asked, Outcome.WAITS)
             if self._mode == "day" and asked.waited_s >= WAITS_S and not await self._refused_by_guard(folder, asked):
                 await self._do(folder, asked)
-        except FolderError as error:  # it is tried again
+        except _FAULTS as error:  # it is tried again
             log.info("purge_waits", folder=folder.label, number=asked.number, reason=str(error))
 
     async def _tell(self, folder: Folder, asked: Asked) -> None:
@@ -111,8 +116,14 @@ class AskedPurges:
 
     async def _refused_by_guard(self, folder: Folder, asked: Asked) -> bool:
         """Whether so many versions that were made here go that a person has to say so."""
+        now = trio.current_time()
+        if now < self._guarded_until.get(asked.request.id, now):
+            return True
         found = await purge.preview_asked(folder, asked)
-        return bool(folder.state.guard.refuses(self._sizes(folder, found), self._count(folder), trio.current_time()))
+        is_refused = bool(folder.state.guard.refuses(self._sizes(folder, found), self._count(folder), now))
+        if is_refused:
+            self._guarded_until[asked.request.id] = now + _GUARD_S
+        return is_refused
 
     def _sizes(self, folder: Folder, found: purge.Purged) -> Mapping[EntryID, int]:
         records = {entry: folder.files.get(entry) for entry in found.made_here}

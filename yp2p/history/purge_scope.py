@@ -130,7 +130,10 @@ async def scope_asked(folder: Folder, wanted: Mapping[EntryID, Seen], asked_at: 
         seen.get(found.document, {}), folder.texts.clocks(found.document)
     )}  # fmt: skip
     texts = {found.document for found in stays.values() if found.kind is Kind.TEXT} | is_behind
-    contents = _contents([one for entry in known for one in _up_to(changes, entry, wanted[entry])], stays)
+    of_entry: dict[EntryID, list[EntryChange]] = {entry: [] for entry in known}
+    for change in changes:
+        of_entry[change.entry.id].append(change)
+    contents = _contents([one for entry in known for one in _up_to(of_entry[entry], wanted[entry])], stays)
     return Scope(
         "", frozenset(stays), frozenset(gone), frozenset(_names(folder, former, stays, gone)),
         frozenset(texts & seen.keys()),
@@ -147,9 +150,9 @@ def _vector(seen: Seen) -> StateVector:
         return {}
 
 
-def _up_to(changes: Iterable[EntryChange], entry: EntryID, seen: Seen) -> Sequence[Entry]:
-    """What an entry was, up to what the author had; all, where it is not known here."""
-    was = _former(change for change in changes if change.entry.id == entry)
+def _up_to(changes: Iterable[EntryChange], seen: Seen) -> Sequence[Entry]:
+    """What an entry was by these changes, up to what the author had; all, where that is not known here."""
+    was = _former(changes)
     last = [number for number, one in enumerate(was) if not seen.is_text and one.content.hash == seen.value]
     return was[: last[-1] + 1] if last else was
 

@@ -177,7 +177,9 @@ def _is_meant(scope: Scope, naming: re.Pattern[str] | None, notice: Notice) -> b
 
 
 async def remove_bookmarks(folder: Folder, scope: Scope) -> None:
-    """Remove the bookmarks of what was deleted."""
+    """Remove the bookmarks of what was deleted, where this device may."""
+    if folder.membership.is_reader:
+        return
     known = folder.catalogue.manifest.bookmarks
     gone = [
         Bookmark(entry, bookmark.name, None)
