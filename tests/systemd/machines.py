@@ -29,6 +29,15 @@ _MASKED = (
 )  # fmt: skip
 
 
+# Machines that are started from one control group share what is below it: one removes groups that another one needs.
+_IN_OWN_GROUP = """
+for place in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+    [ -e "$place/cgroup.procs" ] && mkdir -p "$place/$0" && echo $$ > "$place/$0/cgroup.procs"
+done
+exec "$@"
+"""
+
+
 def run(*command: str, **options: Any) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, **options)
     assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -89,6 +98,7 @@ class Machine:
         with console.open("wb") as log:
             self._nspawn = subprocess.Popen(
                 [
+                    "/bin/sh", "-c", _IN_OWN_GROUP, host,
                     "systemd-nspawn", "-q", "-D", str(self.root), "--register=no", "--keep-unit", f"--machine={host}",
                     "--console=pipe", f"--network-namespace-path=/run/netns/{host}", "-b", "systemd.log_target=journal",
                 ],
@@ -113,7 +123,9 @@ class Machine:
 
     def run(self, *command: str) -> str:
         done = self.inside(*command)
-        assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        if done.returncode:
+            journal = self.inside("journalctl", "--no-pager", "-n", "40", "-o", "cat").stdout
+            raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{journal}")
         return done.stdout.strip()
 
     def as_owner(self, *command: str, runtime: str = "/run/user/1001") -> str:
@@ -174,10 +186,18 @@ def open_machines(base: Path, count: int) -> Iterator[list[Machine]]:
         for number in numbers:
             _plug_in(number)
             machine = Machine(_mount_overlay(stack, base, f"machine{number}", f"{base}/image/upper:/"), number)
+            stack.callback(_remove_group, f"{_PREFIX}{number}")
             stack.callback(machine.power_off)
             machine.boot()
             booted.append(machine)
         yield booted
+
+
+def _remove_group(name: str) -> None:
+    """The control group of a machine, once nothing is in it."""
+    for place in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
+        command = ["find", f"{place}/{name}", "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]
+        subprocess.run(command, capture_output=True)
 
 
 def _plug_in(number: int) -> None:
