@@ -89,6 +89,7 @@ class Place:
         """Plant them between two batches of the disk actor. What was written a moment ago is read whatever its stamp
         says, so that moment passes first."""
         async with self.folder.files.writing:
+            await self.folder.database.pending().wait()
             for fault in faults:
                 fault.plant(self)
             await trio.sleep(2 * RACY_NS / 1e9)

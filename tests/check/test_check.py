@@ -10,7 +10,7 @@ import trio
 from bridge import PEER
 
 from check.planted import BLOBS, FAULTS, TEXTS, Place, open_place
-from yp2p.check import checker
+from yp2p.check import checker, gather
 from yp2p.config import Scrub
 from yp2p.disk import scrub
 from yp2p.documents.manifest import Change
@@ -36,9 +36,12 @@ async def test_where_all_is_well_nothing_is_found(tmp_path: Path) -> None:
         assert await place.check(read=True, repair=True) == []
 
 
-async def test_everything_that_is_planted_is_found_named_and_mended(tmp_path: Path) -> None:
+async def test_everything_that_is_planted_is_found_named_and_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_place(tmp_path) as place:
         await place.plant(*FAULTS.values())
+        monkeypatch.setattr(gather, "RECENT_S", 0.0)
         await place.folder.database.pending().wait()
         files = {name: place.path(name).read_bytes() for name in ("rotten.txt", "here.bin", "nobody.bin")}
         found = await place.check(read=True)

@@ -12,11 +12,12 @@ from yp2p.protocol.entries import Kind
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """What stands at a path."""
+    """What stands at a path; it `is_recent` where it was changed a moment ago, and so is about to be looked at."""
 
     stamp: Stamp
     is_directory: bool
     links: int
+    is_recent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def of_file(folder: str, facts: FileFacts) -> Iterator[Finding]:
         yield Finding(What.MISSING_FILE, folder, facts.path, text, facts.entry)
     elif _is_stale(facts, record):
         yield Finding(What.STALE_ROW, folder, facts.path, _why_stale(facts, record), facts.entry)
-    elif _has_changed(facts, record):
+    elif _has_changed(facts, record) and not facts.there.is_recent:
         text = "the file was changed, and that was not seen: its size, time or number is another one"
         yield Finding(What.UNSEEN_CHANGE, folder, facts.path, text, facts.entry + repr(facts.there.stamp).encode())
 
@@ -55,7 +55,7 @@ def _without_row(folder: str, facts: FileFacts) -> Iterator[Finding]:
     if facts.there is None:
         text = "it belongs into the folder, its content is known here, and no file was written"
         yield Finding(What.LOST_FILE, folder, facts.path, text, facts.entry)
-    else:
+    elif not facts.there.is_recent:
         text = "a file stands at its place, and nothing is known of it"
         yield Finding(What.UNSEEN_CHANGE, folder, facts.path, text, facts.entry)
 

@@ -4,6 +4,7 @@ threads."""
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -34,6 +35,8 @@ from yp2p.store.sql import Read
 _FILES_AT_ONCE, _DOCUMENTS_AT_ONCE = 512, 64
 _NOTHING = Digest(b"", b"", b"")
 _BYTES_AT_ONCE = 4 << 20
+# What was changed so shortly ago may wait for its turn, or for a program to close it.
+RECENT_S = 10.0
 
 _Item = TypeVar("_Item")
 
@@ -121,7 +124,8 @@ def _on_disk(root: Root, places: Sequence[str | None]) -> list[OnDisk | None]:
         with suppress(OSError):
             status = root.lstat(place) if place is not None else None
         is_directory = status is not None and stat.S_ISDIR(status.st_mode)
-        found.append(OnDisk(Stamp.of(status), is_directory, status.st_nlink) if status is not None else None)
+        is_recent = status is not None and abs(time.time() - status.st_ctime) < RECENT_S
+        found.append(OnDisk(Stamp.of(status), is_directory, status.st_nlink, is_recent) if status is not None else None)
     return found
 
 
@@ -132,7 +136,11 @@ async def unknown_files(folder: Folder, at: OpenRoot) -> list[str]:
     new = [path for path in present if path not in files.at and path not in files.waiting.skipped]
     paths = [path for path in new if path not in files.local.paths]
     found = await trio.to_thread.run_sync(_on_disk, at.root, paths)
-    return [path for path, there in zip(paths, found, strict=True) if there is not None and not there.is_directory]
+    return [
+        path
+        for path, there in zip(paths, found, strict=True)
+        if there is not None and not there.is_directory and not there.is_recent
+    ]
 
 
 async def contents(
