@@ -131,6 +131,7 @@ async def open_place(base: Path, scrub: Scrub | None = None) -> AsyncIterator[Pl
             with trio.fail_after(20):
                 while len(folder.files) < len(TEXTS) + len(BLOBS) or not folder.state.settled:
                     await folder.state.changed.wait()
+            await folder.database.pending().wait()
             yield Place(folder, disk, checker, base, peers)
             nursery.cancel_scope.cancel()
 
