@@ -21,14 +21,15 @@ _MOST_SEEDS = 1000
 
 @pytest.mark.parametrize("devices", [2, 3, 4])
 def test_what_was_appended_once_is_there_once(devices: int) -> None:
-    """In one of 700 runs a line comes twice, mostly as two lines that both begin with it. That is watched here."""
+    """In one of 1700 runs a line comes twice: where each side repaired the common text in its own way, or both put the
+    same two lines in another order. That is watched here."""
     flawed = 0
     for seed in _SEEDS:
         outcome = Room(seed, devices).run()
         assert outcome.lost == [], seed
         assert outcome.mistaken == 0, seed
         flawed += bool(outcome.doubled)
-    assert flawed <= len(_SEEDS) // 700
+    assert flawed <= max(1, len(_SEEDS) // 1700)
 
 
 def _without_whole_repairs_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:

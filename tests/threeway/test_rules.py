@@ -39,6 +39,20 @@ CASES = [
         TASKS.replace("write report", "x 2026-11-28 write report"),
     ),
     Case(
+        "both added much to one line, and one side a line",
+        "call bank\n",
+        "call bank about the letter of last week\nbuy milk\n",
+        "call bank before they close for the holidays\n",
+        "call bank about the letter of last week before they close for the holidays\nbuy milk\n",
+    ),
+    Case(
+        "one added before a word and one behind it, and one a line",
+        "the end\n",
+        "the very last and bitter end\nmore\n",
+        "the end of all that there was\n",
+        "the very last and bitter end of all that there was\nmore\n",
+    ),
+    Case(
         "a line that moved is changed where it went",
         TASKS,
         "fix bike\nwrite report\ncall bank\nbuy milk\nread book\n",

@@ -1,8 +1,8 @@
 """How alike texts are by their words, and which lines of three texts are one line.
 
 A line that was edited is still the line that it was: it is paired with the one of the other text that it shares
-`ALIKE` of its letters with, in order, so that the pairs together have the most in common. Two long texts are paired
-where their lines are equal.
+`ALIKE` of its letters with, in order, so that the pairs together have the most in common. So is a line to which words
+were only added, however many. Two long texts are paired where their lines are equal.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from yp2p.threeway.sequences import Block, differences
 
 # Two lines are one line that was edited when they share this much of their letters (as in `documents/diff.py`).
 ALIKE = 0.6
+# A line of which nothing is gone is the line that it was from so many letters on: a brace is in many lines.
+_MIN_KEPT = 6
 # Lines times lines that are compared with each other at most, and characters times characters of them: 0.1 s.
 _MAX_PAIRINGS = 4096
 _MAX_SQUARE_CHARS = 64_000_000
@@ -56,6 +58,17 @@ def likeness(old: str, new: str) -> float:
     return 2 * kept(old, new) * size_old / (size_old + size_new) if size_old + size_new else 0.0
 
 
+def _added_to(old: str, new: str) -> float:
+    """`ALIKE` where all words of a line are there in order, whatever was put in beside them; else 0.
+
+    A line without an end is the last one (`_gone_on`).
+    """
+    (size, counts), (size_new, counts_new) = _counted(old), _counted(new)
+    if not old.endswith("\n") or not _MIN_KEPT <= size <= size_new or not counts <= counts_new:
+        return 0.0
+    return ALIKE if kept(old, new) == 1.0 else 0.0
+
+
 def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
     """Which old line became which new line: the alignment, in order, with the most likeness."""
     rows, columns = len(old), len(new)
@@ -72,7 +85,7 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
     alike = [[0.0] * columns for _ in range(rows)]
     for i in range(rows - 1, -1, -1):
         for j in range(columns - 1, -1, -1):
-            shared = 1.0 if old[i] == new[j] else likeness(old[i], new[j])
+            shared = 1.0 if old[i] == new[j] else likeness(old[i], new[j]) or _added_to(old[i], new[j])
             alike[i][j] = shared if shared >= ALIKE else 0.0
             paired = best[i + 1][j + 1] + alike[i][j] * min(1 + len(old[i]), _MAX_WEIGHT) if alike[i][j] else 0.0
             best[i][j] = max(best[i + 1][j], best[i][j + 1], paired)

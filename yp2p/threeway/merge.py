@@ -38,7 +38,7 @@ from yp2p.threeway.state import whole_side
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
 
-VERSION = 7
+VERSION = 8
 
 
 @dataclass(frozen=True, slots=True)
