@@ -27,12 +27,12 @@ _SHOWN_LINES = 3
 def command(context: click.Context, folder: str | None, as_json: bool) -> None:
     """List what two devices changed apart, where something was decided that you may want otherwise.
 
-    Edits of a text merge. Where both changed the same word or line, one of the versions stands, or both one after the
-    other; here are both, for a week. Two versions of any other file that were made at a time, and different files that
-    met under one name, are both kept: one has the name, the other stands beside it, under a name with `.conflict-`, the
-    device that it is from, and the day.
+    Edits of a text merge. Where both devices changed the same word or line, yp2p kept one version, or both in a row;
+    this shows both, for a week. Two versions of any other file that were made at the same time, and different files
+    that met under one name, are both kept: one has the name, the other stands beside it, under a name with
+    `.conflict-`, the device that it is from, and the day.
 
-    `yp2p conflicts resolve FILE --keep this|other|both|merge` settles them.
+    `yp2p conflicts resolve FILE --keep this|other|both|merge|now` settles those of one file.
     """
     if context.invoked_subcommand is not None:
         return

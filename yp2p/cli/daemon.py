@@ -14,11 +14,11 @@ from yp2p.cli.output import is_terminal, say
 @click.command()
 @click.option("--detach", "in_background", is_flag=True, help="Return when it is ready; it goes on in the background.")
 def command(in_background: bool) -> None:
-    """Run the daemon in the foreground.
+    """Run the daemon, in the foreground or with --detach in the background.
 
     It finds the other devices, keeps the links, and synchronises the folders. Stop it with Ctrl-C, SIGTERM or
-    `yp2p stop`. Logs go to standard error ([log] level, format), with --detach to daemon.log beside the store. Under
-    systemd use the units in systemd/.
+    `yp2p stop`. Logs go to standard error ([log] level, format), with --detach to daemon.log beside the store.
+    `yp2p service install` has systemd run it.
     """
     from yp2p.config import find_paths, load_config
     from yp2p.memory import without_collector, without_rich

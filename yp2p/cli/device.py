@@ -30,7 +30,10 @@ def command() -> None:
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the devices: whether each is connected, and if not, why; what it may do in which folder."""
+    """List the devices, with why one is not connected.
+
+    Each with its address, version and roles, who let it in, and when it was seen last.
+    """
     devices = call("GET", "/v1/devices")
     if as_json:
         print_json(devices)
@@ -126,14 +129,17 @@ def unpause(device: str, as_json: bool) -> None:
     "--replaced-by", metavar="NEW", type=Device(), help="The device, or its public key, that takes the place of DEVICE."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--with-those-it-let-in", "with_let_in", is_flag=True, help="Also those that nobody else had let in.")
+@click.option(
+    "--with-those-it-let-in", "with_let_in", is_flag=True, help="Also remove devices that only DEVICE let in."
+)
 @folder_option
 @json_option
 def remove(
     devices: tuple[str, ...], replaced_by: str | None, yes: bool, with_let_in: bool, folder: str | None, as_json: bool
 ) -> None:
-    """Take devices out of a folder, or of all their folders: for one that was lost, sold or stolen.
+    """Remove a lost, sold or stolen device.
 
+    Type this on any other device that is an administrator. DEVICE goes out of all folders, or with --folder of one.
     Every other device that hears of it stops talking to it at once, and accepts nothing from it afterwards. The removed
     device keeps what it has on its disk: no program can take that back. Devices that it let in stay, and are listed.
     Invites to these folders are revoked on each administrator's device, because the removed one may have one.

@@ -18,7 +18,7 @@ from yp2p.cli.when import when
 @click.argument("two", metavar="[B]", required=False)
 @json_option
 def command(file: str, one: str | None, two: str | None, as_json: bool) -> None:
-    """Show what became of FILE from A to B: two versions or moments as for `yp2p show`.
+    """Show how FILE changed from A to B: two versions or moments as for `yp2p show`.
 
     Without B it is what it is now; without A the version before that.
     """

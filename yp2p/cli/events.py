@@ -28,7 +28,7 @@ ENDED = "the daemon has ended, and its events with it; `yp2p daemon` or `yp2p up
     metavar="KIND",
     multiple=True,
     shell_complete=lambda _context, _parameter, typed: [kind for kind in _LINES if kind.startswith(typed)],
-    help="Only events of this kind; for several, again.",
+    help="Only events of this kind; may be repeated.",
 )
 @click.option(
     "--folder",
@@ -37,7 +37,7 @@ ENDED = "the daemon has ended, and its events with it; `yp2p daemon` or `yp2p up
     callback=lambda _context, _parameter, name: folder_name(name),
     help="Only events of this folder, and those of none.",
 )
-@click.option("--since", type=int, metavar="ID", help="First those behind the event with this number.")
+@click.option("--since", type=int, metavar="ID", help="Begin behind the event with this number.")
 @json_option
 def command(kinds: tuple[str, ...], folder: str | None, since: int | None, as_json: bool) -> None:
     """Show what happens, as it happens: devices, links, files that changed and on which device, transfers, conflicts.

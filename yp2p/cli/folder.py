@@ -19,9 +19,9 @@ from yp2p.errors import FolderError, UsageError
 
 @click.group(cls=Group)
 def command() -> None:
-    """List, offer and accept folders; rename, move, pause or leave one, have files ignored, answer what one asks.
+    """List, offer and accept folders; rename, move, pause or leave one, have files ignored, answer its questions.
 
-    FOLDER is a folder's label or directory; where there is one folder, most commands need no name.
+    FOLDER is a folder's label or directory. Commands that show it in brackets need none where there is one folder.
     """
 
 
@@ -76,12 +76,15 @@ def move(folder: str, directory: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Have all files of the folder on this disk again.")
 @json_option
 def choose(folder: str, paths: tuple[str, ...], everything: bool, as_json: bool) -> None:
-    """Have only the files and directories PATH of FOLDER (its label or directory) on this disk.
+    """Have only some files and directories of a folder on this disk.
 
-    PATH is a path in the folder, or begins with / or ./ as any other path does. Each time you name all that you want;
-    without a PATH the command lists what is chosen. Everything else stays on the other devices, and nothing is deleted
-    there. What is here of it goes as soon as another device that is connected says that it has it. A file that you
-    make here stays here, wherever it is.
+    FOLDER is its label or directory. PATH is a path in the folder, or begins with / or ./ as any other path does. The
+    list replaces the earlier one; without a PATH the command lists what is chosen.
+
+    Everything else stays on the other devices, and nothing is deleted there. What is here of it goes as soon as another
+    device that is connected says that it has it. A file that you make here stays here, wherever it is.
+
+    Example: `yp2p folder choose notes text photos/2026`
     """
     if everything and paths:
         raise UsageError("give either --all or what is to be here")
@@ -209,7 +212,7 @@ def unpause(folder: str | None) -> None:
 @command.command()
 @click.argument("folder", required=False, type=Folder())
 def confirm(folder: str | None) -> None:
-    """Say that many deletions were meant.
+    """Go on with a mass deletion that yp2p paused.
 
     FOLDER is its label or directory. When many files go, are replaced by others or are put back to former versions at
     once, nothing of that happens here until somebody says what is right: `yp2p status` shows what it is. This says
@@ -222,7 +225,7 @@ def confirm(folder: str | None) -> None:
 @command.command()
 @click.argument("folder", required=False, type=Folder())
 def restore(folder: str | None) -> None:
-    """Say that many deletions were not meant.
+    """Undo a mass deletion that yp2p paused.
 
     FOLDER is its label or directory. When many files went at once, and `yp2p status` asks, this says that it was not
     meant: it is undone, on all devices. It brings back what went, keeps what others replaced, and has the newest

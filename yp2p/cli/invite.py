@@ -25,10 +25,11 @@ _LIFETIME = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 @click.option("--revoke-all", is_flag=True, help="Take back all invites that are still good.")
 @json_option
 def command(folder: str | None, role: str, uses: int, expires: str, revoke_all: bool, as_json: bool) -> None:
-    """Print a token with which a machine joins FOLDER (its label or directory) without anybody at this one.
+    """Print a token with which a machine joins FOLDER (its label or directory) without anybody at either of them.
 
     On the machine: `yp2p join DIR`, with the token on standard input. Whoever has the token is let in, so hand it over
-    like a password; once it is used up or has run out it is worth nothing. This device has to be running meanwhile.
+    like a password; once it is used up or has run out it is worth nothing. This device must be running when the token
+    is used.
     """
     if revoke_all:
         answer = call("POST", "/v1/invite/revoke", {})

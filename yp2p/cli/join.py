@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Pair with the device that shows a code, and keep DIR the same as its folder.
 
-    A token of `yp2p invite` does as well as a code.
+    The daemon has to run here: `yp2p daemon --detach`, or `yp2p service install`. A token of `yp2p invite` does as well
+    as a code.
 
     It asks for the code, or reads it as a line of standard input. Give CODE on the command line only where nobody else
     has an account: other users can see it there, and join before you. Case, dashes and spaces do not matter.

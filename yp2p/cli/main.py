@@ -10,7 +10,7 @@ import sys
 # What the help lists, in its order. name: (module, what it does)
 _LISTED: dict[str, dict[str, tuple[str, str]]] = {
     "Begin": {
-        "up": ("up", "Run the daemon here and share a directory: the one command to begin with."),
+        "up": ("up", "Run the daemon here and share a directory: how the first device begins."),
         "share": ("share", "Share a directory: prints the code to type on the other device."),
         "join": ("join", "Take part in a folder, with the code that the other device shows."),
     },
@@ -18,7 +18,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("status", "Show whether everything is in sync, the folders and the devices."),
         "doctor": ("doctor", "Look for what is wrong here, on the network and with other devices, and say what helps."),
         "events": ("events", "Show what happens, as it happens: links, changed files, transfers, conflicts."),
-        "check": ("check", "Look whether store, files, history and trash fit together, and mend what does not."),
+        "check": ("check", "Look whether store, files, history and trash fit together; --repair mends them."),
         "wait": ("wait", "Wait until every folder is in sync with every connected device."),
         "who": ("who", "Show which devices are connected, and which files are being edited."),
         "notices": ("notices", "Show what you may want to look at, and bring back removed text."),
@@ -28,18 +28,18 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "log": ("log", "List the versions of a file, or the files that were deleted."),
         "show": ("show", "Print a file as it was."),
         "diff": ("diff", "Show the differences between two versions of a file."),
-        "blame": ("blame", "Show who wrote each line of a file, and when."),
+        "blame": ("blame", "Show which device wrote each line of a file, and when."),
         "undo": ("undo", "Undo the last change that this device made to a file."),
         "redo": ("redo", "Redo what was undone."),
         "restore": ("restore", "Bring back a version of a file, or a whole directory."),
         "trash": ("trash", "List, restore or empty what other devices deleted."),
-        "purge": ("purge", "Remove the past of a file from this device: a password that was saved by mistake."),
+        "purge": ("purge", "Remove the history of a file, here and on other devices: a password saved by mistake."),
         "bookmark": ("bookmark", "List, set or remove the bookmarks of a file."),
     },
     "Folders and devices": {
         "folder": (
             "folder",
-            "List, offer and accept folders; rename, move, pause or leave one, and answer what one asks.",
+            "List, offer and accept folders; rename, move, pause or leave one, and answer its questions.",
         ),
         "limit": ("limit", "Limit how fast files are sent and received, or show the limits."),
         "device": ("device", "List the devices and why one is not connected; rename, pause or remove one."),
@@ -48,8 +48,8 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "recovery": ("recovery", "Make a recovery key on paper, in case all administrators are lost."),
     },
     "The program": {
-        "daemon": ("daemon", "Run the daemon in the foreground."),
-        "service": ("service", "Have systemd run yp2p, from a login or the start of the machine on."),
+        "daemon": ("daemon", "Run the daemon, in the foreground or (--detach) in the background."),
+        "service": ("service", "Have systemd run yp2p, from a login on or from the start of the machine on."),
         "reload": ("reload", "Have the daemon read its settings again."),
         "stop": ("stop", "Stop the daemon."),
         "link": ("link", "Carry a link over standard input and output, for ssh."),

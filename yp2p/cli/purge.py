@@ -30,14 +30,15 @@ def command(
     path: str | None, with_file: bool, here: bool, dry_run: bool, yes: bool, agree: int | None, refuse: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Remove the past of FILE, or of all files in DIR: a password that was saved by mistake.
+    """Remove the history of FILE, or of all files in DIR: a password that was saved by mistake.
 
     Remove it from the file first, and change it: it was on other disks. What the file holds now stays. All its versions
     on this device go, with what is in the trash of it, and nothing brings them back: `yp2p log` has one version then,
     and there is nothing to undo. A file that was deleted goes as a whole.
 
-    The other devices are asked for the same. Each tells its person, and does it after a day in which yp2p ran there,
-    unless somebody refuses. Without FILE the command lists what was purged, who asks for what, and who has not done it.
+    The other devices are asked for the same. Each tells its person, and does it once yp2p has run there for 24 hours
+    unless somebody refuses; `--agree N` there does it at once. Without FILE the command lists what was purged, who asks
+    for what, and who has not done it.
 
     Only an administrator can do that.
     """

@@ -27,9 +27,13 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
     """Make FILE what it was, also when it was deleted; or, with --at, a whole directory.
 
     WHEN is a version's number from `yp2p log`, or a moment: 18:00, "yesterday 18:00", "2026-11-21 18:00", "2h ago".
-    It is an edit of now: `yp2p undo` takes it back; a file that was brought back is deleted again by that. With --at,
-    files that are no text come from the trash, or from another file that holds the same, and what stands at their place
-    goes into the trash. What came since that moment stays, and what was moved elsewhere.
+    It is an edit of now: `yp2p undo` takes it back, and deletes a file that was brought back. With --at, files that are
+    no text come from the trash of this device, or from another file with the same content; what stands in their place
+    goes to the trash. Files that were created since, or moved out of DIR, are left alone.
+
+    What another device deleted is also in `yp2p trash list` on this one.
+
+    Examples: `yp2p restore 'notes.txt@yesterday 18:00'`, `yp2p restore --at "2h ago" ~/notes/projects`
     """
     if at is not None:
         _directory(path, moment(at, datetime.now()), dry_run=dry_run, yes=yes, as_json=as_json)

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from yp2p.service.units import Kind
 
 _WHICH = [
-    click.option("--user", "which", flag_value="user", help="For you, while you are logged in (or longer: lingering)."),
+    click.option("--user", "which", flag_value="user", help="For you, while you are logged in; with --linger, always."),
     click.option("--system", "which", flag_value="system", help="For a person, from the machine's start on (root)."),
     click.option("--hub", "which", flag_value="hub", help="For a machine that keeps folders and has no person (root)."),
-    click.option("--for", "name", metavar="NAME", help="Whose folders, with --system; else who used sudo."),
+    click.option(
+        "--for", "name", metavar="NAME", help="With --system: the user whose folders these are (default: who ran sudo)."
+    ),
 ]
 
 
@@ -36,8 +38,10 @@ def _which(command: Any) -> Any:
 def command() -> None:
     """Have systemd run yp2p as a service: from a login, or the start of the machine, on.
 
-    Each command says what it did, and can be given again. docs/service.md tells of the units, and of machines that
-    systemd does not run.
+    For your own folders: --user, or --system so that it runs before anybody has logged in. For a machine that keeps
+    folders and has no person, --hub; then `sudo yp2p --hub join DIR` with a token of `yp2p invite` on standard input.
+
+    Each command says what it did, and can be given again.
     """
 
 

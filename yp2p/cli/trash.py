@@ -15,7 +15,8 @@ from yp2p.errors import FolderError, UsageError
 def command() -> None:
     """List, restore or remove for good what other devices deleted.
 
-    It stays in .yp2p/trash of the folder, for [trash] max_age_days.
+    Each device has in its trash what came from others: what you deleted here is in the trash of the other devices, and
+    `yp2p restore` brings texts back on any of them. It stays in .yp2p/trash of the folder, for [trash] max_age_days.
     """
 
 

@@ -23,6 +23,8 @@ def command(directory: str, verbose: bool) -> None:
 
     On a terminal it shows a page: the code to type on the next device, the devices, and what is on its way. Ctrl-C
     stops the daemon, if it was started by this command; the next `yp2p up` or `yp2p daemon` goes on where it was.
+
+    On the next device: `yp2p daemon --detach` (or `yp2p service install`), then `yp2p join DIR` and the code.
     """
     path = absolute(directory)
     has_page = is_terminal() and not verbose
