@@ -30,6 +30,7 @@ from yp2p.folder.transfers import Key, Way
 from yp2p.identity import DeviceID, EntryID
 from yp2p.machine import low_room
 from yp2p.peers.blob_retries import BlobRetries
+from yp2p.protocol.entries import Content
 from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
 from yp2p.transport.link import Link
 from yp2p.transport.pacing import LOOK_S
@@ -154,9 +155,12 @@ class BlobExchange:
         if shortage:
             raise OSError(errno.ENOSPC, shortage)
 
-    def check_quota(self, wanted_bytes: int) -> None:
-        """Raises OSError when so many bytes more are beyond what the folder may take."""
-        refusal = self.folder.files.quota.refusal(wanted_bytes, self.folder.files.values())
+    def check_quota(self, wanted: Iterable[tuple[Content, EntryID]]) -> None:
+        """Raises OSError when these contents are beyond what the folder may take."""
+        wanted, files = list(wanted), self.folder.files
+        old = (files.get(entry) for _, entry in wanted)
+        replaced = sum(record.stamp.size for record in old if record is not None)
+        refusal = files.quota.refusal({content.hash: content.size for content, _ in wanted}, replaced, files)
         if refusal:
             raise OSError(errno.EDQUOT, refusal)
 

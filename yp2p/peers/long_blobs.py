@@ -57,7 +57,7 @@ class LongBlobs:
         shared = begun.get(blob)
         is_first = shared is None
         if shared is None:
-            self._exchange.check_quota(content.size)
+            self._exchange.check_quota([(content, entry)])
             await trio.to_thread.run_sync(self._check_room, content, hashes)
             shared = begun.get(blob)
             is_first = shared is None

@@ -29,7 +29,7 @@ class SmallBlobs:
             del waiting[blob]
         if waiting:
             size = sum(content.size for content, _ in wanted if content.hash in waiting)
-            self._exchange.check_quota(size)
+            self._exchange.check_quota((content, entry) for content, entry in wanted if content.hash in waiting)
             self._exchange.check_free_space(size)
             await self._exchange.turn(sum({content.hash: content.size for content, _ in wanted}.values()))
             await self._exchange.ask(Fetch(self._folder.id, tuple((blob, 0, 1) for blob in waiting)))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import IO
 
 import trio
 
@@ -42,28 +41,58 @@ class Command:
 @asynccontextmanager
 async def dial_through(command: Command, identity: Identity, noise_key: bytes) -> AsyncIterator[Secured]:
     """Start the program and run the handshake with a device; both end with the block. Raises OSError."""
-    with tempfile.TemporaryFile() as errors:
-        stream, process = await _start(command, errors)
-        try:
-            yield await dial_over(stream, identity, noise_key, _LOGIN_LIMIT_S)
-        except NotReached as error:
-            await _end(stream, process)
-            raise NotReached(error.outcome, _last_line(errors) or str(error)) from error
-        finally:
-            await _end(stream, process)
+    errors = _Errors()
+    stream, process = await _start(command, errors)
+    try:
+        yield await dial_over(stream, identity, noise_key, _LOGIN_LIMIT_S)
+    except NotReached as error:
+        await _end(stream, process)
+        raise NotReached(error.outcome, errors.last_line() or str(error)) from error
+    finally:
+        await _end(stream, process)
 
 
-async def _start(command: Command, errors: IO[bytes]) -> tuple[trio.SocketStream, trio.Process]:
+class _Errors:
+    """The end of what a program writes to standard error, read by a thread until the program has gone.
+
+    It is read, and not kept: what the machine at the other end has ssh pass on has no end.
+    """
+
+    def __init__(self) -> None:
+        reading, self.writing = os.pipe()
+        self._tail = b""
+        self._thread = threading.Thread(target=self._read, args=(reading,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """The program has this end by now, or never will."""
+        os.close(self.writing)
+
+    def _read(self, descriptor: int) -> None:
+        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+            while data := stream.read(_READ_BYTES):
+                self._tail = (self._tail + data)[-_READ_BYTES:]
+
+    def last_line(self) -> str:
+        """What it said last: why it could not log in, for one. Call when the program has ended."""
+        self._thread.join(_END_LIMIT_S)
+        lines = self._tail.decode("utf-8", "replace").strip().splitlines()
+        return printable(lines[-1].strip()[:_LONGEST_LINE]) if lines else ""
+
+
+async def _start(command: Command, errors: _Errors) -> tuple[trio.SocketStream, trio.Process]:
     own, theirs = socket.socketpair()
     with theirs:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(own))
         try:
             process = await trio.lowlevel.open_process(
-                command.words, stdin=theirs, stdout=theirs, stderr=errors, start_new_session=True
+                command.words, stdin=theirs, stdout=theirs, stderr=errors.writing, start_new_session=True
             )
         except OSError as error:
             stream.socket.close()
             raise NotReached(Outcome.NO_NAME, error.strerror or str(error)) from error
+        finally:
+            errors.close()
         return stream, process
 
 
@@ -76,10 +105,3 @@ async def _end(stream: trio.SocketStream, process: trio.Process) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def _last_line(errors: IO[bytes]) -> str:
-    """What the program said last: why it could not log in, for one."""
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - _READ_BYTES))
-    lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-    return printable(lines[-1].strip()[:_LONGEST_LINE]) if lines else ""

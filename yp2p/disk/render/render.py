@@ -155,6 +155,7 @@ class Render:
         blobs = self._folder.files.blobs
         for blob in blobs.garbage - blobs.fetching - blobs.installing:
             blobs.garbage.discard(blob)
+            self._folder.files.quota.forget(blob)
             blobs.downloaded.pop(blob, None)
             disk.discard(self._root, name_of(blob))
 
