@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from yp2p.control.socket import read_lock
 from yp2p.errors import UsageError, YpError
 from yp2p.service import systemctl as systemctl_module
 from yp2p.service.installing import Service, this_program
@@ -161,6 +162,46 @@ def test_a_daemon_that_runs_without_the_service_is_left_alone(service: Service, 
     assert not service.unit.path.exists()
     held_lock.write_text("4711\n/run/x\n")  # the service's own
     service.install(PROGRAM, {})
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "link to a device", "directory"])
+def test_nothing_but_a_file_is_opened_in_the_place_of_the_lock(
+    kind: str, service: Service, held_lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root looks there, and the place is a person's."""
+    elsewhere = held_lock.rename(held_lock.with_name("elsewhere"))
+    if kind == "pipe":
+        os.mkfifo(held_lock)
+    elif kind == "directory":
+        held_lock.mkdir()
+    else:
+        held_lock.symlink_to(elsewhere if kind == "link" else "/dev/tty")
+    true_open = os.open
+
+    def watched(path: Any, flags: int, *others: Any, **named: Any) -> int:
+        if Path(path) == held_lock:
+            assert flags & (os.O_NOFOLLOW | os.O_NONBLOCK) == os.O_NOFOLLOW | os.O_NONBLOCK, "it might wait for ever"
+        return true_open(path, flags, *others, **named)
+
+    monkeypatch.setattr(os, "open", watched)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda *_, **__: pytest.fail("it might wait for ever"))
+        assert read_lock(held_lock) == ("", None)
+    service.install(PROGRAM, {})
+    assert service.said[-1] == f"{service.unit.name} runs now."
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_the_lock_of_a_person_is_a_file_of_that_person(service: Service, held_lock: Path) -> None:
+    os.chown(held_lock, service.person.uid, -1)
+    with pytest.raises(YpError, match="runs already without the service"):
+        service.install(PROGRAM, {})
+    os.chown(held_lock, service.person.uid + 1, -1)
+    if service.unit.kind is Kind.HUB:  # its user has another number at each start
+        with pytest.raises(YpError, match="runs already without the service"):
+            service.install(PROGRAM, {})
+    else:
+        service.install(PROGRAM, {})
 
 
 def test_a_home_that_only_the_shell_knows_of_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,11 +23,41 @@ def lock_text(socket_path: Path) -> bytes:
     return f"{os.getpid()}\n".encode() + os.fsencode(socket_path) + b"\n"
 
 
+def open_lock(path: Path, owner: int | None = None) -> int | None:
+    """A descriptor for reading a lock, or None: there is none, or what is there is no lock.
+
+    Root looks at the locks of persons, who may put anything in the place: neither a pipe nor a device keeps it waiting,
+    no link leads it elsewhere, and a file of somebody else is not read.
+
+    Args:
+        owner: whose file it is, or else this process's; None where that is not known.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and (owner is None or found.st_uid in (owner, os.geteuid())):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def read_lock(path: Path) -> tuple[str, Path | None]:
     """The process ID that a lock holds, and the socket; the lock may be left from a daemon that is no more."""
+    descriptor = open_lock(path)
+    if descriptor is None:
+        return "", None
     try:
-        with path.open("rb") as file:
-            lines = file.read(_LOCK_BYTES).split(b"\n")
+        return read_open_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_open_lock(descriptor: int) -> tuple[str, Path | None]:
+    """The same, of a lock that is open."""
+    try:
+        lines = os.pread(descriptor, _LOCK_BYTES, 0).split(b"\n")
     except OSError:
         return "", None
     pid = lines[0].decode("ascii", "replace").strip()

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yp2p.control.socket import read_lock
+from yp2p.control.socket import open_lock, read_open_lock
 from yp2p.errors import UsageError, YpError
 from yp2p.machine import reason
 from yp2p.service.systemctl import Refused, Systemctl
@@ -86,14 +86,13 @@ class Service:
 
     def _running_without_it(self) -> str:
         """The process of a daemon of this home that is not the service's; empty where there is none."""
-        holder, _ = read_lock(self.unit.lock)
-        try:
-            descriptor = os.open(self.unit.lock, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        descriptor = open_lock(self.unit.lock, None if self.unit.kind is Kind.HUB else self.person.uid)
+        if descriptor is None:
             return ""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
+            holder, _ = read_open_lock(descriptor)
             return "" if holder == self._properties()["MainPID"] else holder or "unknown"
         finally:
             os.close(descriptor)
