@@ -32,6 +32,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.guard import DeletionGuard
 from yp2p.folder.members import Removal
 from yp2p.folder.merger import Merger
+from yp2p.folder.never_given import NeverGiven
 from yp2p.folder.records import Sight
 from yp2p.folder.roots import check_directory, check_place
 from yp2p.history.packing import give_back_room
@@ -226,6 +227,7 @@ class Folders:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(disk.run)
                     nursery.start_soon(tasks.retention.run)
+                    nursery.start_soon(NeverGiven(folder).run)
                     task_status.started()
         finally:
             tasks.ended.set()
