@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from bridge import PEER, open_bridge, replica_like, run_with_directory
 
+from yp2p.disk.render.displaced_files import DisplacedFile
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
 from yp2p.files import replace
+from yp2p.files.inspect import Stamp
 
 OLD, REMOTE, SAVED = "one\ntwo\n", "one\ntwo\nfrom elsewhere\n", "saved here\none\ntwo\n"
 
@@ -45,5 +47,35 @@ def test_what_is_saved_into_a_replaced_file_is_merged_as_soon_as_it_is_closed(mo
             await bridge.render()
             await bridge.render()
             assert path.read_text() == "saved here\none\ntwo\nfrom elsewhere\n"
+
+    run_with_directory(test)
+
+
+def test_files_that_are_closed_while_all_are_looked_at_are_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their time is up then, which makes other objects of them."""
+
+    async def test(base: Path) -> None:
+        path = base / "dir" / "a.txt"
+        path.write_text(OLD)
+        async with open_bridge(base) as bridge:
+            displaced, names = bridge.render_actor.displaced, [f".yp2p/tmp/out-{number}" for number in range(3)]
+            record = bridge.folder.files.by_path("a.txt")
+            assert record is not None
+            for name in names:
+                (base / "dir" / name).write_text(OLD)
+                displaced.add(name, Stamp.of(os.lstat(base / "dir" / name)), record)
+            (base / "dir" / names[2]).write_text(SAVED)
+            real, looked_at = displaced._merge_displaced, list[str]()
+
+            async def merge(out: DisplacedFile) -> None:
+                looked_at.append(out.name)
+                displaced.written(set(names))
+                await real(out)
+
+            monkeypatch.setattr(displaced, "_merge_displaced", merge)
+            assert await displaced.end({record.entry}) == []
+            assert sorted(looked_at) == names
+            await bridge.render()
+            assert path.read_text() == SAVED
 
     run_with_directory(test)

@@ -94,9 +94,11 @@ class DisplacedFiles:
     async def end(self, entries: Set[EntryID]) -> list[str]:
         """Do with those of these entries what is done when their time is up; gives the paths of those that a program
         has open for writing."""
-        for out in [out for out in self._displaced if out.base.entry in entries]:
-            self._displaced.remove(out)
-            await self._merge_displaced(out)
+        for name in [out.name for out in self._displaced if out.base.entry in entries]:
+            out = next((out for out in self._displaced if out.name == name), None)
+            if out is not None:  # `written` put another object in its place while the one before was merged
+                self._displaced.remove(out)
+                await self._merge_displaced(out)
         return [out.base.path for out in self._displaced if out.base.entry in entries]
 
     async def finish(self) -> None:
