@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,12 +16,13 @@ from device.test_purging import SECRET, _found, _saved
 from yp2p.config import Config, History, PurgeMode
 from yp2p.device.asked_purges import WAITS_S
 from yp2p.device.device import Device
-from yp2p.errors import CrdtPanic, MessageFault, UsageError
+from yp2p.errors import CrdtPanic, FolderError, MessageFault, UsageError
 from yp2p.folder import purges as kept
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import MIN_FILES
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.folder.purges import Asked
+from yp2p.history import purge
 from yp2p.identity import EntryID, Identity
 from yp2p.protocol.messages import PurgeNews
 from yp2p.protocol.ysync import encode_state_vector
@@ -306,6 +308,109 @@ async def test_a_fault_while_it_is_looked_at_ends_nothing(tmp_path: Path, monkey
             assert room.folder.observers.purges.own_answer(asked) is None
         room.device.asked_purges._wake()
         await room.answered(Outcome.WAITS)
+
+
+async def _waits_for(lock: trio.Lock) -> None:
+    with trio.fail_after(20):
+        while not lock.statistics().tasks_waiting:
+            await trio.sleep(0.02)
+
+
+async def test_what_is_refused_while_another_one_is_carried_out_is_not_done(tmp_path: Path) -> None:
+    async with _room(tmp_path) as room:
+        both = [await room.ask(room.seen(await room.text(name))) for name in ("a.txt", "b.txt")]
+        async with room.device.purging.alone:
+            for asked in both:
+                assert asked is not None
+                await room.a_day_passes(asked)
+            await _waits_for(room.device.purging.alone)
+            for asked in both:
+                assert asked is not None
+                await room.device.asked_purges.decide(asked.number, agree=False)
+        await trio.sleep(0.5)
+        assert Outcome.DONE not in room.session.outcomes()
+        assert [one["answer"] for one in room.device.asked_purges.listed()] == ["refused", "refused"]
+        assert _found(tmp_path)
+
+
+@pytest.mark.parametrize("says", ["no", "ask", "refuse", "agrees"])
+async def test_what_is_said_before_anything_is_removed_counts(tmp_path: Path, says: str) -> None:
+    """It waits for other work on the texts of the folder with what it needs in its hands."""
+    async with _room(tmp_path) as room:
+        asked, purges = await room.ask(room.seen(await room.text())), room.device.asked_purges
+        assert asked is not None
+        rewriting = room.folder.texts.rewriting
+        async with trio.open_nursery() as nursery:
+            async with rewriting:
+                if says == "agrees":
+                    nursery.start_soon(partial(purges.decide, asked.number, agree=True))
+                    purges.use("ask")
+                else:
+                    await room.a_day_passes(asked)
+                await _waits_for(rewriting)
+                if says == "no":
+                    await purges.decide(asked.number, agree=False)
+                elif says != "agrees":
+                    purges.use("ask" if says == "ask" else "refuse")
+            if says == "agrees":
+                await room.answered(Outcome.DONE)
+            else:
+                await trio.sleep(0.5)
+                assert Outcome.DONE not in room.session.outcomes()
+        assert bool(_found(tmp_path)) is (says != "agrees")
+
+
+async def test_who_refuses_what_is_being_done_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _room(tmp_path) as room:
+        asked = await room.ask(room.seen(await room.text()))
+        assert asked is not None
+        begun, goes_on = trio.Event(), trio.Event()
+
+        async def waits(*_: object) -> list[str]:
+            begun.set()
+            await goes_on.wait()
+            return []
+
+        monkeypatch.setattr(room.device.home.disks[room.folder.id], "forget_versions", waits)
+        await room.a_day_passes(asked)
+        with trio.fail_after(20):
+            await begun.wait()
+        with pytest.raises(FolderError, match="is being done at this moment"):
+            await room.device.asked_purges.decide(asked.number, agree=False)
+        goes_on.set()
+        await room.answered(Outcome.DONE)
+        assert Outcome.REFUSED not in room.session.outcomes()
+
+
+async def test_a_folder_that_is_left_while_its_request_waits_ends_nothing(tmp_path: Path) -> None:
+    async with _room(tmp_path) as room:
+        asked = await room.ask(room.seen(await room.text()))
+        assert asked is not None
+        async with room.device.purging.alone:
+            await room.a_day_passes(asked)
+            await _waits_for(room.device.purging.alone)
+            await room.device.leaving.leave(str(tmp_path / "dir"), with_files=False)
+        await trio.sleep(0.3)
+        assert room.device.asked_purges.listed() == []
+        assert _found(tmp_path)
+
+
+async def test_a_fault_of_one_request_is_none_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _room(tmp_path) as room:
+        seen = [room.seen(await room.text(name)) for name in ("a.txt", "b.txt")]
+        real = purge.preview_asked
+
+        async def fails(folder: Folder, asked: Asked) -> purge.Purged:
+            if asked.request.entries.keys() == seen[0].keys():
+                raise KeyError("a fault of yp2p")
+            return await real(folder, asked)
+
+        monkeypatch.setattr("yp2p.history.purge.preview_asked", fails)
+        first, second = [await room.ask(one) for one in seen]
+        assert first is not None
+        assert second is not None
+        await room.answered(Outcome.WAITS)
+        assert [room.folder.observers.purges.own_answer(one) for one in (first, second)] == [None, Outcome.WAITS]
 
 
 def test_the_setting_is_one_of_three() -> None:

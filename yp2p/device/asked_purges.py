@@ -14,11 +14,13 @@ Theory of operation
 Invariants
     * Nothing is done for who is no administrator at the moment when it is done.
     * What is done, or refused by a person, is durable before it is said.
+    * What a person refused is not done: that is asked again when all others that remove something have ended, and once
+      more when everything is locked and nothing is removed yet. Who refuses later is told that it is being done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import structlog
@@ -29,7 +31,7 @@ from yp2p.device.folders import Folders
 from yp2p.errors import CrdtPanic, FolderError, InvalidUpdate, MissingDependency, UsageError, YpError
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
-from yp2p.folder.purges import Asked, paths_of
+from yp2p.folder.purges import FINAL, Asked, paths_of
 from yp2p.history import purge
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.store.database import Database
@@ -61,6 +63,7 @@ class AskedPurges:
         self._mode = mode
         self._alone = alone
         self._woken = trio.Event()
+        self._begun: Asked | None = None  # of which something is removed at this moment
         self._guarded_until: dict[bytes, float] = {}  # requests that were more than the guard allows, trio's clock
         folders.on_purge_asked = self._wake
 
@@ -95,9 +98,11 @@ class AskedPurges:
                 await self._tell(folder, asked)
                 purges.answer(asked, Outcome.WAITS)
             if self._mode == "day" and asked.waited_s >= WAITS_S and not await self._refused_by_guard(folder, asked):
-                await self._do(folder, asked)
+                await self._do(folder, asked, is_agreed=False)
         except _FAULTS as error:  # it is tried again
             log.info("purge_waits", folder=folder.label, number=asked.number, reason=str(error))
+        except Exception:  # the last catch: what is wrong with one request is wrong with no other
+            log.exception("purge_failed", folder=folder.label, number=asked.number)
 
     async def _tell(self, folder: Folder, asked: Asked) -> None:
         """Tell people here what is asked. Raises FolderError: that cannot be looked up now."""
@@ -132,20 +137,48 @@ class AskedPurges:
     def _count(self, folder: Folder) -> int:
         return len(folder.catalogue.layout().path_of)
 
-    async def _do(self, folder: Folder, asked: Asked) -> None:
-        """Raises FolderError: not now."""
+    async def _do(self, folder: Folder, asked: Asked, *, is_agreed: bool) -> None:
+        """Raises FolderError: not now, or not any more."""
         async with self._alone:
-            if not folder.observers.purges.counts(asked.request):
-                raise FolderError("who asked for it is no administrator any more")
+            self._check(folder, asked, is_agreed=is_agreed)
+            forget_versions = self._folders.disks[folder.id].forget_versions
+
+            async def forget(entries: Set[EntryID], has_name: Callable[[str], bool]) -> list[str]:
+                """The first step that removes something, once it was waited for everything else."""
+                if self._begun is None:
+                    self._check(folder, asked, is_agreed=is_agreed)
+                    self._begun = asked
+                return await forget_versions(entries, has_name)
+
             try:
-                found = await purge.purge_asked(folder, asked, self._folders.disks[folder.id].forget_versions)
-            finally:  # what was removed by then is not to be read any more
-                with trio.CancelScope(shield=True):
-                    await purge.erase(self._database)
+                await self._carry_out(folder, asked, forget)
+            finally:
+                self._begun = None
+
+    async def _carry_out(self, folder: Folder, asked: Asked, forget: purge.ForgetVersions) -> None:
+        try:
+            found = await purge.purge_asked(folder, asked, forget)
+        finally:  # what was removed by then is not to be read any more
+            with trio.CancelScope(shield=True):
+                await purge.erase(self._database)
         self._count_done(folder, found)
         await folder.database.pending().wait()
         folder.observers.purges.answer(asked, Outcome.DONE)
         log.info("purged_for_another", folder=folder.label, number=asked.number, versions=found.versions)
+
+    def _check(self, folder: Folder, asked: Asked, *, is_agreed: bool) -> None:
+        """Raises FolderError: it is not to be done, whatever it was when this began to wait."""
+        purges = folder.observers.purges
+        if self._folders.by_id.get(folder.id) is not folder:
+            raise FolderError("the folder is not shared here any more")
+        if not purges.counts(asked.request):
+            raise FolderError("who asked for it is no administrator any more")
+        if is_agreed:
+            return
+        if purges.own_answer(asked) in FINAL:
+            raise FolderError("it was answered meanwhile")
+        if self._mode != "day":
+            raise FolderError("the setting is another meanwhile")
 
     def _count_done(self, folder: Folder, found: purge.Purged) -> None:
         for entry in found.made_here:
@@ -163,7 +196,9 @@ class AskedPurges:
             if said is Outcome.DONE:
                 raise UsageError(f"what request {number} asks for is done already")
             if agree:
-                await self._do(folder, asked)
+                await self._do(folder, asked, is_agreed=True)
+            elif self._begun is not None and self._begun.request == asked.request:
+                raise FolderError(f"what request {number} asks for is being done at this moment")
             else:
                 folder.observers.purges.answer(asked, Outcome.REFUSED)
                 await folder.database.pending().wait()
@@ -193,7 +228,7 @@ class AskedPurges:
             "paths": paths_of(folder, asked.request.entries),
             "at": asked.received_at,
             "answer": _word(own),
-            "done_in_s": left if own not in (Outcome.DONE, Outcome.REFUSED) else None,
+            "done_in_s": left if own not in FINAL else None,
             "answers": [
                 {"device": name_of(device), "answer": _word(outcome)}
                 for device, outcome in sorted(purges.answers(asked).items())

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 KEPT_S = 365 * 86400.0
 # Without these an administrator could fill the stores of all devices.
 MAX_OPEN, MAX_KEPT, MAX_KEPT_BYTES = 64, 256, 1 << 20
-_FINAL = (Outcome.REFUSED, Outcome.DONE)
+# After these a device does nothing more about a request by itself.
+FINAL = (Outcome.REFUSED, Outcome.DONE)
 
 log = structlog.get_logger()
 
@@ -133,13 +134,13 @@ class Purges:
     def undecided(self) -> list[Asked]:
         """Those that this device has not carried out or refused, of who may ask."""
         return [
-            asked for asked in self if self.counts(asked.request) and self.own_answer(asked) not in _FINAL
+            asked for asked in self if self.counts(asked.request) and self.own_answer(asked) not in FINAL
         ]  # fmt: skip
 
     def silent(self, asked: Asked) -> set[DeviceID]:
         """The devices of the folder that have not carried it out or refused."""
         said = self.answers(asked)
-        return {device for device in self._folder.membership.devices if said.get(device) not in _FINAL}
+        return {device for device in self._folder.membership.devices if said.get(device) not in FINAL}
 
     # --- what this device says ----------------------------------------------------------------------------------
 
