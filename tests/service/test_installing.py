@@ -262,6 +262,39 @@ def test_a_home_below_home_comes_with_a_drop_in_that_goes_again(
     assert not drop_in.parent.exists()
 
 
+def test_a_program_in_the_home_of_one_person_is_started_for_that_person_alone(tmp_path: Path) -> None:
+    units: dict[str, Service] = {}
+    for number, name in enumerate(("alice", "bob")):
+        person = Person(name, 1000 + number, Path("/home", name))
+        unit = replace(unit_of(Kind.SYSTEM, person), path=tmp_path / "etc/yp2p@.service", state=tmp_path / name)
+        fake: Any = FakeSystemd(unit)
+        units[name] = Service(unit, person, fake)
+    alice, bob, of_all = units["alice"], units["bob"], tmp_path / "etc/yp2p@.service"
+    own, drop_in = Path("/home/alice/.local/bin/yp2p"), tmp_path / "etc/yp2p@alice.service.d/yp2p-service.conf"
+    bob.install(Path("/opt/of all/yp2p"), {})
+    before = of_all.read_text()
+
+    alice.install(own, {})
+    assert of_all.read_text() == before
+    assert drop_in.read_text() == f"{MARK}[Service]\nExecStart=\nExecStart={own} daemon\n"
+    assert _fake(alice).asked[0] == "daemon-reload"
+    _fake(alice).asked.clear()
+    alice.install(own, {})
+    assert _fake(alice).asked == []
+    bob.install(Path("/opt/of all/yp2p"), {})
+    assert (of_all.read_text(), drop_in.exists()) == (before, True)
+
+    alice.install(Path("/opt/of all/yp2p"), {})
+    assert _fake(alice).asked == ["daemon-reload", "restart yp2p@alice.service"]
+    assert (of_all.read_text(), drop_in.parent.exists()) == (before, False)
+
+    of_all.unlink()
+    alice.install(own, {})
+    assert "ExecStart=/opt/yp2p/bin/yp2p daemon" in of_all.read_text()
+    alice.uninstall()
+    assert not list(tmp_path.glob("etc/*"))
+
+
 def test_a_disk_that_takes_nothing_is_told(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system", str(service.unit.path))

@@ -9,7 +9,19 @@ import pytest
 
 from yp2p.cli import hub
 from yp2p.errors import EXIT_CODES, AlreadyRunning, ConfigError, DamagedError, ListenError, NewerStore, UsageError
-from yp2p.service.units import HUB_STATE, MARK, Kind, Person, home_drop_in, template, unit_of, why_not, written_for
+from yp2p.service.units import (
+    HUB_STATE,
+    MARK,
+    Kind,
+    Person,
+    drop_in,
+    is_own,
+    shared_program,
+    template,
+    unit_of,
+    why_not,
+    written_for,
+)
 
 ME = Person("me", 1000, Path("/home/me"))
 SYSTEMD = Path(__file__).parents[2] / "systemd"
@@ -53,9 +65,38 @@ def test_the_path_of_the_program_is_as_systemd_reads_it(program: str, command: s
 
 
 def test_a_home_in_another_place_is_let_into_the_view_of_the_unit() -> None:
-    assert home_drop_in(ME) == ""
-    assert home_drop_in(Person("me", 1, Path("/srv/people/me"))) == "", "that is not hidden"
-    assert home_drop_in(Person("me", 1, Path("/home/staff/me"))) == f"{MARK}[Service]\nBindPaths=/home/staff/me\n"
+    assert drop_in(ME, None) == ""
+    assert drop_in(Person("me", 1, Path("/srv/people/me")), None) == "", "that is not hidden"
+    assert drop_in(Person("me", 1, Path("/home/staff/me")), None) == f"{MARK}[Service]\nBindPaths=/home/staff/me\n"
+
+
+def test_a_program_of_ones_own_is_started_as_the_one_of_all() -> None:
+    (started,) = [value for key, value in _settings(template(Kind.SYSTEM)) if key == "ExecStart"]
+    own = _settings(drop_in(ME, Path("/home/me/a b/yp2p")))
+    assert own == [("ExecStart", ""), ("ExecStart", started.replace("/opt/yp2p/bin/yp2p", '"/home/me/a b/yp2p"'))]
+
+
+@pytest.mark.parametrize("program", ["/opt/other/yp2p", '/opt/a b/100%/$x/"\\/yp2p', "/opt/50%/$HOME/yp2p"])
+def test_the_unit_of_all_keeps_the_program_that_it_has(program: str) -> None:
+    assert shared_program(written_for(template(Kind.SYSTEM), Path(program), 255)) == Path(program)
+
+
+@pytest.mark.parametrize("before", ["", "/home/you/.local/bin/yp2p", "/home/a b/yp2p", "/root/yp2p"])
+def test_the_unit_of_all_keeps_no_program_of_a_person(before: str) -> None:
+    text = written_for(template(Kind.SYSTEM), Path(before), 255) if before else ""
+    assert shared_program(text) == Path("/opt/yp2p/bin/yp2p")
+
+
+def test_a_link_to_a_program_is_where_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    link, leads_to, you = Path("/usr/local/bin/yp2p"), "/home/me/.local/bin/yp2p", Person("you", 1, Path("/home/you"))
+    monkeypatch.setattr(Path, "resolve", lambda path: Path(leads_to) if path == link else path)
+    assert is_own(link, Kind.SYSTEM, ME)
+    assert why_not(link, Kind.SYSTEM, ME) == ""
+    assert not is_own(link, Kind.SYSTEM, you)
+    for kind, person in ((Kind.SYSTEM, you), (Kind.HUB, ME)):
+        assert f"does not see /home, and this program is {leads_to}" in why_not(link, kind, person)
+    link = Path("/home/you/yp2p")
+    assert why_not(link, Kind.SYSTEM, you), "one's own link to another one's program"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ from yp2p.service.units import (
     Kind,
     Person,
     Unit,
-    home_drop_in,
+    drop_in,
+    is_own,
+    shared_program,
     template,
     why_not,
     written_for,
@@ -54,14 +56,16 @@ class Service:
         """Write the unit, enable and start it. Raises UsageError, YpError: it cannot be; the text says why."""
         self._check(program, environment)
         given = self._given_file()
+        own = program if given is None and is_own(program, self.unit.kind, self.person) else None
         has_changed = False
         if given is not None:
             self.said.append(f"{given} is there already, from a package or by hand, and is used as it is.")
         else:
-            text = written_for(template(self.unit.kind), program, self.systemctl.version())
+            for_all = program if own is None else shared_program(self._ours(self.unit.path))
+            text = written_for(template(self.unit.kind), for_all, self.systemctl.version())
             has_changed = self._write(self.unit.path, text)
-        if self.unit.kind is Kind.SYSTEM and (text := home_drop_in(self.person)):
-            has_changed |= self._write(self._drop_in(), text)
+        if self.unit.kind is Kind.SYSTEM:
+            has_changed |= self._have_drop_in(drop_in(self.person, own))
         if has_changed:
             self.systemctl.run("daemon-reload")
         self._start(has_changed=has_changed)
@@ -106,11 +110,16 @@ class Service:
         return Path(found) if found and Path(found) != self.unit.path else None
 
     @staticmethod
-    def _is_ours(path: Path) -> bool:
+    def _ours(path: Path) -> str:
+        """What a file holds that `install` wrote; empty of any other one."""
         try:
-            return path.read_text().startswith(MARK)
+            text = path.read_text()
         except (OSError, UnicodeDecodeError):
-            return False
+            return ""
+        return text if text.startswith(MARK) else ""
+
+    def _is_ours(self, path: Path) -> bool:
+        return bool(self._ours(path))
 
     def _write(self, path: Path, text: str) -> bool:
         """Have a file hold this; tells whether it did not. Raises YpError."""
@@ -123,6 +132,25 @@ class Service:
             raise YpError(f"{error.filename or path} cannot be written: {reason(error)}") from error
         self.said.append(f"{path} is written.")
         return True
+
+    def _have_drop_in(self, text: str) -> bool:
+        """Have the file of this service alone hold this, or not be there; tells whether it was otherwise."""
+        if text:
+            return self._write(self._drop_in(), text)
+        if not self._is_ours(self._drop_in()):
+            return False
+        self._remove(self._drop_in())
+        return True
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file that `install` wrote. Raises YpError."""
+        try:
+            path.unlink()
+            if path == self._drop_in() and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        except OSError as error:
+            raise YpError(f"{path} cannot be removed: {reason(error)}") from error
+        self.said.append(f"{path} is removed.")
 
     def _drop_in(self) -> Path:
         return self.unit.path.parent / f"{self.unit.name}.d/yp2p-service.conf"
@@ -185,13 +213,7 @@ class Service:
             path for path in (self._drop_in(), self.unit.path) if self._is_ours(path) and not self._is_used(path)
         ]
         for path in removed:
-            try:
-                path.unlink()
-                if path == self._drop_in():
-                    path.parent.rmdir()
-            except OSError as error:
-                raise YpError(f"{path} cannot be removed: {reason(error)}") from error
-            self.said.append(f"{path} is removed.")
+            self._remove(path)
         if removed:
             self.systemctl.run("daemon-reload")
         elif self._given_file() is not None:

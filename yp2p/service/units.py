@@ -2,6 +2,9 @@
 
 What is changed is little: the path in `ExecStart=`, and the settings that this systemd does not know, or knows better.
 Everything else is as in the files, which packages install as they are.
+
+The unit for persons is one file for all of them. So what holds for one person alone is in a file beside it, which only
+the service of that person reads: above all a program in that home, which others do not see and its owner may change.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ HUB_STATE = Path("/var/lib/yp2p-hub")
 # What a version of systemd is the first to know.
 _KNOWS_NOTIFY_RELOAD, _KNOWS_RARER_TRIES = 253, 254
 _SYSTEM_UNITS = Path("/etc/systemd/system")
+# What the units do not see, but for a person's own home.
+_HIDDEN = (Path("/home"), Path("/root"), Path("/tmp"), Path("/run/user"))
 
 
 class Kind(Enum):
@@ -99,12 +104,39 @@ def written_for(text: str, program: Path, version: int) -> str:
     return MARK + text
 
 
-def home_drop_in(person: Person) -> str:
-    """What a unit for a person needs whose home is not where homes are; empty where it is."""
+def is_own(program: Path, kind: Kind, person: Person) -> bool:
+    """Whether a program is in the home of the person whose service it is for."""
+    return kind is Kind.SYSTEM and any(person.home in path.parents for path in (program, program.resolve()))
+
+
+def shared_program(before: str) -> Path:
+    """What the unit of all persons starts when one of them has a program of their own: the same as before.
+
+    Args:
+        before: the unit as it is now, or empty.
+    """
+    program = _started_by(before)
+    return program if program.is_absolute() and not _hidden_by(program) else _started_by(template(Kind.SYSTEM))
+
+
+def _started_by(text: str) -> Path:
+    found = re.search(r'^ExecStart=(?:"((?:[^"\\]|\\.)*)"|(\S+))', text, flags=re.MULTILINE)
+    return Path(re.sub(r"[\\%$](.)", r"\1", (found[1] or found[2]) if found else ""))
+
+
+def drop_in(person: Person, own: Path | None) -> str:
+    """What the service of one person has otherwise than those of all; empty where there is nothing.
+
+    Args:
+        own: the program, where it is this person's own.
+    """
     hidden = (Path("/home"), Path("/root"), Path("/run/user"))
-    if person.home == Path("/home", person.name) or not any(place in person.home.parents for place in hidden):
-        return ""
-    return f"{MARK}[Service]\nBindPaths={_quoted(person.home)}\n"
+    lines = []
+    if person.home != Path("/home", person.name) and any(place in person.home.parents for place in hidden):
+        lines.append(f"BindPaths={_quoted(person.home)}\n")
+    if own is not None:
+        lines.append(f"ExecStart=\nExecStart={_quoted(own)} daemon\n")
+    return "".join([MARK, "[Service]\n", *lines]) if lines else ""
 
 
 # What a unit of a person's own systemd does without, where the kernel lets nobody but root have namespaces.
@@ -122,9 +154,12 @@ def why_not(program: Path, kind: Kind, person: Person) -> str:
     advice = "put it where every user can read it: `python3 -m venv /opt/yp2p && /opt/yp2p/bin/pip install yp2p`"
     if kind is Kind.USER:
         return ""
-    homes = (Path("/home"), Path("/root"), Path("/tmp"), Path("/run/user"))
-    places = [home for home in homes if home in program.parents]
-    is_own = kind is Kind.SYSTEM and person.home in program.parents
-    if places and not is_own:
-        return f"the unit does not see {places[0]}, and this program is {program}; {advice}"
+    for place, path in _hidden_by(program):
+        if kind is not Kind.SYSTEM or person.home not in path.parents:
+            return f"the unit does not see {place}, and this program is {path}; {advice}"
     return ""
+
+
+def _hidden_by(program: Path) -> list[tuple[Path, Path]]:
+    """The places that units do not see, and the path of the program in each: a link may lead from one to another."""
+    return [(place, path) for path in (program, program.resolve()) for place in _HIDDEN if place in path.parents]
