@@ -22,7 +22,7 @@ from yp2p.control import server
 from yp2p.control.answers import Answer, Send
 from yp2p.control.requests import Nothing, Request
 from yp2p.control.routes import Route, Routes, get_route, post_route
-from yp2p.control.server import Connection, serve_local
+from yp2p.control.server import Connection, serve_anybody, serve_local
 from yp2p.control.socket import bind_control_socket
 
 _GET = b"GET /v1/a HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -231,6 +231,50 @@ async def test_a_stream_ends_so_that_the_reader_knows(version: str, mark: bytes)
             assert await client.end() == b""
 
 
+@asynccontextmanager
+async def _nobody_reads(path: str, *, is_public: bool) -> AsyncIterator[tuple[_Client, trio.Event]]:
+    """A connection over which nothing is sent before it is read, and the event that the daemon has given it up."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    gone = trio.Event()
+    async with trio.open_nursery() as nursery:
+
+        async def serve() -> None:
+            try:
+                await Connection(theirs, _Handlers().routes(), is_public=is_public).serve()
+            except* trio.BrokenResourceError:
+                gone.set()
+
+        nursery.start_soon(serve)
+        client = _Client(ours)
+        await ours.send_all(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        yield client, gone
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+async def test_who_does_not_read_the_answer_is_given_up(
+    is_public: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with _nobody_reads("/v1/a", is_public=is_public) as (_, gone):
+        with trio.fail_after(60):
+            await gone.wait()
+        assert trio.current_time() > 5
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+async def test_who_does_not_read_a_stream_is_given_up_unless_it_is_our_own_program(
+    is_public: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What is slower than events happen is told what it missed, however slow it is."""
+    async with _nobody_reads("/v1/stream", is_public=is_public) as (client, gone):
+        await client.answer()
+        with trio.move_on_after(60):
+            await gone.wait()
+        assert gone.is_set() == is_public
+        if not is_public:
+            await client.read_until(b"0\r\n\r\n")
+
+
 async def test_who_asks_whether_to_go_on_is_told_so() -> None:
     async with _connected(_Handlers().routes()) as client:
         whole = _post("/v1/b", b'{"text": "x"}', "expect: 100-continue")
@@ -271,6 +315,32 @@ async def test_so_many_connections_are_served_and_the_next_one_is_told(
         assert (await last.answer())[0] == 200
         for client in (*open_, last):
             await client.stream.aclose()
+
+
+async def test_of_strangers_there_are_few_and_each_has_one_answer() -> None:
+    handlers = _Handlers()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve_anybody, handlers.routes(), sock)
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                one = _Client(stream)
+                await one.stream.send_all(_GET * 1000)
+                status, headers, body = await one.answer()
+                assert (status, headers["connection"], json.loads(body)) == (200, "close", {"a": 1})
+                with trio.fail_after(5):
+                    assert await one.end() == b""
+            assert handlers.asked == [""]
+            silent = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(8)]
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                ninth = _Client(stream)
+                await ninth.stream.send_all(_GET)
+                status, _, body = await ninth.answer()
+                assert (status, b"8 programs are connected already" in body) == (503, True)
+            for stream in silent:
+                await stream.aclose()
+            nursery.cancel_scope.cancel()
 
 
 _OTHER_USER = """

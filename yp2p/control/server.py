@@ -7,18 +7,22 @@ Theory of operation
     hears of. What only waits (`Route.ends_with_client`) and what has no end (events) ends with the connection. A
     WebSocket is handed over with its stream.
 
+    On TCP anybody may ask, for metrics alone: few at a time, and each connection has one answer. Nobody who does not
+    read is waited for; only a reader of events on the Unix socket may be slow, and is told what it missed.
+
 Invariants
     * Whatever comes on a connection ends that connection at most: `_Connections.serve` is where it stops.
-    * Only the user of this process and root are answered, whatever the mode of the socket is by now.
-    * How many connections there are, how long a request is, and the time that it takes to come are bounded.
+    * On a Unix socket only the user of this process and root are answered, whatever the mode of the socket is by now.
+    * How many connections there are, how long a request is, and the time that it and its answer take on their way are
+      bounded.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import struct
-from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 import h11
@@ -35,12 +39,16 @@ from yp2p.programs.websocket import WebSocket
 
 # Each connection is a descriptor and some 20 KiB. A script that leaks them is told so, and the daemon has others left.
 _MAX_CONNECTIONS = 256
+# On TCP: Prometheus asks once in some seconds.
+_MAX_STRANGERS = 8
 # Each stays for half a second at most, so that it can read why.
 _MAX_REFUSED = 64
 # A browser's headers are below 4 KiB; the path of a live document, percent-encoded, has up to 12 KiB.
 _MAX_HEAD_BYTES = 32 << 10
 # Somebody who connects and says nothing holds one of the connections.
 _HEAD_LIMIT_S, _BODY_LIMIT_S = 10.0, 30.0
+# So does somebody who asks and reads nothing. It is for a whole answer, and for each piece of one that has no end.
+_SEND_LIMIT_S = 30.0
 # Of what still comes behind a request that was refused, so that the reason arrives: a reset would overtake it.
 _LAST_BYTES, _LAST_LIMIT_S = 1 << 20, 0.5
 _RECEIVE_BYTES = 1 << 16
@@ -59,7 +67,7 @@ async def serve_local(routes: Routes, sock: socket.socket) -> None:
 async def serve_anybody(routes: Routes, sock: socket.socket) -> None:
     """Answer requests on a TCP socket, whoever they are from, until cancelled."""
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
-    await trio.serve_listeners(_Connections(routes, lambda _: True).serve, [listener])
+    await trio.serve_listeners(_Connections(routes, is_public=True).serve, [listener])
 
 
 def _is_allowed(sock: trio.socket.SocketType) -> bool:
@@ -72,22 +80,23 @@ class _Connections:
     """Those of one socket.
 
     Args:
-        is_allowed: whether who is at the other end of a socket is answered.
+        is_public: whether everybody is answered.
     """
 
-    def __init__(self, routes: Routes, is_allowed: Callable[[trio.socket.SocketType], bool] = _is_allowed) -> None:
+    def __init__(self, routes: Routes, *, is_public: bool = False) -> None:
         self._routes = routes
-        self._is_allowed = is_allowed
+        self._is_public = is_public
+        self._most = _MAX_STRANGERS if is_public else _MAX_CONNECTIONS
         self._open = self._refused = 0
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection, to its end. The one place where a fault of it stops."""
         try:
-            connection = Connection(stream, self._routes)
-            if not self._is_allowed(stream.socket):
+            connection = Connection(stream, self._routes, is_public=self._is_public)
+            if not self._is_public and not _is_allowed(stream.socket):
                 await self._refuse(connection, 403, "this is the daemon of another user; run one as yourself")
-            elif self._open >= _MAX_CONNECTIONS:
-                await self._refuse(connection, 503, f"{_MAX_CONNECTIONS} programs are connected already; end one")
+            elif self._open >= self._most:
+                await self._refuse(connection, 503, f"{self._most} programs are connected already; end one")
             else:
                 await self._serve(connection)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -123,11 +132,16 @@ class _Refused(Exception):
 
 
 class Connection:
-    """One connection, over any stream. `serve` answers what comes on it."""
+    """One connection, over any stream. `serve` answers what comes on it.
 
-    def __init__(self, stream: trio.abc.HalfCloseableStream, routes: Routes) -> None:
+    Args:
+        is_public: whether it is somebody else's: it ends with its first answer.
+    """
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream, routes: Routes, *, is_public: bool = False) -> None:
         self._stream = stream
         self._routes = routes
+        self._is_public = is_public
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._has_body = True  # the next answer
 
@@ -170,6 +184,8 @@ class Connection:
         if scope.cancelled_caught:
             raise _Refused(_no_request(f"its body did not end within {_BODY_LIMIT_S:.0f} s", 408))
         await self._carry_out(route, Request(request.method, path, query, headers, body))
+        if self._is_public:
+            await self._end()
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
     async def _next_event(self) -> object:
@@ -204,8 +220,10 @@ class Connection:
         await self._stream.receive_some(_RECEIVE_BYTES)
         scope.cancel()
 
-    async def _answer(self, answer: Answer, extra: Sequence[tuple[str, str]] = ()) -> None:
-        headers = [("content-type", answer.media_type), *_OWN_HEADERS, *answer.headers, *extra]
+    async def _answer(self, answer: Answer, *, is_last: bool = False) -> None:
+        headers = [("content-type", answer.media_type), *_OWN_HEADERS, *answer.headers]
+        if is_last or self._is_public:
+            headers.append(("connection", "close"))
         if answer.stream is None:
             headers.append(("content-length", str(len(answer.body))))
         reason = HTTPStatus(answer.status).phrase
@@ -226,17 +244,27 @@ class Connection:
                 answer.after()
 
     async def _send_part(self, data: bytes) -> None:
-        await self._send(h11.Data(data=data))
+        await self._send(h11.Data(data=data), limit_s=_SEND_LIMIT_S if self._is_public else math.inf)
 
-    async def _send(self, *events: h11.Event) -> None:
-        await self._stream.send_all(b"".join(self._http.send(event) or b"" for event in events))
+    async def _send(self, *events: h11.Event, limit_s: float = _SEND_LIMIT_S) -> None:
+        """Raises BrokenResourceError, also where it is not read."""
+        data = b"".join(self._http.send(event) or b"" for event in events)
+        with trio.move_on_after(limit_s) as scope:
+            await self._stream.send_all(data)
+        if scope.cancelled_caught:
+            raise trio.BrokenResourceError(f"what was sent was not read for {limit_s:.0f} s")
 
     async def _answer_last(self, answer: Answer) -> None:
         """Answer so that it arrives, whatever else was sent, and end the connection."""
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
         with trio.move_on_after(_LAST_LIMIT_S):
-            await self._answer(answer, [("connection", "close")])
+            await self._answer(answer, is_last=True)
+            await self._end()
+
+    async def _end(self) -> None:
+        """Say that nothing more comes, and let what was sent arrive."""
+        with trio.move_on_after(_LAST_LIMIT_S):
             await self._stream.send_eof()
             left = _LAST_BYTES
             while left > 0 and (data := await self._stream.receive_some(_RECEIVE_BYTES)):
