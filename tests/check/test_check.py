@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trio
 from bridge import PEER
 
 from check.planted import BLOBS, FAULTS, TEXTS, Place, open_place
-from yp2p.check import checker, gather
+from yp2p.check import checker, gather, repairs
+from yp2p.check.findings import Finding, Kind
 from yp2p.config import Scrub
 from yp2p.disk import scrub
 from yp2p.documents.manifest import Change
@@ -162,6 +164,65 @@ async def test_a_text_that_is_not_here_is_asked_of_the_devices_that_are_connecte
         assert found["result"] == "started"
         assert session.pulled
         assert (document, entry) == (place.record("fine.txt").document, place.record("lost.txt").entry)
+
+
+class _Follower(_Session):
+    """A device that is told of every change, and has not said of any that it has it."""
+
+    def document_changed(self, document: DocumentID, source: object, entry: EntryID | None) -> None:
+        self.agreement.behind[entry] = None
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *_, **__: None
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+async def test_a_history_that_is_saved_to_before_it_goes_stays(tmp_path: Path, is_saved: bool) -> None:
+    """The repair waits for other work on the folder's texts; what is saved meanwhile nobody else has."""
+    async with open_place(tmp_path) as place, trio.open_nursery() as nursery:
+        folder, session, record = place.folder, _Follower(), place.record("fine.txt")
+        folder.observers.sessions[PEER] = session  # type: ignore[assignment]
+        where: Any = repairs.Place(folder, place.disk, (session,))  # type: ignore[arg-type]
+        found = Finding(Kind.DAMAGED_HISTORY, folder.label, "fine.txt", "it is damaged", record.document)
+        done: list[bool] = []
+
+        async def repair() -> None:
+            done.append(await repairs.of_folder(where, found))
+
+        async with folder.texts.rewriting:
+            nursery.start_soon(repair)
+            with trio.fail_after(20):
+                while not folder.texts.rewriting.statistics().tasks_waiting:
+                    await trio.sleep(0.01)
+                if is_saved:
+                    place.path("fine.txt").write_text("saved meanwhile\n")
+                    while folder.texts.head(record.document)[1] != "saved meanwhile\n":
+                        await trio.sleep(0.01)
+        with trio.fail_after(20):
+            while not done:
+                await trio.sleep(0.01)
+        assert done == [not is_saved]
+        assert bool(list(folder.database.rows("SELECT row FROM aside"))) is not is_saved
+        if is_saved:
+            assert folder.texts.head(record.document)[1] == "saved meanwhile\n"
+
+
+async def test_a_file_that_holds_something_else_is_not_listed_as_one_to_copy(tmp_path: Path) -> None:
+    async with open_place(tmp_path) as place:
+        blobs, record = place.folder.files.blobs, place.record("nobody.bin")
+        where = repairs.Place(place.folder, place.disk, ())
+        found = Finding(
+            Kind.LOST_BLOB, place.folder.label, "nobody.bin", "it is not listed", record.entry + record.content
+        )
+        blobs.remove_file(record.content, record.entry)
+        assert await repairs.of_folder(where, found)
+        assert blobs.files_with(record.content) == [record.entry]
+        async with place.folder.files.writing:
+            place.rot("nobody.bin")
+            place.same_stamp("nobody.bin")
+            blobs.remove_file(record.content, record.entry)
+            assert not await repairs.of_folder(where, found)
+            assert blobs.files_with(record.content) == []
 
 
 async def test_the_scrub_mends_by_itself_and_a_round_is_remembered(

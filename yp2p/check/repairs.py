@@ -12,7 +12,7 @@ import trio
 
 from yp2p.check.findings import Finding, Kind
 from yp2p.disk.actor import Disk
-from yp2p.disk.damaged_files import Outcome
+from yp2p.disk.damaged_files import Outcome, is_odd, read_in_steps
 from yp2p.files.inspect import NO_STAMP
 from yp2p.files.root import TRASH
 from yp2p.files.trash import new_place
@@ -115,8 +115,13 @@ async def _store_row(place: Place, found: Finding) -> bool:
 
 async def _list_blob(place: Place, found: Finding) -> bool:
     folder, entry, blob = place.folder, EntryID(found.subject[:ID_BYTES]), found.subject[ID_BYTES:]
-    record, blobs = folder.files.get(entry), folder.files.blobs
+    record, blobs, at = folder.files.get(entry), folder.files.blobs, place.disk.open_root
     if record is not None and record.kind is EntryKind.BLOB and record.content == blob:
+        if at is None:
+            return False
+        (_, now), *_ = await read_in_steps(at, [record])
+        if is_odd(record, now) or folder.files.get(entry) != record:
+            return False  # what is listed is copied
         blobs.add_file(blob, entry)
     else:
         blobs.remove_file(blob, entry)
@@ -135,17 +140,27 @@ def _is_certain(folder: Folder, document: DocumentID) -> bool:
     return is_certain and not uncounted.doubted and not folder.observers.unsent.is_pending
 
 
-async def _take_history(place: Place, found: Finding) -> bool:
-    """The log of a text goes aside, and a device that has acknowledged this very text sends it."""
-    folder, document = place.folder, DocumentID(found.subject)
+def _can_take_history(place: Place, document: DocumentID) -> bool:
+    """Whether a device has all that is here of a text, nobody has it open, and it is certain whose all of it is."""
+    folder = place.folder
     entry = folder.catalogue.entry_of.get(document, EntryID(b""))
     live = folder.texts.in_memory(document)
     known = folder.catalogue.entries.get(entry)
     is_alive = known is not None and folder.catalogue.is_alive(known)  # of others nobody says that he has the text
     has_it = is_alive and any(session.compared and entry not in session.agreement.behind for session in place.sessions)
-    if not has_it or (live is not None and live.is_needed) or not _is_certain(folder, document):
+    return has_it and not (live is not None and live.is_needed) and _is_certain(folder, document)
+
+
+async def _take_history(place: Place, found: Finding) -> bool:
+    """The log of a text goes aside, and a device that has acknowledged this very text sends it."""
+    folder, document = place.folder, DocumentID(found.subject)
+    if not _can_take_history(place, document):
         return False
     async with folder.texts.rewriting, folder.files.writing:
+        await folder.database.pending().wait()
+        if not _can_take_history(place, document):  # it was saved, or opened, while this waited
+            return False
+        entry = folder.catalogue.entry_of[document]
         # no await: nobody reads the rows while they go
         with folder.database.as_one():
             where = f"folder = x'{folder.id.hex()}' AND document = x'{document.hex()}'"
@@ -164,18 +179,26 @@ async def _take_history(place: Place, found: Finding) -> bool:
     return True
 
 
+def _can_take_manifest(place: Place, document: DocumentID) -> bool:
+    """Whether what is to stand there is in memory, or comes from a device that is connected."""
+    folder = place.folder
+    is_there = not folder.catalogue.manifest.replicas[MANIFEST_INDEX[document]].is_resting
+    return (is_there or any(session.compared for session in place.sessions)) and _is_certain(folder, document)
+
+
 async def _take_manifest(place: Place, found: Finding) -> bool:
     """What is in memory is written as one row; where it is not, what can be read of the rows is used, and other devices
     send the rest."""
     folder, document = place.folder, DocumentID(found.subject)
-    index = MANIFEST_INDEX[document]
-    live, replica = folder.catalogue.documents[index], folder.catalogue.manifest.replicas[index]
-    is_there = not replica.is_resting or any(session.compared for session in place.sessions)
-    if not is_there or not _is_certain(folder, document):
+    if not _can_take_manifest(place, document):
         return False
     async with folder.texts.rewriting:
         await folder.database.pending().wait()
         # no await: what comes meanwhile would be lost
+        if not _can_take_manifest(place, document):
+            return False
+        index = MANIFEST_INDEX[document]
+        live, replica = folder.catalogue.documents[index], folder.catalogue.manifest.replicas[index]
         everything = rows_from(folder.id, document, 0)
         if not replica.is_resting:
             with folder.database.as_one():
