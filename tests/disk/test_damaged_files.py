@@ -15,6 +15,7 @@ from yp2p.config import Scrub
 from yp2p.disk.damaged_files import DamagedFiles, Outcome, read_in_steps
 from yp2p.disk.open_root import OpenRoot
 from yp2p.disk.scrub import Progress, Scrubber, is_due, rest_s
+from yp2p.files import verify
 from yp2p.files.inspect import Stamp
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord
@@ -112,6 +113,32 @@ async def test_a_copy_that_is_damaged_as_well_is_not_copied(base: Path) -> None:
         await settle(bridge)
         assert [one.path for one in files.known()] == ["a.bin", "b.bin"]
         assert len(bridge.folder.files.blobs.wanted) == 2
+
+
+@over_directory
+async def test_a_copy_of_which_nothing_is_certain_is_left_as_it_is(base: Path) -> None:
+    """It may be a save: what a program wrote through a mapping shows in no stamp, and no lease is to be had."""
+    for name in ("a.bin", "b.bin", "c.bin"):
+        (base / "dir" / name).write_bytes(_BLOB)
+    async with open_bridge(base) as bridge:
+        await _quiet(bridge)
+        record = rot(bridge, "a.bin")
+        others = [rot(bridge, "b.bin", 9), rot(bridge, "c.bin", 11)]
+        files = DamagedFiles(bridge.folder)
+        await bridge.take_events()
+        bridge.dirty.clear()  # nobody wrote
+        inode = os.lstat(base / "dir/b.bin").st_ino
+        with pytest.MonkeyPatch.context() as patch, (base / "dir/c.bin").open("r+b"):
+            real = verify._is_quiet
+            patch.setattr(verify, "_is_quiet", lambda at: None if os.fstat(at).st_ino == inode else real(at))
+            damaged = (base / "dir/a.bin").read_bytes()
+            assert await files.take(opened(bridge), record) == [Outcome.FETCHED]
+            assert not {other.entry for other in others} & set(bridge.folder.render_queue)
+            await bridge.render()
+            assert (base / "dir/a.bin").read_bytes() == damaged, "nothing is made of what holds something else"
+        assert [one.path for one in files.known()] == ["a.bin"]
+        assert [bridge.folder.files.get(other.entry) for other in others] == others
+        assert len(told(bridge)) == 2, "that of the one is not known, of another one nothing is certain"
 
 
 @over_directory

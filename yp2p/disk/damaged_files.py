@@ -98,11 +98,19 @@ class DamagedFiles:
 
     async def take(self, at: OpenRoot, *records: FileRecord) -> list[Outcome]:
         """Look at files that seemed damaged once more, and do what is right; of several at a time one can be made of
-        what another one holds in its place."""
+        what another one holds in its place. Others that seem damaged meanwhile are looked at in the same way."""
+        odd: dict[EntryID, FileRecord] = {}
         async with self._folder.files.writing:
-            return [await self._take(at, record) for record in records]
+            outcomes = [await self._take(at, record, odd) for record in records]
+            taken = {record.entry for record in records}
+            while more := [record for entry, record in odd.items() if entry not in taken]:
+                for record in more:
+                    taken.add(record.entry)
+                    await self._take(at, record, odd)
+        return outcomes
 
-    async def _take(self, at: OpenRoot, record: FileRecord) -> Outcome:
+    async def _take(self, at: OpenRoot, record: FileRecord, odd: dict[EntryID, FileRecord]) -> Outcome:
+        """Args: `odd`: others that held something else than they are known to; what is found of such is added."""
         folder = self._folder
         if folder.files.get(record.entry) != record or not self.may_be_read(record) or folder.state.pause_reason:
             return Outcome.SOUND
@@ -116,9 +124,9 @@ class DamagedFiles:
             return Outcome.SOUND
         if not now.is_certain:
             return self._tell_once(record, now.content, NOT_CERTAIN)
-        return await self._restore(at.root, record, now)
+        return await self._restore(at, record, now, odd)
 
-    async def _restore(self, root: Root, record: FileRecord, now: Held) -> Outcome:
+    async def _restore(self, at: OpenRoot, record: FileRecord, now: Held, odd: dict[EntryID, FileRecord]) -> Outcome:
         folder = self._folder
         found = folder.catalogue.entries.get(record.entry)
         is_entry = found is not None and folder.catalogue.is_alive(found) and found.document == record.document
@@ -126,7 +134,7 @@ class DamagedFiles:
             return self._tell_once(record, now.content, "its bytes changed on the disk, and nobody wrote them")
         if record.kind is Kind.TEXT:
             try:
-                await trio.to_thread.run_sync(_copy_to_trash, root, record)
+                await trio.to_thread.run_sync(_copy_to_trash, at.root, record)
             except OSError as error:
                 return self._tell_once(record, now.content, f"its bytes changed on the disk; {reason(error)}")
         damaged = replace(record, content=now.content, is_own=False, base_state=None)
@@ -136,7 +144,7 @@ class DamagedFiles:
         await folder.database.submit([damaged.save(folder.id), seen]).wait()
         folder.render_queue.want(record.entry)
         folder.observers.entry_changed(record.entry)
-        is_here = record.kind is not Kind.BLOB or await self._has_good_copy(root, record)
+        is_here = record.kind is not Kind.BLOB or await self._has_good_copy(at, record, odd)
         how = (
             "it is made again of what is here"
             if is_here
@@ -156,22 +164,18 @@ class DamagedFiles:
         digest = texts.digests.get(record.document)
         return digest is not None and texts.open(record.document).text.content() == digest.content
 
-    async def _has_good_copy(self, root: Root, record: FileRecord) -> bool:
-        """Whether another file here holds the same; one that is damaged as well is not to be copied."""
+    async def _has_good_copy(self, at: OpenRoot, record: FileRecord, odd: dict[EntryID, FileRecord]) -> bool:
+        """Whether another file here holds the same: such a one is copied then, and none that is not known to."""
         files = self._folder.files
         for entry in files.blobs.files_with(record.content):
             other = files[entry]
-            found = await trio.to_thread.run_sync(held, root, other.path, other.stamp, other.kind)
+            with at.ingest.readers.reading_beside([other]):
+                found = await trio.to_thread.run_sync(held, at.root, other.path, other.stamp, other.kind)
             if found.look is Look.READ and found.content == record.content:
                 return True
+            files.blobs.remove_file(record.content, entry)  # nothing is copied of it until it is known again
             if found.look is Look.READ:
-                lost = replace(other, content=found.content, is_own=False, base_state=None)
-                files.set(lost)
-                self._known[entry] = found.content, time.time()
-                self._folder.database.submit(
-                    [lost.save(self._folder.id), tables.damage.save(self._folder.id, entry, found.content, time.time())]
-                )
-                self._folder.render_queue.want(entry)
+                odd[entry] = other
         return False
 
     def _unreadable(self, record: FileRecord, now: Held) -> Outcome:
