@@ -83,9 +83,9 @@ def tell(base: Path) -> Story:
     story = Story()
     with devices(base, "laptop", "desktop", "pi") as (laptop, desktop, pi), story.following(laptop):
         _meet(story, laptop, desktop)
-        _edit(story, laptop, desktop)
+        before = _edit(story, laptop, desktop)
         _settle(story, laptop, desktop)
-        _look_back(story, laptop, desktop)
+        _look_back(story, laptop, before)
         _delete(story, laptop, desktop)
         _change_folders(story, laptop, desktop)
         _offer(story, laptop, desktop)
@@ -109,13 +109,16 @@ def _meet(story: Story, laptop: Device, desktop: Device) -> None:
     story.ask(laptop, "POST /v1/wait", {"timeout_s": 30.0})
 
 
-def _edit(story: Story, laptop: Device, desktop: Device) -> None:
+def _edit(story: Story, laptop: Device, desktop: Device) -> float:
+    """Edit one file on both; gives the moment between the two edits."""
     (desktop.dir / "todo.md").write_text("milk\nbread\nrice\nbeans, of which there were none\n")
     eventually(lambda: "beans" in (laptop.dir / "todo.md").read_text())
     time.sleep(1.0)  # a person has another version open by then
+    between = time.time()
     (laptop.dir / "todo.md").write_text("milk\nbread and butter\nrice\n")
     eventually(lambda: "beans" not in (desktop.dir / "todo.md").read_text())
     laptop.wait()
+    return between
 
 
 def _settle(story: Story, laptop: Device, desktop: Device) -> None:
@@ -138,7 +141,7 @@ def _settle(story: Story, laptop: Device, desktop: Device) -> None:
     desktop.wait()
 
 
-def _look_back(story: Story, laptop: Device, desktop: Device) -> None:
+def _look_back(story: Story, laptop: Device, before: float) -> None:
     todo = {"path": str(laptop.dir / "todo.md")}
     first = {"version": story.ask(laptop, "POST /v1/history/log", todo)["versions"][0]["version"]}
     story.ask(laptop, "POST /v1/history/show", todo | {"when": first})
@@ -149,9 +152,8 @@ def _look_back(story: Story, laptop: Device, desktop: Device) -> None:
     story.ask(laptop, "POST /v1/bookmarks/set", todo | {"name": "here", "place": {"line": 2}})
     story.ask(laptop, "POST /v1/bookmarks", todo)
     story.ask(laptop, "POST /v1/history/restore", todo | {"when": first})
-    story.ask(
-        laptop, "POST /v1/history/restore-directory", {"path": str(laptop.dir), "at": time.time() - 3, "dry_run": True}
-    )
+    directory = {"path": str(laptop.dir), "at": before, "dry_run": True}
+    story.ask(laptop, "POST /v1/history/restore-directory", directory)
     number = next(one["number"] for one in laptop.call("GET", "/v1/notices") if one["can_be_brought_back"])
     story.ask(laptop, "POST /v1/notices/restore", {"number": number})
     story.ask(laptop, "GET /v1/status")
