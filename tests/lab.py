@@ -175,7 +175,10 @@ class Device:
     def join(self, other: Device) -> None:
         """Share the other device's directory with this one."""
         code = other.call("POST", "/v1/share", {"path": str(other.dir), "label": None})["code"]
-        self.call("POST", "/v1/join", {"code": code, "path": str(self.dir), "timeout_s": None})
+        # Those of a test have their own mDNS (`zygote.py`), which a process of its own does not hear.
+        is_apart = bool(self._prefix) != bool(other._prefix)
+        at = f"127.0.0.1:{other.status()['device']['port']}" if is_apart else None
+        self.call("POST", "/v1/join", {"code": code, "path": str(self.dir), "timeout_s": None, "at": at})
 
 
 @contextmanager
