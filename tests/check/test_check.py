@@ -15,6 +15,7 @@ from yp2p.check import checker, gather, repairs
 from yp2p.check.findings import Finding, Kind
 from yp2p.config import Scrub
 from yp2p.disk import scrub
+from yp2p.disk.damaged_files import DamagedFiles
 from yp2p.documents.manifest import Change
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
@@ -223,6 +224,33 @@ async def test_a_file_that_holds_something_else_is_not_listed_as_one_to_copy(tmp
             blobs.remove_file(record.content, record.entry)
             assert not await repairs.of_folder(where, found)
             assert blobs.files_with(record.content) == []
+
+
+@pytest.mark.parametrize(
+    ("place_of", "name", "faults"),
+    [
+        (repairs, "of_folder", ("a file that was never written", "a digest that is wrong")),
+        (DamagedFiles, "_take", ("a bit of a text", "a bit of a file that is here twice")),
+    ],
+)
+async def test_who_stops_a_repair_waits_for_one_step_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place_of: object, name: str, faults: tuple[str, ...]
+) -> None:
+    async with open_place(tmp_path) as place:
+        await place.plant(*(FAULTS[fault] for fault in faults))
+        real, ended = getattr(place_of, name), list[object]()
+
+        async def stopped(*args: Any) -> Any:
+            scope.cancel()
+            await trio.lowlevel.checkpoint()
+            ended.append(await real(*args))
+            return ended[-1]
+
+        monkeypatch.setattr(place_of, name, stopped)
+        with trio.CancelScope() as scope:
+            await place.check(read=True, repair=True)
+        assert scope.cancelled_caught
+        assert len(ended) == 1, "what was begun is done, and nothing more is begun"
 
 
 async def test_the_scrub_mends_by_itself_and_a_round_is_remembered(

@@ -75,8 +75,7 @@ class Checker:
             found = await self._sure(folders, wanted)
             told = [Told(one, Result.FOUND) for one in found]
             if wanted.repair:
-                with trio.CancelScope(shield=True):
-                    done = await self._repair(folders, found)
+                done = await self._repair(folders, found)
                 left = await self._left(folders, _only(wanted, found), found)
                 told = [_told(one, index in done, one.key in left) for index, one in enumerate(found)]
         if wanted.repair and any(one.kind is Kind.DAMAGED_STORE for one in found):
@@ -172,18 +171,23 @@ class Checker:
     # --- repairing ------------------------------------------------------------------------------------------------
 
     async def _repair(self, folders: Sequence[Folder], found: Sequence[Finding]) -> set[int]:
-        """Do what has one right answer; gives which of the findings something was done about."""
+        """Do what has one right answer; gives which of the findings something was done about. What is begun is done in
+        full; whoever waits for all of it can be cancelled between two."""
         places = {f.label: Place(f, self._disks[f.id], tuple(self._sessions(f))) for f in folders}
         done: set[int] = set()
         for index, one in sorted(enumerate(found), key=lambda item: repairs.in_order(item[1])):
             if one.kind is Kind.DAMAGED_STORE:
                 done.add(index)
-            elif one.about.mends is Mends.NOBODY or one.kind in _DAMAGED:
                 continue
-            elif not one.folder:
-                if await repairs.of_device(self._database, self.key, self._identity, one):
-                    done.add(index)
-            elif await repairs.of_folder(places[one.folder], one):
+            if one.about.mends is Mends.NOBODY or one.kind in _DAMAGED:
+                continue
+            await trio.lowlevel.checkpoint_if_cancelled()
+            with trio.CancelScope(shield=True):
+                if one.folder:
+                    is_done = await repairs.of_folder(places[one.folder], one)
+                else:
+                    is_done = await repairs.of_device(self._database, self.key, self._identity, one)
+            if is_done:
                 done.add(index)
         for label, place in places.items():
             damaged = [index for index, one in enumerate(found) if one.kind in _DAMAGED and one.folder == label]

@@ -98,16 +98,25 @@ class DamagedFiles:
 
     async def take(self, at: OpenRoot, *records: FileRecord) -> list[Outcome]:
         """Look at files that seemed damaged once more, and do what is right; of several at a time one can be made of
-        what another one holds in its place. Others that seem damaged meanwhile are looked at in the same way."""
+        what another one holds in its place. Others that seem damaged meanwhile are looked at in the same way.
+
+        Whoever waits for it can be cancelled between two files."""
         odd: dict[EntryID, FileRecord] = {}
         async with self._folder.files.writing:
-            outcomes = [await self._take(at, record, odd) for record in records]
+            outcomes = [await self._take_whole(at, record, odd) for record in records]
             taken = {record.entry for record in records}
             while more := [record for entry, record in odd.items() if entry not in taken]:
                 for record in more:
                     taken.add(record.entry)
-                    await self._take(at, record, odd)
+                    await self._take_whole(at, record, odd)
         return outcomes
+
+    async def _take_whole(self, at: OpenRoot, record: FileRecord, odd: dict[EntryID, FileRecord]) -> Outcome:
+        """What is begun with one file is done in full: else its record would say that, and nothing would follow."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        with trio.CancelScope(shield=True):
+            outcome = await self._take(at, record, odd)
+        return outcome
 
     async def _take(self, at: OpenRoot, record: FileRecord, odd: dict[EntryID, FileRecord]) -> Outcome:
         """Args: `odd`: others that held something else than they are known to; what is found of such is added."""
