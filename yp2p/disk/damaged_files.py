@@ -102,21 +102,16 @@ class DamagedFiles:
 
         Whoever waits for it can be cancelled between two files."""
         odd: dict[EntryID, FileRecord] = {}
+        outcomes: list[Outcome] = []
+        begun: set[EntryID] = set()
         async with self._folder.files.writing:
-            outcomes = [await self._take_whole(at, record, odd) for record in records]
-            taken = {record.entry for record in records}
-            while more := [record for entry, record in odd.items() if entry not in taken]:
+            while more := [record for record in (*records, *odd.values()) if record.entry not in begun]:
                 for record in more:
-                    taken.add(record.entry)
-                    await self._take_whole(at, record, odd)
-        return outcomes
-
-    async def _take_whole(self, at: OpenRoot, record: FileRecord, odd: dict[EntryID, FileRecord]) -> Outcome:
-        """What is begun with one file is done in full: else its record would say that, and nothing would follow."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        with trio.CancelScope(shield=True):
-            outcome = await self._take(at, record, odd)
-        return outcome
+                    begun.add(record.entry)
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                    with trio.CancelScope(shield=True):  # else its record would say it, and nothing would follow
+                        outcomes.append(await self._take(at, record, odd))
+        return outcomes[: len(records)]
 
     async def _take(self, at: OpenRoot, record: FileRecord, odd: dict[EntryID, FileRecord]) -> Outcome:
         """Args: `odd`: others that held something else than they are known to; what is found of such is added."""
