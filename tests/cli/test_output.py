@@ -157,9 +157,9 @@ ANSWERS: dict[str, Any] = {
                  "lines": [{"at": 0, "level": "info", "event": HOSTILE, "folder": HOSTILE, "exception": HOSTILE}]},
     "/v1/purge": {
         "label": HOSTILE, "path": HOSTILE, "texts": 1, "versions": 2, "trash": {"files": 1, "bytes": 5},
-        "copies": [HOSTILE], "temporary": 1, "deleted": 1, "unchanged": [HOSTILE], "held": [HOSTILE], "unknown": 1,
-        "set_aside": 1, "kept_stores": [HOSTILE], "devices": [HOSTILE], "unerased": HOSTILE,
-        "asked": [1],
+        "copies": [HOSTILE], "kept_trash": [HOSTILE], "temporary": 1, "deleted": 1, "unchanged": [HOSTILE],
+        "held": [HOSTILE], "unknown": 1, "set_aside": 1, "kept_stores": [HOSTILE], "devices": [HOSTILE],
+        "unerased": HOSTILE, "asked": [1],
     },
     "/v1/purges": {
         "purged": [{"folder": HOSTILE, "path": HOSTILE, "at": 1.0, "device": HOSTILE, "erased": False}],

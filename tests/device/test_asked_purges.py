@@ -16,13 +16,16 @@ from device.test_purging import SECRET, _found, _saved
 from yp2p.config import Config, History, PurgeMode
 from yp2p.device.asked_purges import WAITS_S
 from yp2p.device.device import Device
+from yp2p.documents.manifest import Change, Deletion
 from yp2p.errors import CrdtPanic, FolderError, MessageFault, UsageError
+from yp2p.files.trash import new_place
 from yp2p.folder import purges as kept
 from yp2p.folder.folder import Folder
 from yp2p.folder.guard import MIN_FILES
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.folder.purges import Asked
 from yp2p.history import purge
+from yp2p.history.purge_scope import scope_asked
 from yp2p.identity import EntryID, Identity
 from yp2p.protocol.messages import PurgeNews
 from yp2p.protocol.ysync import encode_state_vector
@@ -123,8 +126,8 @@ async def test_it_tells_and_waits_for_a_day_in_which_it_ran(tmp_path: Path) -> N
         await room.answered(Outcome.WAITS)
         (notice,) = room.folder.notices
         assert notice.text == (
-            "other asks to remove the past of a.txt (1 versions here): it is done in a day in which yp2p runs, unless"
-            f" you say `yp2p purge --refuse {asked.number}` or `--agree {asked.number}`"
+            "other asks to remove the past of a.txt (1 versions and 0 items of the trash here): it is done in a day in"
+            f" which yp2p runs, unless you say `yp2p purge --refuse {asked.number}` or `--agree {asked.number}`"
         )
         (shown,) = room.device.status()["folders"][0]["purges"]
         assert (shown["paths"], shown["answer"], round(shown["done_in_s"] / 3600)) == (["a.txt"], "waits", 24)
@@ -416,3 +419,78 @@ async def test_a_fault_of_one_request_is_none_of_the_others(tmp_path: Path, monk
 def test_the_setting_is_one_of_three() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"purge": "never"}, History)
+
+
+async def _renamed(room: _Room, entry: EntryID, path: str) -> None:
+    await room.folder.catalogue.write([Change(entry, path=path)]).wait()
+    with trio.fail_after(20):
+        while room.folder.files.at.get(path) != entry:
+            await trio.sleep(0.02)
+
+
+def _in_trash(room: _Room, name: str, text: str) -> Path:
+    """Put a file there now."""
+    path = room.base / "dir" / new_place() / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+async def test_the_trash_of_other_files_stays_whatever_name_and_content_the_file_that_is_meant_had(
+    tmp_path: Path,
+) -> None:
+    async with _room(tmp_path) as room:
+        photo, before = await room.text("photo.txt", ("a photo\n",)), _in_trash(room, "early.txt", "untracked\n")
+        theirs = _in_trash(room, "photo.txt", "a photo\n")
+        found = room.folder.catalogue.entries[photo]
+        seen = Deletion(found.document, room.folder.texts.open(found.document).state_vector())
+        await room.folder.catalogue.write([Change(photo, deletion=seen)]).wait()
+        with trio.fail_after(20):
+            while photo in room.folder.files:
+                await trio.sleep(0.02)
+        await trio.sleep(1.1)  # names in the trash tell seconds
+        own = await room.text("own.txt", (f"one\n{SECRET}\n", "a photo\n", "one\n"))
+        for name in ("photo.txt", "early.txt", "own.txt"):
+            await _renamed(room, own, name)
+        meant = _in_trash(room, "own.txt", f"{SECRET}\n")
+        asked = await room.ask(room.seen(own))
+        assert asked is not None
+        await room.answered(Outcome.WAITS)
+        (notice,) = room.folder.notices
+        assert "(2 versions and 1 items of the trash here; 3 that may be of other files stay)" in notice.text
+        await room.device.asked_purges.decide(asked.number, agree=True)
+        assert (theirs.exists(), before.exists(), meant.exists()) == (True, True, False)
+
+
+async def test_what_goes_of_the_trash_counts_as_deletions(tmp_path: Path) -> None:
+    async with _room(tmp_path) as room:
+        own = await room.text()
+        items = [_in_trash(room, "a.txt", f"{number}\n") for number in range(MIN_FILES + 1)]
+        asked = await room.ask(room.seen(own))
+        assert asked is not None
+        await room.answered(Outcome.WAITS)
+        await room.a_day_passes(asked)
+        await trio.sleep(0.5)
+        assert Outcome.DONE not in room.session.outcomes()
+        assert all(item.exists() for item in items)
+        await room.device.asked_purges.decide(asked.number, agree=True)
+        assert not any(item.exists() for item in items)
+
+
+async def test_a_content_that_its_author_names_and_nobody_knows_means_nothing(tmp_path: Path) -> None:
+    async with _room(tmp_path) as room:
+        (tmp_path / "dir/own.bin").write_bytes(b"\0one")
+        await room.text("a.txt", ("one\n",))
+        with trio.fail_after(20):
+            while "own.bin" not in room.folder.files.at:
+                await trio.sleep(0.02)
+        own = room.folder.files.at["own.bin"]
+        first = room.folder.catalogue.entries[own].content
+        (tmp_path / "dir/own.bin").write_bytes(b"\0two")
+        with trio.fail_after(20):
+            while room.folder.catalogue.entries[own].content == first:
+                await trio.sleep(0.02)
+        for seen in (Seen(False, bytes(32)), Seen(True, b"\x00")):
+            assert (await scope_asked(room.folder, {own: seen}, 1e10)).contents == {}
+        now = Seen(False, room.folder.catalogue.entries[own].content.hash)
+        assert (await scope_asked(room.folder, {own: now}, 1e10)).contents.keys() == {first.hash}

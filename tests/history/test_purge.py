@@ -25,9 +25,11 @@ from yp2p.documents.provider import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import FolderError, UsageError
 from yp2p.files.replace import Purpose, create_temporary
+from yp2p.files.trash import new_place
 from yp2p.folder.notices import NoticeKind, Undo
 from yp2p.folder.packs import MAX_ROWS
 from yp2p.folder.records import FileRecord, save_former
+from yp2p.history import purge as purging
 from yp2p.history.packing import Packing
 from yp2p.history.purge import Purged, erase, listed, preview, purge
 from yp2p.history.undo import undo
@@ -243,7 +245,7 @@ async def test_files_in_the_trash_and_on_their_way_go_by_their_names_and_by_what
         await _save(bridge, "another text\n", "other.txt")
         await bridge.folder.catalogue.write([Change(_entry(bridge).id, path="b.txt")]).wait()
         await bridge.render()
-        trash, tmp = base / "dir/.yp2p/trash/2026-01-01T000000-abcdef", base / "dir/.yp2p/tmp"
+        trash, tmp = base / "dir" / new_place(), base / "dir/.yp2p/tmp"
         trash.mkdir(parents=True)
         (trash / NAME).write_text(f"by its former name: {SECRET}\n")
         (trash / "b.txt").write_text(f"by its name: {SECRET}\n")
@@ -471,3 +473,73 @@ async def test_what_others_tell_again_of_a_place_is_not_taken(base: Path) -> Non
         assert list(folder.notices) == []
         folder.notices.take(NAME, told(time.time() + 1), PEER)
         assert len(list(folder.notices)) == 1
+
+
+@over_directory
+async def test_the_trash_of_another_file_that_had_a_former_name_stays(base: Path) -> None:
+    """Untitled.txt was renamed, and another one of that name was deleted."""
+    (base / "dir" / "Untitled.txt").write_text("one\n")
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        await folder.catalogue.write([Change(_entry(bridge, "Untitled.txt").id, path=NAME)]).wait()
+        await bridge.render()
+        await _save(bridge, "another one\n", "Untitled.txt")
+        other = _entry(bridge, "Untitled.txt")
+        seen = Deletion(other.document, folder.texts.open(other.document).state_vector())
+        await folder.catalogue.write([Change(other.id, deletion=seen)]).wait()
+        await settle(bridge)
+        (kept,) = (base / "dir/.yp2p/trash").rglob("Untitled.txt")
+        found = await _purge(bridge)
+        assert [item.path for item in found.files.kept] == ["Untitled.txt"]
+        assert kept.read_text() == "another one\n"
+        found = await _purge(bridge, "Untitled.txt")
+        assert [item.path for item in found.files.items] == ["Untitled.txt"]
+        assert not kept.exists()
+
+
+@over_directory
+async def test_a_file_that_comes_back_while_it_is_purged_stays(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _with_secret(base) as bridge:
+        folder, entry = bridge.folder, _entry(bridge)
+        (base / "dir/b.txt").write_text("b\n")
+        await settle(bridge)
+        seen = Deletion(entry.document, folder.texts.open(entry.document).state_vector())
+        await folder.catalogue.write([Change(entry.id, deletion=seen)]).wait()
+        await settle(bridge)
+        read, came = purging.read_logs, False
+
+        async def revived(*args: object) -> object:
+            nonlocal came
+            logs = await read(*args)  # type: ignore[arg-type]
+            if not came:
+                came = True
+                await folder.catalogue.write([Change(entry.id, path=NAME, revive=True)]).wait()
+                trio.lowlevel.spawn_system_task(_render, bridge)
+            return logs
+
+        monkeypatch.setattr(purging, "read_logs", revived)
+        await _purge(bridge)
+        assert (base / "dir" / NAME).read_text() == "one\ntwo\npassword from the environment\n"
+        assert folder.texts.open(entry.document).text.text() == (base / "dir" / NAME).read_text()
+        assert _found(base) == []
+
+
+async def _render(bridge: Bridge) -> None:
+    await bridge.render()
+    bridge.folder.state.touch()
+
+
+@over_directory
+async def test_a_text_that_was_forgotten_is_written_with_other_client_ids(base: Path) -> None:
+    async with _with_secret(base) as bridge:
+        folder, entry = bridge.folder, _entry(bridge)
+        live = folder.texts.open(entry.document)
+        ids = folder.clients.own_of(entry.document), folder.clients.fork_of(entry.document)
+        assert {*ids} & live.replica.clocks().keys()
+        (base / "dir/b.txt").write_text("b\n")
+        await settle(bridge)
+        seen = Deletion(entry.document, live.state_vector())
+        await folder.catalogue.write([Change(entry.id, deletion=seen)]).wait()
+        await settle(bridge)
+        assert (await _purge(bridge)).forgotten == 1
+        assert not {*ids} & {folder.clients.own_of(entry.document), folder.clients.fork_of(entry.document)}

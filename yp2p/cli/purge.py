@@ -183,6 +183,12 @@ def _rest(plan: dict[str, Any]) -> list[str]:
         )
     if plan["held"]:
         found.append(f"The same as an older version is in {_names(plan['held'])}: purge that as well.")
+    if plan["kept_trash"]:
+        number = len(plan["kept_trash"])
+        found.append(
+            f"{_count(number, 'file')} of the trash {'stay' if number > 1 else 'stays'}, of other files of such names"
+            f" or with such a content: {_names(plan['kept_trash'])}; purge those as well, or `yp2p trash empty`."
+        )
     if plan["unknown"]:
         found.append(
             f"Of {_count(plan['unknown'], 'old text')} nobody knows any more which file it was; to purge the whole"

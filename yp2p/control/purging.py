@@ -64,12 +64,13 @@ def purge_routes(
 
         `dry_run` tells what that would be.
 
-        Answer: `{label, path, texts, versions, trash: {files, bytes}, copies, temporary, deleted, unchanged, held,
-        unknown, set_aside, kept_stores, devices}`, and where it is done `unerased` and `asked`: of how many texts how
-        many versions go, files of the trash, those under other names, files in `.yp2p/tmp`, files that are deleted
-        first; texts of which nothing was ever removed, other files that hold what a version held, how many texts nobody
-        knows whose they were, rows that cannot be read, copies of the store, the other devices; why what was removed
-        may still be in the store's file, or nothing; the numbers of the requests to the others.
+        Answer: `{label, path, texts, versions, trash: {files, bytes}, copies, kept_trash, temporary, deleted,
+        unchanged, held, unknown, set_aside, kept_stores, devices}`, and where it is done `unerased` and `asked`: of
+        how many texts how many versions go, files of the trash, those under other names, those of such a name or
+        content that stay because they may be of other files, files in `.yp2p/tmp`, files that are deleted first; texts
+        of which nothing was ever removed, other files that hold what a version held, how many texts nobody knows whose
+        they were, rows that cannot be read, copies of the store, the other devices; why what was removed may still be
+        in the store's file, or nothing; the numbers of the requests to the others.
         """
         if wanted.dry_run:
             return await purging().preview(wanted.path, with_file=wanted.with_file)

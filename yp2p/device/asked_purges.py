@@ -5,8 +5,9 @@ Theory of operation
     once, `--refuse` never, and after a day in which the daemon ran it does it by itself. Time that the other device
     writes counts for nothing. `[history] purge` says otherwise: "ask" waits for a person for ever, "refuse" refuses.
 
-    A version that was made here counts as the deletion of its file by the guard of mass deletions (`folder/guard.py`).
-    What is more than that allows is not done by itself, but waits for a person.
+    A version that was made here counts as the deletion of its file by the guard of mass deletions (`folder/guard.py`),
+    a text of a former generation as another file, and each item of the trash as one more, with its bytes. What is more
+    than that allows is not done by itself, but waits for a person.
 
     So an administrator who is an attacker can remove the past of no more files than it could delete, a day after each
     device has said so, and never what a file holds now.
@@ -20,6 +21,7 @@ Invariants
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
@@ -29,11 +31,13 @@ import trio
 from yp2p.config import PurgeMode
 from yp2p.device.folders import Folders
 from yp2p.errors import CrdtPanic, FolderError, InvalidUpdate, MissingDependency, UsageError, YpError
+from yp2p.files.trash import Item
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.purges import FINAL, Asked, paths_of
 from yp2p.history import purge
 from yp2p.identity import ID_BYTES, EntryID
+from yp2p.protocol.names import encode_path
 from yp2p.store.database import Database
 from yp2p.trust.purges import Outcome
 
@@ -114,13 +118,13 @@ class AskedPurges:
         when = "it is done in a day in which yp2p runs, unless you say" if self._mode == "day" else "say"
         text = (
             f"{folder.name_of(asked.request.issuer_id)} asks to remove the past of {named or 'files that are not here'}"
-            f" ({found.versions} versions here): {when} `yp2p purge --refuse {asked.number}`"
+            f" ({_goes(found)}): {when} `yp2p purge --refuse {asked.number}`"
             f" or `--agree {asked.number}`"
         )
         folder.notices.add(NoticeKind.PURGE_ASKED, paths[0] if paths else "", text, _NO_ENTRY)
 
     async def _refused_by_guard(self, folder: Folder, asked: Asked) -> bool:
-        """Whether so many versions that were made here go that a person has to say so."""
+        """Whether so many versions that were made here, and items of the trash, go that a person has to say so."""
         now = trio.current_time()
         if now < self._guarded_until.get(asked.request.id, now):
             return True
@@ -131,8 +135,11 @@ class AskedPurges:
         return is_refused
 
     def _sizes(self, folder: Folder, found: purge.Purged) -> Mapping[EntryID, int]:
+        """All that goes, as deletions, with the bytes."""
         records = {entry: folder.files.get(entry) for entry in found.made_here}
-        return {entry: record.stamp.size if record is not None else 0 for entry, record in records.items()}
+        sizes = {entry: record.stamp.size if record is not None else 0 for entry, record in records.items()}
+        sizes |= {EntryID(document): 0 for document in found.made_before}
+        return sizes | {_entry_for(item): item.size for item in found.files.in_trash}
 
     def _count(self, folder: Folder) -> int:
         return len(folder.catalogue.layout().path_of)
@@ -181,8 +188,8 @@ class AskedPurges:
             raise FolderError("the setting is another meanwhile")
 
     def _count_done(self, folder: Folder, found: purge.Purged) -> None:
-        for entry in found.made_here:
-            folder.state.guard.count(entry, trio.current_time())
+        for entry, size in self._sizes(folder, found).items():
+            folder.state.guard.count(entry, trio.current_time(), size)
 
     # --- what people say, and see -------------------------------------------------------------------------------
 
@@ -236,6 +243,17 @@ class AskedPurges:
             ],
             "silent": sorted(map(name_of, purges.silent(asked) - {folder.clients.device})),
         }
+
+
+def _entry_for(item: Item) -> EntryID:
+    """What an item of the trash is counted as by the guard."""
+    return EntryID(hashlib.sha256(encode_path(item.name)).digest()[:ID_BYTES])
+
+
+def _goes(found: purge.Purged) -> str:
+    """What would be removed here, and what of the trash not, as it may be of other files that had such a name."""
+    stays = f"; {len(found.files.kept)} that may be of other files stay" if found.files.kept else ""
+    return f"{found.versions} versions and {len(found.files.in_trash)} items of the trash here{stays}"
 
 
 def _word(outcome: Outcome | None) -> str:

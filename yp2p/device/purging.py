@@ -141,6 +141,7 @@ class Purging:
             "versions": found.versions,
             "trash": {"files": len(trash), "bytes": sum(item.size for item in trash)},
             "copies": sorted(item.path for item in found.files.copies),
+            "kept_trash": sorted(item.path for item in found.files.kept),
             "temporary": len(found.files.temporary),
             "unchanged": found.unchanged,
             "held": found.held,

@@ -112,8 +112,11 @@ class Texts:
         """Write with other client IDs from now on: an update had operations of ours that we never made."""
         own, fork = self._clients.renew(live.id)
         live.replica = live.text.fork(own)
+        self._note_renewed(live.id, own, fork)
+
+    def _note_renewed(self, document: DocumentID, own: int, fork: int) -> None:
         self._database.submit([tables.start.insert(own, fork, time.time())])
-        log.info("client_id_renewed", document=live.id.hex()[:8])
+        log.info("client_id_renewed", document=document.hex()[:8])
 
     def set_back(self, live: LiveDocument, replica: TextReplica, last_seq: int) -> None:
         """Have a document be less than it was, as its log is by what was submitted last: where `last_seq` is 0 it is
@@ -255,11 +258,22 @@ class Texts:
                 return rows[0][1]
         return self.open(document).replica.state()
 
+    def _may_be_ours(self, document: DocumentID) -> bool:
+        """Whether something was written into a document with the client IDs of now: others have that, and from nothing
+        the same clocks would be used twice. Opens nothing: its log may be damaged."""
+        live, digest = self._open.get(document), self.digests.at_hand(document)
+        if live is None and digest is None:
+            return True
+        clocks = live.replica.clocks() if live is not None else read_state_vector(digest.clocks) if digest else {}
+        return bool(clocks.keys() & {self._clients.own_of(document), self._clients.fork_of(document)})
+
     def forget(self, document: DocumentID) -> bool:
         """Let go of the text of a file that was deleted, with its history; tells whether nobody needs it."""
         live = self._open.get(document)
         if live is not None and live.is_needed:
             return False
+        if self._may_be_ours(document):
+            self._note_renewed(document, *self._clients.renew(document))
         self._open.pop(document, None)
         self._unstored.pop(document, None)
         self.digests.forget(document)

@@ -60,6 +60,7 @@ from yp2p.history.purge_store import (
     remove_bookmarks,
     replace_log,
 )
+from yp2p.history.purge_trash import look_up
 from yp2p.history.trash import on_root
 from yp2p.history.undo import all_stored, settle
 from yp2p.identity import DeviceID, DocumentID, EntryID
@@ -92,6 +93,7 @@ class Purged:
         forgotten: how many texts go as a whole.
         files: in the trash, and in `.yp2p/tmp`.
         made_here: the entries of texts of which a version that goes was made here.
+        made_before: documents of former generations of which that is so.
         unchanged: texts of which nothing was ever removed: what was in them is in them.
         held: files beside what is meant that hold now what a version held.
         set_aside: rows of the folder that cannot be read, and stay.
@@ -103,6 +105,7 @@ class Purged:
     forgotten: int = 0
     files: Doomed = field(default_factory=Doomed)
     made_here: set[EntryID] = field(default_factory=set)
+    made_before: set[DocumentID] = field(default_factory=set)
     unchanged: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     set_aside: int = 0
@@ -170,8 +173,9 @@ async def _carry_out(
             ]
         ).wait()
         for some in _some(scope.texts | scope.forgotten):
-            _count(folder, found, await _replace(folder, scope, some, forget))
-        await overwrite_bookmarks(folder, scope)
+            found.scope, done = await _replace(folder, found.scope, some, forget, find_scope)
+            _count(folder, found, done)
+        await overwrite_bookmarks(folder, found.scope)
         _note_rest(folder, found)
     log.info("past_removed", folder=folder.label, texts=found.texts + found.forgotten, versions=found.versions)
     return found
@@ -223,10 +227,11 @@ async def _files(folder: Folder, scope: Scope) -> Doomed:
     """Raises FolderError: the root cannot be used."""
     present = _present(folder)
     kept = {record.path for record in folder.files.values() if is_ours(record.path)}
+    lying = await look_up(folder, scope)
 
     def look(root: Root) -> Doomed:
         with folder.database.reader() as read:
-            return purge_files.doomed(root, read, folder.id, scope, present, kept)
+            return purge_files.doomed(root, read, folder.id, scope, lying, present, kept)
 
     found: Doomed = await on_root(folder, look)
     return found
@@ -246,9 +251,14 @@ def _present(folder: Folder) -> dict[bytes, int]:
 
 
 async def _replace(
-    folder: Folder, scope: Scope, documents: Collection[DocumentID], forget: ForgetVersions
-) -> list[TextLog]:
-    """Let the logs of these documents have their present only, or nothing; gives what they were."""
+    folder: Folder,
+    scope: Scope,
+    documents: Collection[DocumentID],
+    forget: ForgetVersions,
+    find_scope: Callable[[], Awaitable[Scope]],
+) -> tuple[Scope, list[TextLog]]:
+    """Let the logs of these documents have their present only, or nothing; gives what is meant by now, and what the
+    logs were."""
     done: list[TextLog] = []
     left, entry_of = set(documents), folder.catalogue.entry_of
     for _ in range(_TRIES):
@@ -264,16 +274,22 @@ async def _replace(
         done += replaced
         left = {found.document for found in logs} - {found.document for found in replaced}
         if not left:
-            return done
+            return scope, done
+        scope = await find_scope()  # a file that was deleted may be there again
+        left &= scope.texts | scope.forgotten
         await _be_in_step(folder, scope)
     raise FolderError("a text that is meant is being edited all the time; purge when nobody writes in it")
 
 
 def _count(folder: Folder, found: Purged, logs: Iterable[TextLog]) -> None:
     for one in logs:
-        entry = folder.catalogue.entry_of.get(one.document, EntryID(b""))
+        entry = folder.catalogue.entry_of.get(one.document)
         if one.made_here and (one.has_past or one.document not in found.scope.texts):
-            found.made_here.add(entry)
+            known = folder.catalogue.entries.get(entry) if entry is not None else None
+            if known is not None and known.document == one.document:
+                found.made_here.add(known.id)
+            else:
+                found.made_before.add(one.document)
         if one.document not in found.scope.texts:
             found.forgotten += 1
             found.versions += one.versions
@@ -281,7 +297,7 @@ def _count(folder: Folder, found: Purged, logs: Iterable[TextLog]) -> None:
         if one.has_past:
             found.texts += 1
             found.versions += one.versions - 1
-        path = folder.catalogue.layout().path_of.get(entry)
+        path = folder.catalogue.layout().path_of.get(entry) if entry is not None else None
         if path is not None and not one.removed:
             found.unchanged.append(path)
 

@@ -1,7 +1,7 @@
 """The files that go with `yp2p purge`: items of the trash, and what is left in `.yp2p/tmp`. Everything here blocks.
 
-An item of the trash is meant when its path is or was a name of what is purged, or when it holds what such a file once
-held: a copy can lie under another name. What was a version of a text is told from the text's log, as far as an item has
+Which items of the trash are meant is told by their paths (`purge_trash.py`), and by what such a file once held: a copy
+can lie under another name. What was a version of a text is told from the text's log, as far as an item has
 the size of one. What lies in `.yp2p/tmp` has a name that tells of which entry or content it is, or is told by its
 content likewise. A file that is on its way there to another place holds the present, and stays.
 """
@@ -21,6 +21,7 @@ from yp2p.files.replace import ASIDE, is_fresh, read_left, read_parked, read_pur
 from yp2p.files.root import TMP, TRASH, Root
 from yp2p.folder.packs import stored_rows
 from yp2p.history.purge_scope import Scope, is_within
+from yp2p.history.purge_trash import Trash
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import blob_hash
 from yp2p.store.sql import Read
@@ -44,11 +45,13 @@ class Doomed:
     """The files that go: items of the trash, copies there under other names, and paths in `.yp2p/tmp`.
 
     Attributes:
+        kept: items that have such a name or hold such a content, and were another file's or may have been: they stay.
         held: what a version held, by its hash, that a file holds now.
     """
 
     items: list[trash.Item] = field(default_factory=list)
     copies: list[trash.Item] = field(default_factory=list)
+    kept: list[trash.Item] = field(default_factory=list)
     temporary: list[str] = field(default_factory=list)
     held: set[bytes] = field(default_factory=set)
 
@@ -89,24 +92,30 @@ def _texts(read: Read, folder: FolderID, scope: Scope, sizes: Set[int]) -> Itera
 
 
 def doomed(
-    root: Root, read: Read, folder: FolderID, scope: Scope, present: Mapping[bytes, int], kept: Set[str]
+    root: Root, read: Read, folder: FolderID, scope: Scope, lying: Trash, present: Mapping[bytes, int], kept: Set[str]
 ) -> Doomed:
     """What goes.
 
     Args:
+        lying: what is in the trash.
         present: the hashes of what files hold now, with their sizes: that is no past, whoever had it before.
         kept: paths in `.yp2p/tmp` that are files of the folder, on their way to another place.
     """
-    found, items = Doomed(), trash.items(root)
-    found.items = [item for item in items if scope.has_name(item.path) and scope.is_of_then(item.removed_at)]
-    others = [item for item in items if not scope.has_name(item.path)]
+    found = Doomed(items=[item for item in lying.items if lying.is_theirs(scope, item)])
+    others = sorted({*lying.items} - {*found.items}, key=lambda item: item.name)
     names = [path for path in _temporary(root) if path not in kept]
     sizes = {item.size for item in others} | {_size(root, path) for path in names} | {*present.values()}
     versions = {*_texts(read, folder, scope, sizes - {0})}
     versions |= {(size, content) for content, size in scope.contents.items()}
     found.held = {content for _, content in versions} & present.keys()
     past = Contents({size for size, _ in versions}, {content for _, content in versions} - present.keys())
-    found.copies = [item for item in others if past.has(root, f"{TRASH}/{item.name}", item.size)]
+    # What another device asks for is not told by content: it can have written there what another file held.
+    alike = [
+        item for item in others if scope.asked_at is None and past.has(root, f"{TRASH}/{item.name}", item.size)
+    ]  # fmt: skip
+    found.copies = [item for item in alike if lying.is_by_content(scope, item)]
+    named = [item for item in others if scope.has_name(item.path) and scope.is_of_then(item.removed_at)]
+    found.kept = sorted({*alike, *named} - {*found.copies}, key=lambda item: item.name)
     found.temporary = [path for path in names if _is_meant(root, path, scope, past)]
     return found
 

@@ -18,7 +18,7 @@ Theory of operation
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yp2p.documents.manifest import Entry
@@ -48,6 +48,7 @@ class Scope:
         unknown: documents of which nobody knows what file they were of.
         seen: of each text up to which state vector it is meant; those that are not in it are meant as a whole.
         asked_at: when another device's request for it came, in seconds since 1970.
+        said: the path that the person here gave, where that is a former name.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Scope:
     unknown: frozenset[DocumentID] = frozenset()
     seen: Mapping[DocumentID, StateVector] = field(default_factory=dict)
     asked_at: float | None = None
+    said: str = ""
 
     @property
     def entries(self) -> frozenset[EntryID]:
@@ -67,7 +69,11 @@ class Scope:
 
     def has_name(self, path: str) -> bool:
         """Whether something at this path is meant: it is or was one of their names, or beneath what is meant."""
-        return path in self.names or (self.asked_at is None and is_beneath(path, self.path))
+        return path in self.names or self.is_named(path)
+
+    def is_named(self, path: str) -> bool:
+        """Whether a person here named this path, or a directory that it is beneath."""
+        return self.asked_at is None and (is_beneath(path, self.path) or (path == self.said and not is_ours(path)))
 
     def is_of_then(self, removed_at: str) -> bool:
         """Whether what came into the trash at this time (UTC, as `2026-01-31T120000`) is meant as far as that goes."""
@@ -93,13 +99,13 @@ async def scope_of(folder: Folder, path: str) -> Scope:
     former = _former(await changes_of(folder, (*stays, *gone)))
     names = _names(folder, former, stays, gone)
     texts = {entry.document for entry in stays.values() if entry.kind is Kind.TEXT}
-    forgotten = {one.document for one in (*former, *gone.values()) if one.kind is Kind.TEXT} - texts
+    forgotten = _documents(folder, (*former, *gone.values()), {*stays, *gone}) - texts
     unknown = _of_nobody(folder, texts | forgotten)
     if not wanted:
         forgotten, unknown = forgotten | unknown, set()
     return Scope(
         wanted, frozenset(stays), frozenset(gone), frozenset(names | {path, wanted}),
-        frozenset(texts), frozenset(forgotten), _contents(former, stays), frozenset(unknown),
+        frozenset(texts), frozenset(forgotten), _contents(former, stays), frozenset(unknown), said=path,
     )  # fmt: skip
 
 
@@ -137,7 +143,7 @@ async def scope_asked(folder: Folder, wanted: Mapping[EntryID, Seen], asked_at: 
     return Scope(
         "", frozenset(stays), frozenset(gone), frozenset(_names(folder, former, stays, gone)),
         frozenset(texts & seen.keys()),
-        frozenset({one.document for one in (*former, *gone.values()) if one.kind is Kind.TEXT} - texts),
+        frozenset(_documents(folder, (*former, *gone.values()), known) - texts),
         contents, seen=seen, asked_at=asked_at,
     )  # fmt: skip
 
@@ -151,10 +157,13 @@ def _vector(seen: Seen) -> StateVector:
 
 
 def _up_to(changes: Iterable[EntryChange], seen: Seen) -> Sequence[Entry]:
-    """What an entry was by these changes, up to what the author had; all, where that is not known here."""
+    """What an entry was by these changes, up to what the author had; nothing, where that is not known here.
+
+    The author can have named anything, so what it does not name stays.
+    """
     was = _former(changes)
     last = [number for number, one in enumerate(was) if not seen.is_text and one.content.hash == seen.value]
-    return was[: last[-1] + 1] if last else was
+    return was[: last[-1] + 1] if last else ()
 
 
 def _former(changes: Iterable[EntryChange]) -> list[Entry]:
@@ -167,6 +176,12 @@ def _names(
     """The paths that entries have and had."""
     names = {one.path for one in (*former, *stays.values(), *gone.values())}
     return names | {folder.catalogue.layout().path_of[entry] for entry in stays}
+
+
+def _documents(folder: Folder, former: Iterable[Entry], meant: Collection[EntryID]) -> set[DocumentID]:
+    """The texts that entries which are meant had; not those that are another entry's now, whoever named them."""
+    found = {one.document for one in former if one.kind is Kind.TEXT}
+    return found - {entry.document for entry in folder.catalogue.entries.values() if entry.id not in meant}
 
 
 def _of_nobody(folder: Folder, known: Iterable[DocumentID]) -> set[DocumentID]:

@@ -111,9 +111,9 @@ def replace_log(folder: Folder, found: TextLog, *, stays: bool) -> bool:
     document, texts = found.document, folder.texts
     live = texts.in_memory(document)
     is_last = live is None or (live.last_seq == found.head and not live.untold_updates())
-    if not stays:
-        return is_last and texts.forget(document)
     entry = folder.catalogue.entry_of.get(document)
+    if not stays:  # an editor that saves brings a deleted file back at any time
+        return is_last and not _is_needed(folder, document) and texts.forget(document)
     if entry is None or not is_last or not_in_step(folder, [entry]):
         return False
     statements = [
@@ -130,6 +130,15 @@ def replace_log(folder: Folder, found: TextLog, *, stays: bool) -> bool:
     folder.edits.end_undo_group(document)
     texts.past_is_gone(document)
     return True
+
+
+def _is_needed(folder: Folder, document: DocumentID) -> bool:
+    """Whether a file that is there is of this document, or is to be."""
+    owner = folder.catalogue.entry_of.get(document)
+    entry = folder.catalogue.entries.get(owner) if owner is not None else None
+    if entry is not None and entry.document == document and folder.catalogue.is_alive(entry):
+        return True
+    return any(record.document == document for record in folder.files.values())
 
 
 def forget_rest(
