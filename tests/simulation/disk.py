@@ -190,6 +190,8 @@ class SimulatedDisk:
             below[:] = sorted(name for name in below if name != ".yp2p")
             for name in sorted(names):
                 path = os.path.join(directory, name)
+                if not os.path.exists(path):  # a link to what is not there: a hostile member makes such
+                    continue
                 data = peek(path)
                 # What an editor or a power cut left behind: neither travels.
                 if not name.endswith(".swp") and b"\0" not in data:
