@@ -22,7 +22,7 @@ from yp2p.transport.handshake import Secured
 
 # ssh looks up a name, connects and logs in before the first byte comes.
 _LOGIN_LIMIT_S = 30.0
-_END_LIMIT_S = 1.0
+_END_LIMIT_S, _KILLED_LIMIT_S = 1.0, 3.0
 # Of what it writes to standard error the last line is told, as far as that.
 _READ_BYTES, _LONGEST_LINE = 4096, 200
 
@@ -43,13 +43,16 @@ async def dial_through(command: Command, identity: Identity, noise_key: bytes) -
     """Start the program and run the handshake with a device; both end with the block. Raises OSError."""
     errors = _Errors()
     stream, process = await _start(command, errors)
+    failed: NotReached | None = None
     try:
         yield await dial_over(stream, identity, noise_key, _LOGIN_LIMIT_S)
     except NotReached as error:
-        await _end(stream, process)
-        raise NotReached(error.outcome, errors.last_line() or str(error)) from error
+        failed = error
     finally:
-        await _end(stream, process)
+        with trio.move_on_after(_KILLED_LIMIT_S, shield=True):
+            await _end(stream, process)
+    if failed is not None:
+        raise NotReached(failed.outcome, errors.last_line() or str(failed)) from failed
 
 
 class _Errors:
@@ -98,10 +101,9 @@ async def _start(command: Command, errors: _Errors) -> tuple[trio.SocketStream, 
 
 async def _end(stream: trio.SocketStream, process: trio.Process) -> None:
     stream.socket.close()
-    with trio.CancelScope(shield=True):
-        process.terminate()
-        with trio.move_on_after(_END_LIMIT_S):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    process.terminate()
+    with trio.move_on_after(_END_LIMIT_S):
+        await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
