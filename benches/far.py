@@ -31,6 +31,8 @@ from latency import edit, percentiles, wait_for
 _PIECE_BYTES = 64 << 10
 _STALL_S, _STALLS = 0.3, 0.01
 _FILES = 1000
+# Saves that follow each other faster than that are taken together.
+_PACE_S = 0.3
 _LARGE_BYTES = 64 << 20
 
 
@@ -141,6 +143,7 @@ def _measure(name: str, one_way_s: float, edits: int, *, stalls: bool) -> None:
             for number in range(edits):
                 token, began = edit(one.dir / "a.txt", number)
                 took_s.append(wait_for(two.dir / "a.txt", inotify, token, 30) - began)
+                time.sleep(_PACE_S)
         for number in range(_FILES):
             (one.dir / f"{number}.txt").write_bytes(random.Random(number).randbytes(512).hex().encode())
         files_s = _took_s(one, two)
