@@ -113,7 +113,7 @@ def _edit(story: Story, laptop: Device, desktop: Device) -> float:
     """Edit one file on both; gives the moment between the two edits."""
     (desktop.dir / "todo.md").write_text("milk\nbread\nrice\nbeans, of which there were none\n")
     eventually(lambda: "beans" in (laptop.dir / "todo.md").read_text())
-    time.sleep(1.0)  # a person has another version open by then
+    laptop.wait()  # what came is known there as what the next save was made of
     between = time.time()
     (laptop.dir / "todo.md").write_text("milk\nbread and butter\nrice\n")
     eventually(lambda: "beans" not in (desktop.dir / "todo.md").read_text())
