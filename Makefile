@@ -14,7 +14,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -174,6 +174,19 @@ YJS := .yjs
 yjs: $(TEST_VENV)/.wheel ## The real Yjs: positions, and y-websocket clients of a daemon (node and npm)
 	sh tests/yjs/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(YJS)
 
+web/node_modules/.package-lock.json: web/package-lock.json
+	@command -v npm >/dev/null || { echo "The page is built with node and npm; everything else works without it." >&2; exit 1; }
+	cd web && npm ci --silent --ignore-scripts
+	@touch $@
+
+web: web/node_modules/.package-lock.json ## Build the page of `yp2p open` into yp2p/page/assets (node and npm; 10 s)
+	cd web && node build.mjs
+
+# Two builds are the same bytes.
+web-lint: web/node_modules/.package-lock.json ## Types of the page's sources, and whether two builds of it are the same
+	cd web && node_modules/.bin/tsc
+	cd web && node build.mjs ../build/page-one >/dev/null && node build.mjs ../build/page-two && diff -r ../build/page-one ../build/page-two
+
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member
 ifdef MINUTES
@@ -205,4 +218,4 @@ soak: $(VENV)/.dev ## Three devices at work for SOAK_MINUTES=60: memory, open fi
 	$(BIN)/python benches/soak.py --minutes $(SOAK_MINUTES)
 
 clean: ## Remove what was built
-	rm -rf $(VENV) $(TEST_VENV) $(TOOLS) $(YJS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) $(TEST_VENV) $(TOOLS) $(YJS) web/node_modules yp2p/page/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,71 @@
+// Buttons that ask the daemon for something: not twice at a time, and with the answer as a sentence.
+
+import { useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { sentence } from "../api";
+import { refreshNow } from "../live";
+import { say } from "./told";
+
+interface Acting {
+  isActing: boolean;
+  problem: string;
+  /** Runs it; what it returns is told. */
+  act: (what: () => Promise<string | void>) => Promise<boolean>;
+}
+
+export function useAct(): Acting {
+  const [isActing, setActing] = useState(false);
+  const [problem, setProblem] = useState("");
+  async function act(what: () => Promise<string | void>): Promise<boolean> {
+    if (isActing) return false;
+    setActing(true);
+    setProblem("");
+    try {
+      const told = await what();
+      await refreshNow();
+      if (told) say(told);
+      return true;
+    } catch (error) {
+      setProblem(sentence(error));
+      return false;
+    } finally {
+      setActing(false);
+    }
+  }
+  return { isActing, problem, act };
+}
+
+interface ActProps {
+  onAct: () => Promise<string | void>;
+  children: ComponentChildren;
+  kind?: "main" | "danger" | "plain";
+  label?: string;
+}
+
+/** A button with its own error beneath it. */
+export function Act({ onAct, children, kind = "plain", label }: ActProps) {
+  const { isActing, problem, act } = useAct();
+  return (
+    <span class="act">
+      <button
+        type="button"
+        class={kind}
+        aria-label={label}
+        aria-disabled={isActing}
+        aria-busy={isActing}
+        onClick={() => void act(onAct)}
+      >
+        {children}
+      </button>
+      <Problem text={problem} />
+    </span>
+  );
+}
+
+export function Problem({ text }: { text: string }) {
+  return text ? (
+    <p class="problem" role="alert">
+      <bdi>{text}</bdi>
+    </p>
+  ) : null;
+}
