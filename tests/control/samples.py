@@ -147,6 +147,7 @@ def _look_back(story: Story, laptop: Device, before: float) -> None:
     story.ask(laptop, "POST /v1/history/show", todo | {"when": first})
     story.ask(laptop, "POST /v1/history/diff", todo | {"one": first})
     story.ask(laptop, "POST /v1/history/blame", todo)
+    story.ask(laptop, "POST /v1/history/authors", todo | {"clients": [12345]})
     story.ask(laptop, "POST /v1/undo", todo)
     story.ask(laptop, "POST /v1/redo", todo)
     story.ask(laptop, "POST /v1/bookmarks/set", todo | {"name": "here", "place": {"line": 2}})

@@ -75,6 +75,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/history/show": {"path": "/d/a", "when": WHEN},
     "/v1/history/diff": {"path": "/d/a", "one": WHEN, "two": WHEN},
     "/v1/history/blame": {"path": "/d/a", "when": WHEN},
+    "/v1/history/authors": {"path": "/d/a", "clients": [1]},
     "/v1/history/restore": {"path": "/d/a", "when": WHEN},
     "/v1/history/restore-directory": {"path": "/d", "at": 2.5, "dry_run": True},
     "/v1/bookmarks": {"path": "/d/a", "when": WHEN},

@@ -16,7 +16,7 @@ import trio.testing
 from bridge import open_bridge, replica_like
 from lab import Device, devices, eventually, tree
 
-from yp2p.client import Assoc, File, FileUnavailable, NotRunning, Position, connect
+from yp2p.client import Assoc, Author, Edit, File, FileUnavailable, NotRunning, Position, connect
 from yp2p.documents.diff import Hunk
 from yp2p.errors import PositionInvalid
 from yp2p.protocol.clients import Writer
@@ -67,9 +67,12 @@ def test_two_programs_and_two_disks_have_the_same(tmp_path: Path, backend: str) 
                 here.open("a.md") as mine, there.open(str(two.dir / "a.md")) as theirs,
             ):  # fmt: skip
                 assert str(mine) == str(theirs) == TEXT
-                cursor = theirs.position(8)
+                cursor, edits = theirs.position(8), theirs.edits()
                 mine.insert(4, "漢")
-                await _until(theirs, lambda: "漢" in str(theirs))
+                edit = await anext(edits)
+                assert edit == Edit((Hunk(4, 4, "漢"),), (Author("one"),))
+                assert edit.delta == [{"retain": 4}, {"insert": "漢"}]
+                assert "漢" in str(theirs)
                 assert theirs.index_of(cursor) == 9
                 theirs.edit(8, 9, "TWO: ")
                 theirs.delete(0, 4)
@@ -86,8 +89,12 @@ def test_two_programs_and_two_disks_have_the_same(tmp_path: Path, backend: str) 
                 await anyio.to_thread.run_sync(
                     partial(eventually, lambda: all((d.dir / "a.md").read_text() == wanted for d in (one, two)))
                 )
+                assert not edits.waiting()
                 (one.dir / "a.md").write_text(wanted + "saved by an editor\n")
-                await _until(theirs, lambda: "saved by an editor" in str(theirs))
+                edit = await anext(edits)
+                assert (edit.changes[-1].text, edit.authors) == ("saved by an editor\n", (Author("one"),))
+            with pytest.raises(FileUnavailable):
+                await anext(edits)
 
         _run(backend, test)
 

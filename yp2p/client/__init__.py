@@ -11,6 +11,7 @@ What a program writes goes to the disk and to the other devices like any other e
 `Provider` is for documents of one's own, over any channel.
 """
 
+from yp2p.client.edits import Author, Edit, Edits, Received
 from yp2p.client.file import Device, File, connect
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.provider import Provider
@@ -20,12 +21,16 @@ from yp2p.errors import FileUnavailable, NotRunning
 
 __all__ = [
     "Assoc",
+    "Author",
     "Device",
+    "Edit",
+    "Edits",
     "File",
     "FileUnavailable",
     "NotRunning",
     "Position",
     "Provider",
+    "Received",
     "UndoManager",
     "connect",
     "get_state",

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ import anyio.to_thread
 
 from yp2p.client.changes import ChangeCount, NextChange
 from yp2p.client.connection import Connection
-from yp2p.control.call import call
+from yp2p.client.edits import Authors, Edits, Received
+from yp2p.control.call import RemoteError, call
 from yp2p.control.names import is_file_name, is_text
 from yp2p.control.socket import find_control_socket
 from yp2p.documents.editable import EditableText
@@ -140,6 +141,7 @@ class File(EditableText):
         self._asked = 0
         self._progress = anyio.Event()
         self._changes = ChangeCount(self._check_open)
+        self._authors = Authors(lambda: self._others, self._ask_authors)
 
     # --- bookmarks ----------------------------------------------------------------------------------------------
 
@@ -156,6 +158,33 @@ class File(EditableText):
 
     async def _call(self, path: str, body: dict[str, Any]) -> Any:
         return await anyio.to_thread.run_sync(call, self._socket_path, "POST", path, body)
+
+    # --- what others change -------------------------------------------------------------------------------------
+
+    def edits(self) -> Edits:
+        """What others change from now on: an asynchronous iterator over `Edit`, with who made each.
+
+        `async for edit in file.edits():` is told of each once, in order. Raises FileUnavailable when the block is over.
+        """
+        self._check_open()
+        return Edits(self._shared.followers, self._authors, self._changes)
+
+    def follow(self, callback: Callable[[Received], None]) -> Callable[[], None]:
+        """Call back with each change of others at once, when the text has it; gives what ends that.
+
+        For a copy of the text that is kept in step: what the callback is told fits into the text as it was before.
+        """
+        self._shared.followers.append(callback)
+        return lambda: self._shared.followers.remove(callback)
+
+    async def _ask_authors(self, clients: Sequence[int]) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = await self._call(
+                "/v1/history/authors", {"path": self.path, "clients": list(clients)}
+            )
+        except (NotRunning, RemoteError):  # it may be away for a moment
+            return []
+        return found
 
     # --- who is here --------------------------------------------------------------------------------------------
 

@@ -17,10 +17,12 @@ from yp2p.documents.diff import unified
 from yp2p.documents.positions import Position
 from yp2p.errors import UsageError
 from yp2p.folder import lookup
+from yp2p.folder.authors import writers
 from yp2p.folder.folder import Folder
 from yp2p.history import bookmarks, conflicts, file_log, point_in_time, undo, versions
 
 _MAX_STEPS = 10_000
+_MAX_CLIENTS = 1000
 
 
 class When(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +50,11 @@ class FileRequest(msgspec.Struct, forbid_unknown_fields=True):
 class LogRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
     limit: int = 100
+
+
+class AuthorsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: FileName
+    clients: list[int]
 
 
 class DiffRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -183,6 +190,23 @@ class _History:
         folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}
 
+    async def authors(self, wanted: AuthorsRequest) -> Any:
+        """Who writes a text with which client IDs: of updates that a program was told of.
+
+        `clients`: at most 1,000.
+
+        Answer: `[{client, device, name}]`: the name of the device, and what who writes there calls itself; null
+        where that is not known.
+        """
+        if len(wanted.clients) > _MAX_CLIENTS:
+            raise UsageError(f"{len(wanted.clients)} client IDs are asked for; it can be {_MAX_CLIENTS:,} at a time")
+        folder, path = await self._find_to_read(wanted.path)
+        found = await writers(folder, lookup.entry_at(folder, path).document, wanted.clients)
+        return [
+            {"client": client, "device": folder.name_of(device) if device is not None else None, "name": None}
+            for client, device in found.items()
+        ]  # fmt: skip
+
     async def restore(self, wanted: FileRequest) -> Any:
         """Bring back a version of a file, as a new edit.
 
@@ -273,6 +297,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         post_route("/v1/history/show", FileRequest, answers.show),
         post_route("/v1/history/diff", DiffRequest, answers.diff),
         post_route("/v1/history/blame", FileRequest, answers.blame),
+        post_route("/v1/history/authors", AuthorsRequest, answers.authors),
         post_route("/v1/history/restore", FileRequest, answers.restore),
         post_route("/v1/history/restore-directory", MomentRequest, answers.restore_directory),
     ]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from pycrdt import Text, TransactionEvent
@@ -27,6 +27,7 @@ from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.followed import FollowedText
 from yp2p.documents.guarded import FileDoc, check_place, check_text
 from yp2p.documents.positions import Assoc, Position
+from yp2p.documents.received import Received, received_in
 from yp2p.documents.replica import is_being_changed, raising_panics
 from yp2p.documents.text import MAX_HUNKS, replace_in
 from yp2p.documents.undo_stack import UndoManager
@@ -60,6 +61,7 @@ class SharedText:
         self._on_change = on_change
         self._on_receive = on_receive
         self._is_receiving = False
+        self.followers: list[Callable[[Received], None]] = []  # who is told what others change
         self._held: list[bytes] = []  # what came while a transaction was open
         self._followed = FollowedText(self.doc)
         self._sized: tuple[str, int] | None = None  # a text and how many bytes it has
@@ -85,13 +87,19 @@ class SharedText:
         if is_being_changed(self.doc):
             self._held += updates
             return
-        self._is_receiving = True
-        try:
-            with raising_panics(), self.doc.transaction(origin=FROM_DAEMON):
-                for update in updates:
-                    self.doc.receive(update)
-        finally:
-            self._is_receiving = False
+        told = self.followers and received_in(self.doc.library_text, str(self), updates, self._tell_followers)
+        with told or nullcontext():
+            self._is_receiving = True
+            try:
+                with raising_panics(), self.doc.transaction(origin=FROM_DAEMON):
+                    for update in updates:
+                        self.doc.receive(update)
+            finally:
+                self._is_receiving = False
+
+    def _tell_followers(self, received: Received) -> None:
+        for follower in list(self.followers):
+            follower(received)
 
     def _receive_held(self) -> None:
         while self._held and not is_being_changed(self.doc):

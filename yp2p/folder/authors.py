@@ -50,6 +50,21 @@ def author_of(folder: Folder, client: int) -> DeviceID | None:
     return folder.catalogue.authorship.author_of(client)
 
 
+async def writers(folder: Folder, document: DocumentID, clients: Iterable[int]) -> dict[int, DeviceID | None]:
+    """Which device wrote in a text with each of these client IDs; where none has signed that, who brought it last."""
+    found: dict[int, DeviceID | None] = {client: author_of(folder, client) for client in clients}
+    unknown = {client for client, device in found.items() if device is None}
+    if unknown:
+        await folder.database.pending().wait()  # programs hear of an update before it is in the log
+        for row in reversed(rows_of(folder, document)):
+            known = unknown & parse_update(row.data).sections.keys()
+            found |= dict.fromkeys(known, row.sender)
+            unknown -= known
+            if not unknown:
+                break
+    return found
+
+
 def maker_of(
     folder: Folder,
     document: DocumentID,
