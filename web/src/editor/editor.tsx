@@ -1,12 +1,29 @@
-// The editor of a text: loaded only when somebody opens one.
+// The editor of a text, as a component of the page: loaded only when somebody opens one.
 
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { EditorProps } from "./props";
-import { Name } from "../parts/name";
+import { TextEditor } from "./view";
+import { status } from "../live";
+import { go } from "../route";
+import { currentToken } from "../session";
 
-export default function Editor({ path }: EditorProps) {
-  return (
-    <p>
-      <Name text={path} /> cannot be edited here yet.
-    </p>
-  );
+export default function Editor({ folder, root, path, deviceName }: EditorProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const [number, setNumber] = useState(0);
+  const isReadOnly = status.value?.folders.find((one) => one.id === folder)?.is_reader ?? false;
+  useEffect(() => {
+    if (host.current === null) return;
+    const editor = new TextEditor(host.current, {
+      folder,
+      directory: root,
+      path,
+      person: deviceName,
+      token: currentToken(),
+      isReadOnly,
+      onMoved: (now) => go("file", folder, now, "edit"),
+      onReopen: () => setNumber((before) => before + 1),
+    });
+    return () => editor.close();
+  }, [folder, root, path, deviceName, isReadOnly, number]);
+  return <div ref={host} />;
 }

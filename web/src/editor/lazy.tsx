@@ -15,5 +15,9 @@ export function LazyEditor(props: EditorProps) {
     );
   }, []);
   if (problem) return <Problem text={problem} />;
-  return Loaded ? <Loaded key={`${props.folder}/${props.path}`} {...props} /> : <p class="quiet">Opening the editor…</p>;
+  return Loaded ? (
+    <Loaded key={`${props.folder}/${props.path}`} {...props} />
+  ) : (
+    <p class="quiet">Opening the editor…</p>
+  );
 }

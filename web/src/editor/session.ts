@@ -1,0 +1,211 @@
+/**
+ * One text that is open in this tab: the document, the connection to the daemon, and where the two stand.
+ *
+ * A session outlives the view that shows it while it has edits that are not stored. It ends when the daemon says that
+ * there is no coming back (close codes 4400 to 4499); the text and the edits stay in the tab then, too.
+ */
+import * as decoding from "lib0/decoding";
+import { Awareness } from "y-protocols/awareness";
+import { WebsocketProvider } from "y-websocket";
+import { Doc, UndoManager } from "yjs";
+import type { Text } from "yjs";
+import { Commits } from "./commits";
+import { standing } from "./state";
+import type { Standing } from "./state";
+
+const SYNC = 0;
+const DENIED = 2;
+const STEP_1 = 0;
+const ROOT = "source";
+// One connection attempt in so many milliseconds at most: the daemon is on this machine.
+const MAX_BACKOFF_MS = 4000;
+
+export interface Place {
+  /** The folder's ID. */
+  folder: string;
+  /** In the folder. */
+  path: string;
+  /** Of the page's session. */
+  token: string;
+}
+
+/** A path in an address. The daemon says the bytes of a name that are no UTF-8 as U+DC80 to U+DCFF. */
+function encoded(path: string): string {
+  return path.replace(/[^A-Za-z0-9._/-]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code >= 0xdc80 && code <= 0xdcff ? `%${(code - 0xdc00).toString(16)}` : encodeURIComponent(character);
+  });
+}
+
+function room({ folder, path }: Place): string {
+  return `${folder}/${encoded(path)}`;
+}
+
+function address(): string {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/y`;
+}
+
+export class Session {
+  readonly doc = new Doc();
+  readonly text: Text = this.doc.getText(ROOT);
+  readonly awareness = new Awareness(this.doc);
+  readonly undo = new UndoManager(this.text, { trackedOrigins: new Set() });
+  /** What a person has to know, until they close it. */
+  notice: string | null = null;
+  #commits = new Commits(this.doc.clientID);
+  #provider: WebsocketProvider;
+  #hasText = false;
+  #ended: string | null = null;
+  #refused: string | null = null;
+  #heard = new Set<() => void>();
+  #views = 0;
+
+  constructor(readonly place: Place) {
+    this.#provider = new WebsocketProvider(address(), room(place), this.doc, {
+      awareness: this.awareness,
+      protocols: ["yp2p", `token.${place.token}`],
+      params: { echo: "1" }, // the daemon says what is typed here back when it is stored
+      disableBc: true, // what tabs tell each other directly is not stored
+      maxBackoffTime: MAX_BACKOFF_MS,
+      connect: false,
+    });
+    this.#listen();
+    this.#provider.connect();
+  }
+
+  get standing(): Standing {
+    const edits = this.#commits.count;
+    return standing({
+      hasText: this.#hasText,
+      isSynced: this.#provider.wsconnected && this.#provider.synced,
+      edits,
+      ended: this.#ended,
+      refused: this.#refused,
+    });
+  }
+
+  get unsaved(): number {
+    return this.#commits.count;
+  }
+
+  /** Whether the text has come at least once. */
+  get hasText(): boolean {
+    return this.#hasText;
+  }
+
+  get isOver(): boolean {
+    return this.#ended !== null;
+  }
+
+  /** Hear of every change of what is said here; gives the end of it. */
+  onChange(hear: () => void): () => void {
+    this.#heard.add(hear);
+    return () => this.#heard.delete(hear);
+  }
+
+  moved(path: string): void {
+    this.place.path = path;
+    this.#provider.roomname = room(this.place);
+  }
+
+  say(notice: string | null): void {
+    this.notice = notice;
+    this.#tell();
+  }
+
+  /** The text is not what is at its path any more: nothing is written into it from here. */
+  end(reason: string): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    this.#provider.disconnect();
+    this.#tell();
+  }
+
+  /** A view shows it; gives what to call when it does no more. */
+  enter(): () => void {
+    this.#views += 1;
+    return () => {
+      this.#views -= 1;
+      this.#endWhenDone();
+    };
+  }
+
+  /** Let go of what is not stored. */
+  discard(): void {
+    sessions.delete(this);
+    this.#provider.destroy();
+    this.awareness.destroy();
+    this.doc.destroy();
+  }
+
+  #listen(): void {
+    const provider = this.#provider;
+    this.doc.on("update", (update: Uint8Array, origin: unknown) => {
+      if (origin === provider) return;
+      this.#commits.made(update);
+      this.#tell();
+    });
+    const handle = provider.messageHandlers[SYNC];
+    if (handle === undefined) throw new Error("y-websocket has no handler of sync messages");
+    provider.messageHandlers[SYNC] = (encoder, decoder, ...rest) => {
+      const at = decoder.pos;
+      handle(encoder, decoder, ...rest);
+      this.#received(decoder.arr.subarray(at));
+    };
+    provider.messageHandlers[DENIED] = (_encoder, decoder) => {
+      decoding.readVarUint(decoder); // permission denied
+      this.#denied(decoding.readVarString(decoder));
+    };
+    provider.on("status", () => this.#tell());
+    provider.on("sync", (isSynced: boolean) => {
+      this.#hasText ||= isSynced;
+      this.#tell();
+    });
+    provider.on("closed", ({ reason }: { code: number; reason: string }) => {
+      this.#ended ??= this.#refused ?? (reason || "the device took no more of it");
+      this.#tell();
+    });
+  }
+
+  /** A sync message of the daemon, after the document took it. */
+  #received(message: Uint8Array): void {
+    const decoder = decoding.createDecoder(message);
+    const kind = decoding.readVarUint(decoder);
+    const body = decoding.readVarUint8Array(decoder);
+    if (kind === STEP_1) this.#commits.has(body);
+    else this.#commits.stored(body);
+    if (this.#commits.count === 0) this.#refused = null;
+    this.#tell();
+    this.#endWhenDone();
+  }
+
+  #denied(reason: string): void {
+    this.#refused = reason;
+    this.say(reason);
+  }
+
+  #endWhenDone(): void {
+    if (this.#views === 0 && this.#commits.count === 0) this.discard();
+  }
+
+  #tell(): void {
+    for (const hear of this.#heard) hear();
+  }
+}
+
+const sessions = new Set<Session>();
+
+/** The session of a text: the one that still has edits to store, or a new one. */
+export function sessionOf(place: Place): Session {
+  for (const session of sessions) {
+    const { folder, path } = session.place;
+    if (folder === place.folder && path === place.path) return session;
+  }
+  const session = new Session({ ...place });
+  sessions.add(session);
+  return session;
+}
+
+addEventListener("beforeunload", (event) => {
+  if ([...sessions].some((session) => session.unsaved > 0)) event.preventDefault();
+});
