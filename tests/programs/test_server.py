@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from lab import Device, devices, eventually
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Request, TextMessage
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Ping, Pong, Request, TextMessage
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
@@ -192,6 +193,87 @@ def test_a_program_that_does_not_read_gets_everything_when_it_does(device: Devic
     assert reader.text() == writer.text()
     assert (most > 1) == bool(batch)
     eventually(lambda: len((device.dir / name).read_text()) >= size)
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        "dir/sub%20dir/%C3%A9%20%25.md",
+        "dir%2Fsub%20dir%2F%C3%A9%20%25.md",  # encoded as a whole
+        "{id}/sub%20dir/%C3%A9%20%25.md",
+    ],
+)
+def test_a_room_is_a_folder_and_a_path_in_it_decoded_once(device: Device, room: str) -> None:
+    (device.dir / "sub dir").mkdir(exist_ok=True)
+    (device.dir / "sub dir" / "é %.md").write_text("in a room\n")
+    eventually(lambda: device.run("log", str(device.dir / "sub dir" / "é %.md")).returncode == 0)
+    folder = json.loads(device.cli("status", "--json"))["folders"][0]["id"]
+    reader = TextReplica(4717)
+    with connected(device) as sock:
+        client = Client(sock, "/v1/y/" + room.format(id=folder[:8]))
+        client.message()
+        client.say(BytesMessage(encode(Step1(b"\x00"))))
+        while not isinstance(message := decode(client.message()), Step2):
+            pass
+    reader.receive(message.update)
+    assert reader.text() == "in a room\n"
+
+
+@pytest.mark.parametrize(
+    ("room", "word"),
+    [
+        ("dir/../dir/a.md", "normal form"),
+        ("dir/%2E%2E/a.md", "normal form"),
+        ("dir/a.md/", "normal form"),
+        ("dir//a.md", "normal form"),
+        ("dir/a%00.md", "NUL"),
+        ("dir/.git/config", "reserved"),
+        ("dir", "FOLDER/PATH"),
+        ("", "'dir'"),
+        ("two/a.md", "'dir'"),
+        ("dir/a%2525.md", "a%25.md"),
+    ],
+)
+def test_what_is_no_room_is_refused_for_good(device: Device, room: str, word: str) -> None:
+    with connected(device) as sock:
+        client = Client(sock, f"/v1/y/{room}")
+        assert word in client.denial()
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 4404
+
+
+@pytest.mark.parametrize(("target", "is_echoed"), [("/v1/y/dir/a.md", True), ("/v1/y/dir/a.md?echo=0", False)])
+def test_a_client_of_a_room_hears_of_its_own_update_when_it_is_stored(
+    device: Device, target: str, *, is_echoed: bool
+) -> None:
+    with connected(device) as sock:
+        client, writer = Client(sock, target), TextReplica(4720 + is_echoed)
+        client.message()
+        client.answer()
+        update = writer.edit([Hunk(0, 0, "echo ")])
+        assert update is not None
+        client.say(BytesMessage(encode(Updates((update,)))))
+        client.say(BytesMessage(encode(Step1(writer.state_vector()))))  # its answer waits for the store
+        heard = []
+        while not isinstance(message := decode(client.message()), Step2):
+            heard.append(message)
+        if is_echoed:
+            while Updates((update,)) not in heard:
+                heard.append(decode(client.message()))
+        else:
+            assert Updates((update,)) not in heard
+
+
+def test_a_client_that_offers_protocols_is_answered_with_ours_alone(device: Device) -> None:
+    with connected(device) as sock:
+        client = WSConnection(ConnectionType.CLIENT)
+        offered = ["yp2p", "token.abc"]
+        sock.sendall(client.send(Request(host="localhost", target="/v1/y/dir/a.md", subprotocols=offered)))
+        while not (events := list(client.events())):
+            client.receive_data(sock.recv(4096))
+    assert isinstance(events[0], AcceptConnection)
+    assert events[0].subprotocol == "yp2p"
 
 
 def test_who_has_read_half_a_message_still_gets_the_reason(device: Device) -> None:

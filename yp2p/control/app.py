@@ -28,11 +28,12 @@ from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
 from yp2p.control.purging import AskedPurges, Purging, purge_routes
 from yp2p.control.requests import FileName, Nothing, Request
-from yp2p.control.routes import Routes, get_route, live_route, post_route
+from yp2p.control.routes import Route, Routes, get_route, live_route, post_route
 from yp2p.control.settings import Settings, settings_routes
 from yp2p.folder.folder import Folder
 from yp2p.programs.server import Device as LiveDevice
 from yp2p.programs.server import Documents
+from yp2p.programs.wanted import ROOM_PATH
 
 
 class Device(Members, Folders, Protocol):
@@ -269,6 +270,12 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
 def make_documents(device: LiveDevice) -> Routes:
     """The routes of the socket for programs that edit texts: they may have that one alone."""
     return Routes(
-        [live_route("/v1/documents", Documents(device).serve)],
-        also=". On this socket there is GET /v1/documents?path=PATH, a WebSocket",
+        document_routes(device),
+        also=". On this socket there are GET /v1/y/FOLDER/PATH and GET /v1/documents?path=PATH, WebSockets",
     )
+
+
+def document_routes(device: LiveDevice) -> list[Route]:
+    """The WebSockets of live documents, for any socket whose other end may edit every text of this device."""
+    serve = Documents(device).serve
+    return [live_route("/v1/documents", serve), live_route(ROOM_PATH, serve, is_beginning=True)]

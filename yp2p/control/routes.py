@@ -34,6 +34,7 @@ class Route:
         answer: gives the answer; None where it is a WebSocket.
         live: serves a WebSocket that was asked for, to its end.
         about: what the documentation says of it.
+        is_beginning: whether every path that begins with `path` is meant.
         ends_with_client: it only waits, so that it ends when whoever asked has gone.
     """
 
@@ -43,6 +44,7 @@ class Route:
     kind: type[msgspec.Struct] | None = None
     answer: Endpoint | None = None
     live: LiveEnd | None = None
+    is_beginning: bool = False
     ends_with_client: bool = False
     max_body_bytes: int = _MAX_BODY_BYTES
 
@@ -73,9 +75,9 @@ def get_route(
     return Route("GET", path, _about(handle), kind, endpoint(handle))
 
 
-def live_route(path: str, serve: LiveEnd) -> Route:
-    """A WebSocket at this path."""
-    return Route("GET", path, _about(serve), live=serve)
+def live_route(path: str, serve: LiveEnd, *, is_beginning: bool = False) -> Route:
+    """A WebSocket at this path, or at every path that begins so."""
+    return Route("GET", path, _about(serve), live=serve, is_beginning=is_beginning)
 
 
 def _about(handle: Callable[..., Any]) -> str:
@@ -98,7 +100,7 @@ class Routes:
 
     def find(self, request: Request) -> Route | Answer:
         """The route of a request, or the answer that there is none."""
-        at_path = self._at.get(request.path, {})
+        at_path = self._at.get(request.path) or self._at_beginning(request.path)
         route = at_path.get(request.method)
         if route is not None:
             return route
@@ -108,3 +110,6 @@ class Routes:
         allowed = ", ".join(sorted(at_path))
         refusal = error_answer(f"{text}; there is {allowed} of it", 2, 405)
         return Answer(refusal.body, refusal.status, headers=(("allow", allowed),))
+
+    def _at_beginning(self, path: str) -> dict[str, Route]:
+        return {route.method: route for route in self.all if route.is_beginning and path.startswith(route.path)}

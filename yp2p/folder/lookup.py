@@ -12,6 +12,9 @@ from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.store import tables
 
+# A beginning of an ID that is shorter is more likely a word.
+_LEAST_ID = 4
+
 
 def choose(folders: Iterable[Folder], name: str | None) -> Folder:
     """The folder that is meant by a label, a directory or the beginning of an ID; the only one without a name.
@@ -32,15 +35,17 @@ def choose(folders: Iterable[Folder], name: str | None) -> Folder:
             )
         raise UsageError(f"say which folder you mean, by its label or directory: {labels}")
     path = os.path.realpath(name)
-    found = [
-        f for f in every if f.label == name or str(f.path) == path or (len(name) >= 4 and f.id.hex().startswith(name))
-    ]
+    found = [f for f in every if str(f.path) == path or _is_called(f, name)]
     if len(found) == 1:
         return found[0]
     if not found and "/./" in name:  # a word that is a directory where it was typed (cli/options.py)
         return choose(every, name.rpartition("/./")[2])
     many = "several folders are" if found else "no folder is"
     raise UsageError(f"{many} called {name!r}; the folders here are {labels}")
+
+
+def _is_called(folder: Folder, name: str) -> bool:
+    return folder.label == name or (len(name) >= _LEAST_ID and folder.id.hex().startswith(name))
 
 
 def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
@@ -53,6 +58,29 @@ def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
             if candidate == root or candidate.startswith(root.rstrip("/") + "/"):
                 return folder, candidate[len(root.rstrip("/")) + 1 :]
     raise UsageError(f"{path} is in no folder of this device; `yp2p status` shows them")
+
+
+def find_in_room(folders: Iterable[Folder], room: str) -> tuple[Folder, str]:
+    """The folder that FOLDER/PATH is in, and the path in it; FOLDER is a label or the beginning of an ID.
+
+    A label may have slashes: the longest one that fits is meant.
+
+    Raises:
+        UsageError: no folder, or several, are meant.
+    """
+    every = list(folders)
+    fitting = [f for f in every if room.startswith(f"{f.label}/")]
+    if fitting:
+        label = max((folder.label for folder in fitting), key=len)
+        name, inside = label, room[len(label) + 1 :]
+    else:
+        name, _, inside = room.partition("/")
+    found = [f for f in every if _is_called(f, name)]
+    if len(found) == 1:
+        return found[0], inside
+    labels = ", ".join(repr(folder.label) for folder in every) or "none"
+    many = "several folders are" if found else "no folder is"
+    raise UsageError(f"{many} called {name!r}; the folders here are {labels}, and each can be named by its ID as well")
 
 
 def entry_at(folder: Folder, path: str) -> Entry:

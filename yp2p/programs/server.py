@@ -1,4 +1,5 @@
-"""The local API of live documents: a WebSocket at /v1/documents?path=PATH speaks the protocol of Yjs providers.
+"""The local API of live documents: a WebSocket at /v1/y/FOLDER/PATH, or at /v1/documents?path=PATH, speaks the protocol
+of Yjs providers.
 
 It has a socket of its own beside the control socket, which a program may have without the power to change folders. Who
 serves that has read the request; from there on a keystroke passes through nothing but this.
@@ -17,73 +18,37 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import structlog
 import trio
 
-from yp2p.documents.manifest import Entry
 from yp2p.documents.provider import Provider
-from yp2p.errors import CrdtPanic, FileGone, UsageError, YpError, first_of
-from yp2p.folder import lookup
+from yp2p.errors import CrdtPanic, FileGone, YpError, first_of
 from yp2p.folder.folder import Folder
-from yp2p.identity import ID_BYTES, EntryID
 from yp2p.programs.awareness_feed import RENEWED_S, AwarenessFeed
 from yp2p.programs.channel import ProgramChannel
 from yp2p.programs.document import ProgramDocument
+from yp2p.programs.echo import Echo
 from yp2p.programs.programs import PRESENCE_AGE_S, Program, Programs, states_for
-from yp2p.programs.refusals import NotHereYet, refusal
+from yp2p.programs.refusals import refusal
+from yp2p.programs.wanted import Wanted, find_soon, name_of
 from yp2p.programs.websocket import WebSocket, WebSocketClosed
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import as_json
 from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
-from yp2p.protocol.entries import Kind
-from yp2p.protocol.ysync import MAX_CLIENT
 
 # The client ID under which the daemon says who else is there: no document has it.
 _DAEMON_CLIENT = 0
 _PRESENCE_DELAY_S = 0.05
 _CLOSE_LIMIT_S = 0.5
-# A new file has to rest for 0.2 s before it is looked at, one that was renamed for 1 s, an empty one for 2 s.
-_LOOK_LIMIT_S = 1.5
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a program asks for: a path (any name, also one that is not UTF-8), or the file that it had before."""
-
-    path: str
-    client: int | None  # what it writes with
-    file: str
-    takes_lists: bool  # whether it reads updates as lists (kind 40), which no stock provider does
-    takes_others: bool  # and who is there as a list in one state
-
-    @classmethod
-    def of(cls, target: str) -> Wanted:
-        query = parse_qs(target.partition("?")[2], errors="surrogateescape")
-        client = str(query.get("client", [""])[0])
-        is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
-        return cls(
-            str(query.get("path", [""])[0]),
-            int(client) if is_client else None,
-            str(query.get("file", [""])[0]),
-            query.get("batch") == ["1"],
-            query.get("others") == ["1"],
-        )
-
-
-def _name_of(entry: Entry) -> str:
-    """What a program calls the file that it has open, whatever becomes of its path."""
-    return (entry.id + entry.document).hex()
 
 
 class Device(Protocol):
@@ -110,8 +75,9 @@ class Documents:
     async def serve(self, stream: trio.SocketStream, socket: WebSocket) -> None:
         """A live document: a WebSocket whose messages are those of a Yjs provider.
 
-        `path` names the file, `client` the client ID that the program writes with, `file` the name of the file that it
-        had before; `batch=1` and `others=1` say what it can read (docs/protocol.md, "Live documents").
+        `path` (or the room, behind /v1/y/) names the file, `client` the client ID that the program writes with, `file`
+        the name of the file that it had before; `batch=1`, `others=1` and `echo=1` say what it can read
+        (docs/protocol.md, "Live documents").
 
         Takes the stream, on which `socket` was asked for. The one place where a program's fault stops.
         """
@@ -123,62 +89,15 @@ class Documents:
         except* Exception:
             log.exception("program_failed")
 
-    async def _find_soon(self, wanted: Wanted) -> tuple[Folder, Entry]:
-        """The text that a program asks for; a file that was just made is waited for until it was looked at.
-
-        Raises:
-            UsageError, FileGone: there is no such text.
-        """
-        with trio.move_on_after(_LOOK_LIMIT_S):
-            while (folder := self._about_to_look(wanted)) is not None:
-                await folder.state.changed.wait()
-        if self._about_to_look(wanted) is not None:
-            raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
-        return self._find(wanted)
-
-    def _about_to_look(self, wanted: Wanted) -> Folder | None:
-        """The folder in which there is a file at this path that has no entry yet."""
-        with suppress(UsageError, OSError):
-            folder, inside = lookup.find(self._device.folders, wanted.path)
-            is_new = inside not in folder.catalogue.layout().entry_at and not folder.state.pause_reason
-            if is_new and not folder.files.ignored.rules.ignores(inside, directory=False):
-                return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
-        return None
-
-    def _find(self, wanted: Wanted) -> tuple[Folder, Entry]:
-        """Raises UsageError."""
-        if wanted.file:
-            return self._find_again(wanted)
-        folder, inside = lookup.find(self._device.folders, wanted.path)
-        entry = lookup.entry_at(folder, inside)
-        if not folder.catalogue.is_alive(entry):
-            raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
-        if entry.document not in folder.texts.digests:
-            raise NotHereYet(f"the text of {inside} has not come to this device yet")
-        return folder, entry
-
-    def _find_again(self, wanted: Wanted) -> tuple[Folder, Entry]:
-        """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it.
-
-        Raises FileGone.
-        """
-        with suppress(ValueError):
-            before = EntryID(bytes.fromhex(wanted.file)[:ID_BYTES])
-            for folder in self._device.folders:
-                entry = folder.catalogue.entries.get(before)
-                if entry is not None and entry.kind is Kind.TEXT and _name_of(entry) == wanted.file:
-                    return folder, entry
-        raise FileGone(f"the file that was {wanted.path} is another one by now, or no text any more")
-
     async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: Wanted) -> None:
         try:
-            folder, entry = await self._find_soon(wanted)
+            folder, entry = await find_soon(self._device.folders, wanted)
         except YpError as error:
             await stream.send_all(socket.accept() + refusal(socket, error))
             return
         programs = self._device.programs(folder)
         most = str(programs.max_text_bytes).encode()
-        headers = [(b"yp2p-file", _name_of(entry).encode()), (b"yp2p-max-text-bytes", most)]
+        headers = [(b"yp2p-file", name_of(entry).encode()), (b"yp2p-max-text-bytes", most)]
         await stream.send_all(socket.accept(headers))
         program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
         if not program.is_this_file and (path := folder.catalogue.layout().path_of.get(entry.id)) is not None:
@@ -207,6 +126,9 @@ class Documents:
                     batches=wanted.takes_lists,
                     pace_s=live.pace_s,
                 )
+                if wanted.is_echoed:
+                    echo = Echo(live, program, channel)
+                    nursery.start_soon(echo.run)
                 nursery.start_soon(self._tell, folder, program, channel, wanted)
                 await provider.start()
                 nursery.cancel_scope.cancel()

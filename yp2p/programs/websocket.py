@@ -23,6 +23,8 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 # Without it a client fills the memory with one message that never ends: a whole document with its history has room.
 MAX_MESSAGE_BYTES = 64 << 20
+# A client may offer others beside it: a page of a browser can say a token nowhere else, and no answer may have that.
+SUBPROTOCOL = "yp2p"
 _MAX_REASON_BYTES = 123  # section 5.5: a control frame has 125 bytes, two of them are the code
 
 
@@ -62,6 +64,7 @@ class WebSocket:
         self._size = 0
         self.messages: deque[bytes] = deque()
         self.target: str | None = None  # what the client asked for, once it did
+        self._subprotocol: str | None = None  # the one of those it offered that is spoken
         self.fault: WebSocketClosed | None = None  # why this end has to close
         self.headers: dict[bytes, bytes] = {}  # what the server said beside that it accepts
         self.is_open = False
@@ -73,8 +76,9 @@ class WebSocket:
         return self._protocol.send(Request(host="localhost", target=target))
 
     def accept(self, headers: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+        """What a server says first. Browsers go where they offer protocols and none of them is spoken."""
         self.is_open = True
-        return self._protocol.send(AcceptConnection(extra_headers=list(headers)))
+        return self._protocol.send(AcceptConnection(self._subprotocol, extra_headers=list(headers)))
 
     def message(self, data: bytes) -> bytes:
         """One message as it goes on the wire. Raises WebSocketClosed."""
@@ -105,6 +109,7 @@ class WebSocket:
         match event:
             case Request():
                 self.target = event.target
+                self._subprotocol = SUBPROTOCOL if SUBPROTOCOL in event.subprotocols else None
             case AcceptConnection():
                 self.headers = {bytes(name).lower(): bytes(value) for name, value in event.extra_headers}
                 self.is_open = True

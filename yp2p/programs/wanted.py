@@ -1,0 +1,138 @@
+"""What a program asks for in the address of its WebSocket, and which text that is.
+
+Three forms: an absolute path (`/v1/documents?path=PATH`); a room as the providers of Yjs name it (`/v1/y/FOLDER/PATH`,
+percent-decoded once); or, behind either of them, `file=NAME`, which names the file that the program had before. A
+folder in a room is its label or the beginning of its ID, since a directory would need slashes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote
+
+import trio
+
+from yp2p.documents.manifest import Entry
+from yp2p.errors import FileGone, UsageError
+from yp2p.folder import lookup
+from yp2p.folder.folder import Folder
+from yp2p.identity import ID_BYTES, EntryID
+from yp2p.programs.refusals import NotHereYet
+from yp2p.protocol.entries import Kind
+from yp2p.protocol.names import path_problem
+from yp2p.protocol.ysync import MAX_CLIENT
+
+ROOM_PATH = "/v1/y/"
+# A new file has to rest for 0.2 s before it is looked at, one that was renamed for 1 s, an empty one for 2 s.
+_LOOK_LIMIT_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a program asks for. Names and paths are any, also such that are not UTF-8.
+
+    Attributes:
+        path: an absolute path, or FOLDER/PATH of a room.
+        client: the client ID that it writes with, where it says so.
+        file: the name of the file that it had before.
+        takes_lists: whether it reads updates as lists (kind 40), which no stock provider does.
+        takes_others: whether it reads who is there as a list in one state.
+        is_echoed: whether it is sent its own updates when they are stored.
+    """
+
+    path: str
+    is_room: bool = False
+    client: int | None = None
+    file: str = ""
+    takes_lists: bool = False
+    takes_others: bool = False
+    is_echoed: bool = False
+
+    @classmethod
+    def of(cls, target: str) -> Wanted:
+        where, _, words = target.partition("?")
+        query = parse_qs(words, errors="surrogateescape")
+        client = str(query.get("client", [""])[0])
+        is_client = client.isdecimal() and len(client) <= len(str(MAX_CLIENT)) and int(client) <= MAX_CLIENT
+        is_room = where.startswith(ROOM_PATH)
+        room = unquote(where.removeprefix(ROOM_PATH), errors="surrogateescape")
+        return cls(
+            room if is_room else str(query.get("path", [""])[0]),
+            is_room,
+            int(client) if is_client else None,
+            str(query.get("file", [""])[0]),
+            query.get("batch") == ["1"],
+            query.get("others") == ["1"],
+            query.get("echo", ["1" if is_room else "0"]) == ["1"],
+        )
+
+
+def name_of(entry: Entry) -> str:
+    """What a program calls the file that it has open, whatever becomes of its path."""
+    return (entry.id + entry.document).hex()
+
+
+async def find_soon(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, Entry]:
+    """The text that a program asks for; a file that was just made is waited for until it was looked at.
+
+    Raises:
+        UsageError, FileGone: there is no such text.
+    """
+    every = list(folders)
+    with trio.move_on_after(_LOOK_LIMIT_S):
+        while (folder := _about_to_look(every, wanted)) is not None:
+            await folder.state.changed.wait()
+    if _about_to_look(every, wanted) is not None:
+        raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
+    return _find(every, wanted)
+
+
+def _about_to_look(folders: Iterable[Folder], wanted: Wanted) -> Folder | None:
+    """The folder in which there is a file at this path that has no entry yet."""
+    with suppress(UsageError, OSError):
+        folder, inside = _place(folders, wanted)
+        is_new = inside not in folder.catalogue.layout().entry_at and not folder.state.pause_reason
+        if is_new and not folder.files.ignored.rules.ignores(inside, directory=False):
+            return folder if stat.S_ISREG(os.lstat(folder.path / inside).st_mode) else None
+    return None
+
+
+def _place(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, str]:
+    """Raises UsageError."""
+    if not wanted.is_room:
+        return lookup.find(folders, wanted.path)
+    folder, inside = lookup.find_in_room(folders, wanted.path)
+    if (problem := path_problem(inside)) is not None:
+        raise UsageError(f"{wanted.path!r} is no room: {problem}; it is written as FOLDER/PATH")
+    return folder, inside
+
+
+def _find(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, Entry]:
+    """Raises UsageError."""
+    if wanted.file:
+        return _find_again(folders, wanted)
+    folder, inside = _place(folders, wanted)
+    entry = lookup.entry_at(folder, inside)
+    if not folder.catalogue.is_alive(entry):
+        raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
+    if entry.document not in folder.texts.digests:
+        raise NotHereYet(f"the text of {inside} has not come to this device yet")
+    return folder, entry
+
+
+def _find_again(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, Entry]:
+    """The file that a program had open before, also one that was deleted meanwhile: what it writes revives it.
+
+    Raises FileGone.
+    """
+    with suppress(ValueError):
+        before = EntryID(bytes.fromhex(wanted.file)[:ID_BYTES])
+        for folder in folders:
+            entry = folder.catalogue.entries.get(before)
+            if entry is not None and entry.kind is Kind.TEXT and name_of(entry) == wanted.file:
+                return folder, entry
+    raise FileGone(f"the file that was {wanted.path} is another one by now, or no text any more")
