@@ -14,7 +14,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ demo: $(VENV)/.run ## Two devices on this machine meet and merge two edits (15 s
 
 # The tests run against the installed wheel, not against the checkout. They are compiled here, with their assertions: in
 # a new clone each of the workers would compile all of them.
-$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -name '*.sql') $(wildcard systemd/*.service) config/yp2p.example.toml pyproject.toml README.md
+$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -name '*.sql') $(wildcard systemd/*.service) config/yp2p.example.toml pyproject.toml README.md $(wildcard yp2p/page/assets/*)
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev]"
@@ -53,7 +53,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -n
 # What is compiled is kept, whatever the environment says.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not days and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not days and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging and not browser" $(ARGS)
 
 test-all: lint test long properties simulate hostile packaging netns systemd days editors power ## Everything, also what needs root (30 min)
 
@@ -179,13 +179,21 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --silent --ignore-scripts
 	@touch $@
 
-web: web/node_modules/.package-lock.json ## Build the page of `yp2p open` into yp2p/page/assets (node and npm; 10 s)
+web: yp2p/page/assets/page.js ## Build the page of `yp2p open` into yp2p/page/assets (node and npm; 10 s)
+
+yp2p/page/assets/page.js: web/node_modules/.package-lock.json web/build.mjs web/package.json $(shell find web/src -type f)
 	cd web && node build.mjs
 
 # Two builds are the same bytes.
 web-lint: web/node_modules/.package-lock.json ## Types of the page's sources, and whether two builds of it are the same
 	cd web && node_modules/.bin/tsc
 	cd web && node build.mjs ../build/page-one >/dev/null && node build.mjs ../build/page-two && diff -r ../build/page-one ../build/page-two
+
+# The page is a part of the wheel that is tested: what `make web` has just built as well.
+PAGE := .page
+page: web ## The page in a real browser with real daemons: the editor, who is refused, journeys, axe, a walker (chromium and npm)
+	$(MAKE) $(TEST_VENV)/.wheel
+	sh tests/browser/run.sh $(abspath $(TEST_VENV))/bin $(CURDIR)/$(PAGE) tests/browser $(ARGS)
 
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member
@@ -218,4 +226,4 @@ soak: $(VENV)/.dev ## Three devices at work for SOAK_MINUTES=60: memory, open fi
 	$(BIN)/python benches/soak.py --minutes $(SOAK_MINUTES)
 
 clean: ## Remove what was built
-	rm -rf $(VENV) $(TEST_VENV) $(TOOLS) $(YJS) web/node_modules yp2p/page/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) $(TEST_VENV) $(TOOLS) $(YJS) $(PAGE) web/node_modules yp2p/page/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

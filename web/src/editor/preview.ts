@@ -133,6 +133,9 @@ class Renderer {
     const element = document.createElement(name);
     if (node.name === "OrderedList") this.#number(node, element);
     if (name !== "br" && name !== "hr") this.children(node, element, depth + 1);
+    if (/^h[1-6]$/.test(name) && element.firstChild instanceof Text) {
+      element.firstChild.data = element.firstChild.data.trimStart(); // what follows the #
+    }
     if (node.name === "InlineCode") element.textContent = (element.textContent ?? "").replace(/\n/g, " ");
     into.appendChild(element);
   }

@@ -1,0 +1,248 @@
+"""Who may not use the page: other pages in the same browser, by whatever name, other users, and whoever comes too late.
+
+The requests are made by a real browser, which sets the headers that a page cannot choose.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from browser.conftest import OpenTab
+from browser.tabs import CHROMIUM, Tab, address_of, chromium, script
+from lab import Device
+
+# Names that lead to this machine, in a browser that is told so.
+_REBOUND, _STRANGE = "rebound.example", "strange.example"
+_RULES = f"--host-resolver-rules=MAP {_REBOUND} 127.0.0.1,MAP {_STRANGE} 127.0.0.1"
+_BLANK = b"<!doctype html><title>elsewhere</title><h1>elsewhere</h1>"
+
+
+class _Blank(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(_BLANK)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[int]:
+    """The port of another web server on this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Blank) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def _tab(*arguments: str) -> Iterator[Tab]:
+    with chromium(_RULES, *arguments) as browser:
+        yield Tab(browser.new_context())
+
+
+_TRIES = script("tries.js")
+
+
+def _token(tab: Tab) -> str:
+    return str(tab.page.evaluate("sessionStorage.getItem('yp2p-token')"))
+
+
+def _readable(seen: dict[str, Any]) -> dict[str, Any]:
+    """What was answered and no refusal."""
+    found = {}
+    for name, what in seen.items():
+        is_refusal = what == "refused" or (isinstance(what, str) and "Failed to fetch" in what)
+        is_refused = isinstance(what, list) and (what[0] in (401, 403) or what == [0, ""])
+        if not is_refusal and not is_refused:
+            found[name] = what
+    return found
+
+
+def test_the_page_itself_can_ask_all_that_others_are_refused(laptop: Device, tab: Tab) -> None:
+    tab.expects("Failed to load resource", "WebSocket")
+    tab.open(laptop)
+    address = re.sub("/#.*", "", tab.page.url)
+    seen = tab.page.evaluate(_TRIES, [address, _token(tab)])
+    assert seen["status with a token"][0] == 200
+    assert seen["status"][0] == 401
+    assert seen["socket with a token"] == "open"
+    assert seen["script element"] == seen["picture"] == "loaded"
+
+
+@pytest.mark.parametrize("host", [_REBOUND, "localhost"])
+def test_a_name_that_leads_here_opens_nothing(laptop: Device, tab: Tab, host: str) -> None:
+    """DNS rebinding: the browser takes the page of a stranger and ours for one origin."""
+    port = urlsplit(tab.open(laptop).page.url).port
+    token = _token(tab)
+    with _tab() as other:
+        address = f"http://{host}:{port}"
+        other.page.route(
+            f"{address}/theirs", lambda route: route.fulfill(body=_BLANK.decode(), content_type="text/html")
+        )
+        other.page.goto(f"{address}/theirs")
+        seen = other.page.evaluate(_TRIES, [address, token])
+        answer = other.page.goto(address)
+    assert _readable(seen) == {}
+    assert answer is not None
+    assert answer.status == 403
+    _is_unharmed(laptop)
+
+
+@pytest.mark.parametrize("host", [_STRANGE, "127.0.0.1", "localhost"])
+def test_a_page_of_another_origin_is_refused(laptop: Device, tab: Tab, elsewhere: int, host: str) -> None:
+    port = urlsplit(tab.open(laptop).page.url).port
+    token = _token(tab)
+    with _tab() as other:
+        other.page.goto(f"http://{host}:{elsewhere}/")
+        seen = other.page.evaluate(_TRIES, [f"http://127.0.0.1:{port}", token])
+    assert _readable(seen) == {}
+    _is_unharmed(laptop)
+
+
+def test_the_page_is_in_no_frame_and_its_window_is_nobodys(laptop: Device, tab: Tab, elsewhere: int) -> None:
+    port = urlsplit(tab.open(laptop).page.url).port
+    with _tab() as other:
+        other.page.goto(f"http://127.0.0.1:{elsewhere}/")
+        other.page.evaluate(
+            "address => { const one = document.createElement('iframe'); one.src = address; document.body.append(one) }",
+            f"http://127.0.0.1:{port}/",
+        )
+        other.page.wait_for_timeout(1000)
+        texts = [frame.evaluate("document.body ? document.body.innerText : ''") for frame in other.page.frames[1:]]
+        assert not any("yp2p" in text for text in texts)
+        with other.page.context.expect_page() as opened:
+            other.page.evaluate("address => { window.theirs = window.open(address) }", f"http://127.0.0.1:{port}/")
+        opened.value.wait_for_load_state()
+        assert other.page.evaluate("window.theirs === null || window.theirs.closed")
+        assert opened.value.evaluate("window.opener") is None
+
+
+def test_a_form_of_another_page_does_nothing(laptop: Device, tab: Tab, elsewhere: int) -> None:
+    port = urlsplit(tab.open(laptop).page.url).port
+    with _tab() as other:
+        other.page.goto(f"http://{_STRANGE}:{elsewhere}/")
+        with other.page.expect_navigation() as gone:
+            other.page.evaluate(
+                """address => {
+                  const made = (name, given) => Object.assign(document.createElement(name), given)
+                  const form = made('form', { action: address, method: 'post', enctype: 'text/plain' })
+                  form.append(made('input', { name: '{"folder":null,"x":"', value: '"}' }))
+                  document.body.append(form)
+                  form.submit()
+                }""",
+                f"http://127.0.0.1:{port}/v1/folder/pause",
+            )
+        assert gone.value is not None
+        assert gone.value.status == 403
+    _is_unharmed(laptop)
+
+
+def test_a_code_is_good_once_and_no_part_of_the_address_afterwards(laptop: Device, open_tab: OpenTab) -> None:
+    address = address_of(laptop)
+    first, second = open_tab(), open_tab()
+    second.expects("401")
+    first.page.goto(address)
+    first.reads("notes")
+    assert "open=" not in first.page.url
+    second.page.goto(address)
+    second.reads("This page is closed")
+    assert laptop.name not in second.words()
+    first.page.reload()  # it keeps its token
+    first.reads("notes")
+    assert first.page.context.cookies() == []
+    assert "token" not in first.page.url
+
+
+@pytest.mark.parametrize("how", ["closed", "restarted"])
+def test_a_stale_token_is_worth_nothing(laptop: Device, tab: Tab, open_tab: OpenTab, how: str) -> None:
+    tab.expects("Failed to load resource", "ERR_", "401")
+    tab.open(laptop).reads("notes")
+    stale = _token(tab)
+    if how == "closed":
+        laptop.call("POST", "/v1/page/close", {})
+    else:
+        laptop.stop()
+        laptop.start()
+    other = open_tab()
+    other.expects("401", "WebSocket")
+    other.open(laptop)
+    address = re.sub("/#.*", "", other.page.url)
+    seen = other.page.evaluate(_TRIES, [address, stale])
+    assert seen["status with a token"][0] == 401
+    assert seen["pause"][0] == 401
+    assert seen["socket with a token"] == "refused"
+    assert laptop.name not in str(seen)
+    _is_unharmed(laptop)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_of_this_machine_gets_no_further_than_the_first_file(laptop: Device, tmp_path: Path) -> None:
+    port = urlsplit(address_of(laptop)).port
+    nobody = pwd.getpwnam("nobody")
+    home = tmp_path / "nobody"
+    home.mkdir()
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    for above in [tmp_path, *tmp_path.parents][:-2]:
+        above.chmod(above.stat().st_mode | 0o001)
+    as_nobody = tmp_path / "as-nobody"
+    as_nobody.write_text(
+        f'#!/bin/sh\nexec setpriv --reuid {nobody.pw_uid} --regid {nobody.pw_gid} --clear-groups '
+        f'env HOME={home} TMPDIR={home} {CHROMIUM} "$@"\n'
+    )  # fmt: skip
+    as_nobody.chmod(0o755)
+    with _as_other_user(str(as_nobody), home) as other:
+        other.page.goto(f"http://127.0.0.1:{port}/")
+        other.reads("This page is closed")
+        seen = other.page.evaluate(_TRIES, [f"http://127.0.0.1:{port}", "x" * 43])
+        for path in (laptop.home / "control.sock", laptop.home / "config.toml", laptop.home / "device.key"):
+            assert _cannot_read(other, path)
+    calls = {name: what for name, what in seen.items() if name not in ("page", "script", "script element", "picture")}
+    assert _readable(calls) == {}
+    assert laptop.name not in str(seen)
+    _is_unharmed(laptop)
+
+
+@contextmanager
+def _as_other_user(program: str, home: Path) -> Iterator[Tab]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-dev-shm-usage"]
+        context = playwright.chromium.launch_persistent_context(
+            str(home / "profile"),
+            executable_path=program,
+            args=flags,
+            env={"HOME": str(home), "PATH": os.environ["PATH"]},
+        )
+        yield Tab(context)
+        context.close()
+
+
+def _cannot_read(tab: Tab, path: Path) -> bool:
+    try:
+        answer = tab.page.goto(f"file://{path}")
+    except Exception as error:  # net::ERR_ACCESS_DENIED and the like
+        return "ERR_" in str(error)
+    return answer is None
+
+
+def _is_unharmed(device: Device) -> None:
+    """Nothing of what others asked was done."""
+    (folder,) = device.status()["folders"]
+    assert folder["state"] == "idle"
+    assert folder["problem"] == ""
