@@ -68,7 +68,9 @@ async function weigh() {
     const bytes = await readFile(join(into, name));
     const small = gzipSync(bytes, { level: 9 }).length;
     all += small;
-    console.log(`${name.padEnd(20)} ${String(bytes.length).padStart(8)} bytes, ${String(small).padStart(7)} compressed`);
+    console.log(
+      `${name.padEnd(20)} ${String(bytes.length).padStart(8)} bytes, ${String(small).padStart(7)} compressed`,
+    );
   }
   console.log(`${"all".padEnd(20)} ${"".padStart(15)} ${String(all).padStart(7)} compressed, of ${MOST_BYTES}`);
   if (all > MOST_BYTES) {

@@ -129,7 +129,11 @@ async function take(event: Happening): Promise<void> {
 }
 
 function takeTransfer(event: Happening): void {
-  const { label, type, ended, ...rest } = event as unknown as Transfer & { label: string; type: string; ended: boolean };
+  const { label, type, ended, ...rest } = event as unknown as Transfer & {
+    label: string;
+    type: string;
+    ended: boolean;
+  };
   const found = { ...rest, folder: label, kind: type } as Transfer;
   const others = transfers.value.filter((one) => key(one) !== key(found));
   transfers.value = ended ? others : [...others, found];

@@ -11,7 +11,13 @@ addEventListener("hashchange", () => (route.value = read()));
 
 function read(): Route {
   const hash = location.hash;
-  return hash.startsWith("#/") ? hash.slice(2).split("/").map(decodePart).filter((part) => part !== "") : [];
+  return hash.startsWith("#/")
+    ? hash
+        .slice(2)
+        .split("/")
+        .map(decodePart)
+        .filter((part) => part !== "")
+    : [];
 }
 
 /** An address of this page, for `href`. */

@@ -78,8 +78,9 @@ function Lost() {
   return (
     <div role="alert" class="lost">
       <p>
-        <strong>No connection to yp2p</strong> for {duration(Math.max(1, now.value - lostSince.value))}. What you see is how
-        it was then. This page tries again by itself; if yp2p was stopped, <code>yp2p daemon --detach</code> starts it.
+        <strong>No connection to yp2p</strong> for {duration(Math.max(1, now.value - lostSince.value))}. What you see is
+        how it was then. This page tries again by itself; if yp2p was stopped, <code>yp2p daemon --detach</code> starts
+        it.
       </p>
     </div>
   );

@@ -86,21 +86,28 @@ function isBusy(folder: Folder): boolean {
 /** Whether everything is in sync, and if not, why: the first line of the page. */
 export function summary(status: Status): Said {
   const { folders } = status;
-  if (status.store.problem) return { mood: "look", text: `The store has a problem: ${printable(status.store.problem)}` };
+  if (status.store.problem)
+    return { mood: "look", text: `The store has a problem: ${printable(status.store.problem)}` };
   if (folders.length === 0) return { mood: "unknown", text: "Nothing is shared yet." };
   const asking = folders.filter((folder) => folder.awaiting_confirmation);
   if (asking.length > 0) {
     return { mood: "look", text: `Not in sync: ${labels(asking)} waits for your decision.` };
   }
   const stopped = folders.find((folder) => folder.state === "paused" || isStopped(folder));
-  if (stopped) return { mood: "look", text: `Not in sync: ${named(stopped.label)}: ${printable(stopped.problem) || "paused"}.` };
+  if (stopped)
+    return { mood: "look", text: `Not in sync: ${named(stopped.label)}: ${printable(stopped.problem) || "paused"}.` };
   const busy = folders.filter(isBusy);
   if (busy[0]) return { mood: "busy", text: `Not in sync yet: ${named(busy[0].label)}: ${folderState(busy[0]).text}.` };
   const alone = folders.filter((folder) => connected(folder).length === 0);
   if (alone.length > 0) {
-    return { mood: "look", text: `No other device is connected for ${labels(alone)}: it is on this device only, as far as is known.` };
+    return {
+      mood: "look",
+      text: `No other device is connected for ${labels(alone)}: it is on this device only, as far as is known.`,
+    };
   }
-  const away = [...new Set(folders.flatMap((one) => one.devices.filter((d) => !d.connected).map((d) => d.name)))].sort();
+  const away = [
+    ...new Set(folders.flatMap((one) => one.devices.filter((d) => !d.connected).map((d) => d.name))),
+  ].sort();
   if (away.length > 0) {
     return { mood: "good", text: `In sync with every connected device. Not connected: ${listed(away.map(named))}.` };
   }
@@ -123,7 +130,8 @@ export function folderState(folder: Folder): Said {
   const there = connected(folder);
   if (there.length === 0) return { mood: "look", text: "no other device is connected" };
   const behind = there.filter((member) => !member.in_sync);
-  if (behind.length > 0) return { mood: "busy", text: `sending to ${listed(behind.map((member) => named(member.name)))}` };
+  if (behind.length > 0)
+    return { mood: "busy", text: `sending to ${listed(behind.map((member) => named(member.name)))}` };
   if (folder.state !== "idle") return { mood: "busy", text: "working" };
   return { mood: "good", text: `in sync with ${listed(there.map((member) => named(member.name)))}` };
 }
@@ -148,7 +156,10 @@ export function memberState(member: Member, device: LinkedDevice | undefined, no
 }
 
 export function transferState(transfer: Transfer): string {
-  const done = transfer.bytes_total === null ? size(transfer.bytes_done) : `${size(transfer.bytes_done)} of ${size(transfer.bytes_total)}`;
+  const done =
+    transfer.bytes_total === null
+      ? size(transfer.bytes_done)
+      : `${size(transfer.bytes_done)} of ${size(transfer.bytes_total)}`;
   const rate = transfer.bytes_per_s > 0 ? `${size(transfer.bytes_per_s)}/s` : "";
   const left = transfer.seconds_left === null ? "" : `${duration(transfer.seconds_left)} left`;
   return [done, rate, left].filter(Boolean).join(", ");

@@ -12,20 +12,28 @@ import type { Notice } from "../answers";
 const SHOWN = 8;
 
 export function Notices() {
-  const answer = useAnswer("notices", () => get<Notice[]>("/v1/notices"), (event) => event.kind === "notice" || event.kind === "conflict");
+  const answer = useAnswer(
+    "notices",
+    () => get<Notice[]>("/v1/notices"),
+    (event) => event.kind === "notice" || event.kind === "conflict",
+  );
   const found = [...(answer.value ?? [])].sort((a, b) => b.at - a.at);
   if (found.length === 0) return null;
   return (
     <section aria-labelledby="notices">
       <h2 id="notices">Notices of this week</h2>
       <ul class="notices">
-        {found.slice(0, SHOWN).map((one) => <NoticeItem key={one.number} notice={one} onChange={answer.reload} />)}
+        {found.slice(0, SHOWN).map((one) => (
+          <NoticeItem key={one.number} notice={one} onChange={answer.reload} />
+        ))}
       </ul>
       {found.length > SHOWN && (
         <details>
           <summary>{(found.length - SHOWN).toLocaleString("en")} older ones</summary>
           <ul class="notices">
-            {found.slice(SHOWN).map((one) => <NoticeItem key={one.number} notice={one} onChange={answer.reload} />)}
+            {found.slice(SHOWN).map((one) => (
+              <NoticeItem key={one.number} notice={one} onChange={answer.reload} />
+            ))}
           </ul>
         </details>
       )}
@@ -45,7 +53,13 @@ function NoticeItem({ notice, onChange }: { notice: Notice; onChange: () => void
         {notice.path && (
           <>
             {" / "}
-            {folder ? <a href={to("file", folder.id, notice.path)}><Name text={notice.path} /></a> : <Name text={notice.path} />}
+            {folder ? (
+              <a href={to("file", folder.id, notice.path)}>
+                <Name text={notice.path} />
+              </a>
+            ) : (
+              <Name text={notice.path} />
+            )}
           </>
         )}
         : <Name text={notice.text} />

@@ -5,7 +5,7 @@ import type { Folder, LinkedDevice, Status } from "../answers";
 import { folderState, memberState, plural, summary, transferState } from "../words";
 import { Sentence, Sign } from "../parts/mood";
 import { Name, Path } from "../parts/name";
-import { Questions } from "./questions";
+import { Decisions, WorthKnowing } from "./questions";
 import { Notices } from "./notices";
 import { Title } from "../parts/title";
 import { to } from "../route";
@@ -16,9 +16,10 @@ export function Overview() {
   return (
     <>
       <Headline status={found} />
-      <Questions status={found} />
+      <Decisions status={found} />
       {found.folders.length > 0 ? <Folders status={found} /> : <Beginning />}
       <Transfers />
+      <WorthKnowing status={found} />
       <Notices />
     </>
   );

@@ -10,19 +10,25 @@ import { to } from "../route";
 
 const SHOWN = 5;
 
-export function Questions({ status }: { status: Status }) {
-  const found = [
-    ...status.folders.flatMap(decisions),
-    ...status.offers.received.filter((offer) => offer.open).map((offer) => <Offer offer={offer} />),
-    ...status.folders.flatMap(worthKnowing),
-    ...ofDevice(status),
-  ];
-  if (found.length === 0) return null;
+export function Decisions({ status }: { status: Status }) {
+  const offers = status.offers.received.filter((offer) => offer.open);
+  const found = [...status.folders.flatMap(decisions), ...offers.map((offer) => <Offer offer={offer} />)];
+  return <List id="decisions" title="For you to decide" items={found} />;
+}
+
+export function WorthKnowing({ status }: { status: Status }) {
   return (
-    <section aria-labelledby="questions">
-      <h2 id="questions">For you to look at</h2>
-      <ul class="questions">
-        {found.map((one, index) => (
+    <List id="knowing" title="Worth knowing" items={[...status.folders.flatMap(worthKnowing), ...ofDevice(status)]} />
+  );
+}
+
+function List({ id, title, items }: { id: string; title: string; items: ComponentChildren[] }) {
+  if (items.length === 0) return null;
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      <ul class={`questions ${id}`}>
+        {items.map((one, index) => (
           <li key={index}>{one}</li>
         ))}
       </ul>
@@ -45,7 +51,8 @@ function decisions(folder: Folder): ComponentChildren[] {
       </p>,
     );
   }
-  for (const one of folder.purges) if (!one.is_own && one.answer === "waits") found.push(<Purge folder={folder} one={one} />);
+  for (const one of folder.purges)
+    if (!one.is_own && one.answer === "waits") found.push(<Purge folder={folder} one={one} />);
   return found;
 }
 
@@ -54,8 +61,8 @@ function MassDeletion({ folder }: { folder: Folder }) {
   return (
     <>
       <p>
-        <Name text={folder.label} />: <Name text={folder.problem} />. Nothing is deleted or written here until you say what
-        is right.
+        <Name text={folder.label} />: <Name text={folder.problem} />. Nothing is deleted or written here until you say
+        what is right.
       </p>
       <div class="buttons">
         <Act
@@ -111,7 +118,9 @@ function Purge({ folder, one }: { folder: Folder; one: Folder["purges"][number] 
     <>
       <p>
         <Name text={one.device} /> asks to remove the past of{" "}
-        {one.paths.length > 0 ? one.paths.slice(0, SHOWN).map((path) => <Name key={path} text={path} />) : "files that are not here"}{" "}
+        {one.paths.length > 0
+          ? one.paths.slice(0, SHOWN).map((path) => <Name key={path} text={path} />)
+          : "files that are not here"}{" "}
         (<Name text={folder.label} />
         ).{one.done_in_s !== null && ` Without an answer it is done in ${duration(one.done_in_s)}.`}
       </p>
@@ -129,7 +138,10 @@ function Offer({ offer }: { offer: ReceivedOffer }) {
   return (
     <>
       <p>
-        <Name text={offer.name} /> offers the folder <strong><Name text={offer.label} /></strong>
+        <Name text={offer.name} /> offers the folder{" "}
+        <strong>
+          <Name text={offer.label} />
+        </strong>
         {offer.role === "reader" ? ", to read only." : "."}
       </p>
       <div class="buttons">
@@ -151,16 +163,38 @@ function Offer({ offer }: { offer: ReceivedOffer }) {
 
 function worthKnowing(folder: Folder): ComponentChildren[] {
   const found: ComponentChildren[] = [];
-  const about = <a href={to("folder", folder.id)}><Name text={folder.label} /></a>;
+  const about = (
+    <a href={to("folder", folder.id)}>
+      <Name text={folder.label} />
+    </a>
+  );
   const list = (title: string, items: string[]): void => {
     if (items.length > 0) found.push(<Items about={about} title={title} items={items} />);
   };
-  if (folder.problem && !folder.awaiting_confirmation) found.push(<p>{about}: <Name text={folder.problem} /></p>);
+  if (folder.problem && !folder.awaiting_confirmation)
+    found.push(
+      <p>
+        {about}: <Name text={folder.problem} />
+      </p>,
+    );
   const damaged = folder.scrub?.damaged ?? [];
-  list("damaged on this disk, and on no device that is connected: put a copy in its place, or bring a device that has it", damaged.map((one) => one.path));
-  list("not synced", folder.not_synced.map((one) => `${one.path} (${one.reason})`));
-  list("waiting", folder.waiting.map((one) => `${one.path} (${one.reason})`));
-  if (folder.is_reader) list("changed here only, as this device only reads", folder.local_changes.map((one) => `${one.path} (${one.change})`));
+  list(
+    "damaged on this disk, and on no device that is connected: put a copy in its place, or bring a device that has it",
+    damaged.map((one) => one.path),
+  );
+  list(
+    "not synced",
+    folder.not_synced.map((one) => `${one.path} (${one.reason})`),
+  );
+  list(
+    "waiting",
+    folder.waiting.map((one) => `${one.path} (${one.reason})`),
+  );
+  if (folder.is_reader)
+    list(
+      "changed here only, as this device only reads",
+      folder.local_changes.map((one) => `${one.path} (${one.change})`),
+    );
   list(
     "not exchanged for a while, as damaged data came",
     folder.quarantined.map((one) => `${one.path ?? one.document} with ${one.device}, for ${duration(one.retry_in_s)}`),
@@ -191,16 +225,33 @@ function ofDevice(status: Status): ComponentChildren[] {
   ));
   if (status.device.files_wait) found.push(<p>Files wait, as this connection is metered. Texts go on.</p>);
   for (const kept of status.store.damaged) {
-    found.push(<p>The store was damaged, and what could be read of it is used. When nothing is missing, remove <Name text={kept} />.</p>);
+    found.push(
+      <p>
+        The store was damaged, and what could be read of it is used. When nothing is missing, remove{" "}
+        <Name text={kept} />.
+      </p>,
+    );
   }
-  for (const one of status.machine) found.push(<p>This machine: <Name text={one} />.</p>);
-  for (const one of status.settings) found.push(<p>The setting <Name text={one.setting} />: <Name text={one.problem} /></p>);
+  for (const one of status.machine)
+    found.push(
+      <p>
+        This machine: <Name text={one} />.
+      </p>,
+    );
+  for (const one of status.settings)
+    found.push(
+      <p>
+        The setting <Name text={one.setting} />: <Name text={one.problem} />
+      </p>,
+    );
   for (const device of status.devices) {
     const why = device.connected ? device.last_error : device.reason;
     if (device.paused || !why) continue;
     found.push(
       <p>
-        <a href={to("devices", device.id)}><Name text={device.name} /></a>
+        <a href={to("devices", device.id)}>
+          <Name text={device.name} />
+        </a>
         {device.connected ? ": " : " is not connected: "}
         <Name text={why} />
       </p>,

@@ -1,0 +1,231 @@
+// Lets another device into a folder: the code large, what to type there, and a live answer when it has joined.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { post } from "../api";
+import { onHappening, status } from "../live";
+import type { Folder } from "../answers";
+import { moment } from "../words";
+import { Act, Problem, useAct } from "../parts/act";
+import { Name } from "../parts/name";
+import { RoleChoice } from "../parts/role-choice";
+import { say } from "../parts/told";
+
+interface Shared {
+  code: string | null;
+  expires_in_s: number;
+  locked: boolean;
+}
+
+export function AddDevice({ folder }: { folder: Folder }) {
+  return (
+    <>
+      <ByCode folder={folder} />
+      <ByOffer folder={folder} />
+      <ByInvite folder={folder} />
+    </>
+  );
+}
+
+function ByCode({ folder }: { folder: Folder }) {
+  const [role, setRole] = useState("admin");
+  const [shared, setShared] = useState<{ answer: Shared; until: number } | null>(null);
+  const [joined, setJoined] = useState("");
+  const [hint, setHint] = useState("");
+  const { isActing, problem, act } = useAct();
+  const heading = useRef<HTMLHeadingElement>(null);
+
+  async function show(): Promise<void> {
+    const answer = await post<Shared>("/v1/share", { path: folder.path, role, page: true });
+    setShared({ answer, until: Date.now() / 1000 + answer.expires_in_s });
+    setJoined("");
+    setHint("");
+    heading.current?.focus();
+  }
+
+  useEffect(
+    () =>
+      onHappening((event) => {
+        if (event["folder"] !== folder.id) return;
+        if (event.kind === "member" && event["change"] === "joined") {
+          setJoined(String(event["name"]));
+          setShared(null);
+          say(`${String(event["name"])} has joined.`);
+        }
+        if (event.kind === "notice" && event["about"] === "wrong-code") setHint(String(event["text"]));
+      }),
+    [folder.id],
+  );
+
+  return (
+    <section class="stack">
+      <h2 ref={heading} tabIndex={-1}>
+        Add a device
+      </h2>
+      {joined && (
+        <p class="joined" role="status">
+          ✓ <Name text={joined} /> has joined, and is getting the files.
+        </p>
+      )}
+      {shared === null ? (
+        <form
+          class="narrow"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void act(show);
+          }}
+        >
+          <RoleChoice role={role} onChoose={setRole} legend="What the other device may do" />
+          <Problem text={problem} />
+          <div class="buttons">
+            <button type="submit" class="main" aria-busy={isActing}>
+              Show a code
+            </button>
+          </div>
+        </form>
+      ) : (
+        <Code shared={shared.answer} until={shared.until} hint={hint} onAgain={() => void act(show)} />
+      )}
+    </section>
+  );
+}
+
+interface CodeProps {
+  shared: Shared;
+  until: number;
+  hint: string;
+  onAgain: () => void;
+}
+
+function Code({ shared, until, hint, onAgain }: CodeProps) {
+  const [left, setLeft] = useState(until - Date.now() / 1000);
+  useEffect(() => {
+    const timer = setInterval(() => setLeft(until - Date.now() / 1000), 1000);
+    return () => clearInterval(timer);
+  }, [until]);
+  if (shared.code === null) {
+    return (
+      <p class="problem" role="alert">
+        {shared.locked
+          ? "Codes were guessed at, so this device shows none for a moment. Try again soon."
+          : "This device may let nobody into this folder: only its administrators may."}
+      </p>
+    );
+  }
+  if (left <= 0) {
+    return (
+      <div class="stack">
+        <p role="status">The code has run out.</p>
+        <div class="buttons">
+          <button type="button" class="main" onClick={onAgain}>
+            Show another code
+          </button>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <div class="stack code-card">
+      <p>The code for one device is</p>
+      <p class="code" aria-label={`Code ${[...shared.code].join(" ")}`}>
+        {shared.code}
+      </p>
+      <p class="quiet" role="timer">
+        It is good for {Math.floor(left / 60)}:{String(Math.floor(left % 60)).padStart(2, "0")} more minutes.
+      </p>
+      <p>On the other device, in the same network, type:</p>
+      <pre tabIndex={0} aria-label="What to type on the other device">
+        {"yp2p daemon --detach\nyp2p join DIR"}
+      </pre>
+      <p>
+        DIR is the directory there; it asks for the code. Or choose “Join another’s folder” on its own page. This page
+        says when it has joined.
+      </p>
+      {hint && (
+        <p class="problem" role="alert">
+          <bdi>{hint}</bdi>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Devices that share another folder with this one need no code. */
+function ByOffer({ folder }: { folder: Folder }) {
+  const known =
+    status.value?.devices.filter((device) => !folder.devices.some((member) => member.id === device.id)) ?? [];
+  const [role, setRole] = useState("admin");
+  if (known.length === 0) return null;
+  return (
+    <section class="stack">
+      <h2>Devices that you know already</h2>
+      <p>They need no code: offer them the folder, and somebody accepts it there.</p>
+      <RoleSelect role={role} onChoose={setRole} />
+      <ul class="lines">
+        {known.map((device) => (
+          <li key={device.id}>
+            <Name text={device.name} />
+            <Act
+              label={`Offer the folder to ${device.name}`}
+              onAct={async () => {
+                await post("/v1/folder/offer", { folder: folder.id, devices: [device.id], role });
+                return device.connected ? "Offered." : "Offered: it hears of it when it is connected.";
+              }}
+            >
+              Offer it
+            </Act>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function RoleSelect({ role, onChoose }: { role: string; onChoose: (role: string) => void }) {
+  return (
+    <label>
+      As
+      <select value={role} onChange={(event) => onChoose(event.currentTarget.value)}>
+        <option value="admin">admin</option>
+        <option value="member">member</option>
+        <option value="reader">reader</option>
+      </select>
+    </label>
+  );
+}
+
+function ByInvite({ folder }: { folder: Folder }) {
+  const [token, setToken] = useState<{ token: string; expires_at: number; role: string } | null>(null);
+  const [role, setRole] = useState("member");
+  return (
+    <details class="stack">
+      <summary>A machine where nobody can type a code</summary>
+      <div class="stack">
+        <p>An invite is a long word that lets one machine in within an hour. Keep it secret until it is used.</p>
+        <RoleSelect role={role} onChoose={setRole} />
+        <div class="buttons">
+          <Act onAct={async () => setToken(await post("/v1/invite", { folder: folder.id, role }))}>Make an invite</Act>
+          <Act
+            onAct={async () => {
+              const { revoked } = await post<{ revoked: number }>("/v1/invite/revoke");
+              setToken(null);
+              return revoked === 0 ? "No invite was still good." : "All invites of this device are taken back.";
+            }}
+          >
+            Take all invites back
+          </Act>
+        </div>
+        {token && (
+          <>
+            <p>
+              Good until {moment(token.expires_at)}. On the machine, <code>yp2p join DIR</code> takes it on standard
+              input:
+            </p>
+            <pre class="token" tabIndex={0} aria-label="Invite">
+              {token.token}
+            </pre>
+          </>
+        )}
+      </div>
+    </details>
+  );
+}

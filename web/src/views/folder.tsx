@@ -1,0 +1,118 @@
+// One folder: its files, and everything else about it one click away.
+
+import type { FunctionComponent } from "preact";
+import { isKnown, now, status } from "../live";
+import type { Folder } from "../answers";
+import { folderState, memberState, plural } from "../words";
+import { post } from "../api";
+import { Act } from "../parts/act";
+import { Sentence, Sign } from "../parts/mood";
+import { Name } from "../parts/name";
+import { Title } from "../parts/title";
+import { to } from "../route";
+import { AddDevice } from "./add-device";
+import { Conflicts } from "./conflicts";
+import { Files } from "./files";
+import { FolderSettings } from "./folder-settings";
+import { OnThisDisk } from "./on-this-disk";
+import { Moment } from "./moment";
+import { Trash } from "./trash";
+
+interface Part {
+  name: string;
+  View: FunctionComponent<{ folder: Folder }>;
+}
+
+const PARTS: Record<string, Part> = {
+  "": { name: "Files", View: Files },
+  at: { name: "As it was", View: Moment },
+  conflicts: { name: "Conflicts", View: Conflicts },
+  trash: { name: "Trash", View: Trash },
+  here: { name: "On this disk", View: OnThisDisk },
+  add: { name: "Add a device", View: AddDevice },
+  more: { name: "More", View: FolderSettings },
+};
+
+export function FolderView({ parts }: { parts: string[] }) {
+  const [id = "", part = ""] = parts;
+  const found = status.value;
+  if (!found) return <p class="starting">Asking yp2p…</p>;
+  const folder = found.folders.find((one) => one.id === id);
+  const shown = PARTS[part];
+  if (!folder || !shown) {
+    return (
+      <>
+        <Title text="This folder is not here" />
+        <p>
+          It was left, or the address is wrong. <a href={to()}>To the overview</a>
+        </p>
+      </>
+    );
+  }
+  const conflicts = folder.entries.conflicts + folder.entries.places_to_settle;
+  return (
+    <>
+      <FolderHead folder={folder} isWhole={part === ""} />
+      <nav class="tabs" aria-label="Folder">
+        {Object.entries(PARTS).map(([key, { name }]) => (
+          <a
+            key={key}
+            href={key ? to("folder", id, key) : to("folder", id)}
+            aria-current={key === part ? "page" : undefined}
+          >
+            {key === "conflicts" && conflicts > 0 ? `${name} (${conflicts})` : name}
+          </a>
+        ))}
+      </nav>
+      <shown.View key={id} folder={folder} />
+    </>
+  );
+}
+
+function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
+  const devices = new Map(status.value?.devices.map((device) => [device.id, device]));
+  const isPaused = folder.state === "paused";
+  const said = isKnown.value ? folderState(folder) : { mood: "unknown" as const, text: "not known now" };
+  return (
+    <section class="stack">
+      <div class="section-head">
+        <Title text={folder.label} />
+        <Act
+          onAct={async () => {
+            await post(isPaused ? "/v1/folder/unpause" : "/v1/folder/pause", { folder: folder.id });
+            return isPaused ? "It is synced again." : "It is left alone until you resume it.";
+          }}
+        >
+          {isPaused ? "Resume" : "Pause"}
+        </Act>
+      </div>
+      <div class="folder-facts">
+        <Sentence said={said} />
+        <span class="quiet">
+          {plural(folder.entries.here, "file")} in <Name text={folder.path} />
+          {folder.is_reader && ". This device only reads it: what is changed here stays here"}
+        </span>
+      </div>
+      {isWhole && (
+        <ul class="members">
+          {folder.devices.map((member) => {
+            const state = isKnown.value
+              ? memberState(member, devices.get(member.id), now.value)
+              : { mood: "unknown" as const, text: "not known now" };
+            return (
+              <li key={member.id} class={state.mood}>
+                <Sign mood={state.mood} />
+                <span>
+                  <a href={to("devices", member.id)}>
+                    <Name text={member.name} />
+                  </a>{" "}
+                  <span class="state">{state.text}</span>
+                </span>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </section>
+  );
+}
