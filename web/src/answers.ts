@@ -7,6 +7,9 @@ export interface Member {
   in_sync: boolean;
   behind: number | null;
   condition: string;
+  /** Also of one that is not connected: how it was when it was seen last. */
+  summary?: string;
+  last_seen?: number | null;
 }
 
 export interface Listed {

@@ -67,9 +67,12 @@ function asSentence(text: string): string {
 // The daemon sends a comment every 15 s: who hears nothing for so long has no connection any more.
 const SILENT_MS = 40_000;
 
-/** What happens from now on, or from behind the event with the number `since`. Ends with an error. */
-export async function* happenings(since: number | null): AsyncGenerator<Happening> {
-  const stop = new AbortController();
+/**
+ * What happens from now on, or from behind the event with the number `since`. Ends with an error.
+ *
+ * @param stop ends it.
+ */
+export async function* happenings(since: number | null, stop: AbortController): AsyncGenerator<Happening> {
   let timer = setTimeout(() => stop.abort(), SILENT_MS);
   try {
     const route = since === null ? "/v1/events" : `/v1/events?since=${since}`;

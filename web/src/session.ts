@@ -8,8 +8,11 @@ import { signal } from "@preact/signals";
 export type Session = "opening" | "open" | "closed";
 
 const KEPT_AS = "yp2p-token";
+const ONLY_LOOKS = "yp2p-only-looks";
 
 export const session = signal<Session>("opening");
+/** Whether anything can be changed, or only looked at. */
+export const mayWrite = signal(true);
 /** Why it is closed, in a sentence. */
 export const closedBecause = signal("");
 
@@ -33,6 +36,7 @@ export async function open(): Promise<void> {
     return;
   }
   token = sessionStorage.getItem(KEPT_AS) ?? "";
+  mayWrite.value = !sessionStorage.getItem(ONLY_LOOKS);
   if (token) session.value = "open";
   else close("This address alone opens nothing.");
 }
@@ -53,8 +57,11 @@ async function exchange(code: string): Promise<void> {
     close("The code in this address was used already, or is too old.");
     return;
   }
-  token = String(((await answer.json()) as { token: string }).token);
+  const given = (await answer.json()) as { token: string; may_write?: boolean };
+  token = given.token;
+  mayWrite.value = given.may_write !== false;
   sessionStorage.setItem(KEPT_AS, token);
+  sessionStorage.setItem(ONLY_LOOKS, mayWrite.value ? "" : "1");
   session.value = "open";
 }
 

@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { connection, lostSince, now, status } from "./live";
 import { route, to } from "./route";
-import { closedBecause } from "./session";
+import { closedBecause, mayWrite } from "./session";
 import { duration } from "./words";
 import { Name } from "./parts/name";
 import { Title } from "./parts/title";
@@ -43,6 +43,7 @@ export function Shell() {
           ))}
         </nav>
       </header>
+      {!mayWrite.value && <p class="only-looks">This page only looks: it can change nothing.</p>}
       <Lost />
       <main id="content" tabIndex={-1}>
         <View />

@@ -147,8 +147,10 @@ export function memberState(member: Member, device: LinkedDevice | undefined, no
   const behind = member.behind ? `${plural(member.behind, "file")} behind` : "";
   if (!member.connected) {
     if (device?.paused) return { mood: "unknown", text: "paused by you" };
-    const seen = device?.last_seen == null ? "never seen" : `seen ${ago(device.last_seen, now)}`;
-    return { mood: "unknown", text: [behind || "not connected", seen].join(", ") };
+    const at = device?.last_seen ?? member.last_seen ?? null;
+    const seen = at === null ? "never seen" : `seen ${ago(at, now)}`;
+    const known = member.summary && member.summary !== "not connected" ? `${printable(member.summary)} then` : behind;
+    return { mood: "unknown", text: ["not connected", seen, known].filter(Boolean).join(", ") };
   }
   if (member.condition) return { mood: "look", text: [printable(member.condition), behind].filter(Boolean).join(", ") };
   if (member.in_sync) return { mood: "good", text: "has all of it" };

@@ -14,6 +14,8 @@ export interface Answer<T> {
 }
 
 const SETTLES_MS = 400;
+// What takes the daemon long to answer is asked for less often: a quarter of the time at most.
+const REST = 3;
 
 /**
  * @param key what the question depends on: another key is another question
@@ -21,14 +23,18 @@ const SETTLES_MS = 400;
  */
 export function useAnswer<T>(key: string, load: () => Promise<T>, renews: (event: Happening) => boolean): Answer<T> {
   const [state, setState] = useState<{ key: string; value?: T; problem: string }>({ key, problem: "" });
-  const latest = useRef({ load, renews, number: 0 });
+  const latest = useRef({ load, renews, number: 0, tookMs: 0 });
   latest.current.load = load;
   latest.current.renews = renews;
   const isLive = connection.value === "live";
 
   function reload(): void {
     const number = ++latest.current.number;
-    latest.current.load().then(
+    const began = Date.now();
+    const took = (): void => void (latest.current.tookMs = Date.now() - began);
+    const asked = latest.current.load();
+    asked.then(took, took);
+    asked.then(
       (value) => number === latest.current.number && setState({ key, value, problem: "" }),
       (error: unknown) =>
         number === latest.current.number && setState((old) => ({ ...old, key, problem: sentence(error) })),
@@ -41,10 +47,13 @@ export function useAnswer<T>(key: string, load: () => Promise<T>, renews: (event
     reload();
     const end = onHappening((event) => {
       if (timer !== undefined || !(event.kind === "lost" || latest.current.renews(event))) return;
-      timer = setTimeout(() => {
-        timer = undefined;
-        reload();
-      }, SETTLES_MS);
+      timer = setTimeout(
+        () => {
+          timer = undefined;
+          reload();
+        },
+        Math.max(SETTLES_MS, REST * latest.current.tookMs),
+      );
     });
     return () => {
       end();

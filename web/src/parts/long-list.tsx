@@ -50,7 +50,10 @@ export function LongList({ label, total, row, onSeen }: LongListProps) {
   useLayoutEffect(() => {
     if (wanted.current === null) return;
     const found = box.current?.querySelector<HTMLElement>(`[aria-posinset="${wanted.current + 1}"] a`);
-    if (!found) return;
+    if (!found) {
+      box.current?.focus({ preventScroll: true }); // until the row has come
+      return;
+    }
     wanted.current = null;
     found.focus({ preventScroll: true });
   });
@@ -87,7 +90,7 @@ export function LongList({ label, total, row, onSeen }: LongListProps) {
   for (let index = seen.first; index < Math.min(seen.last, total); index++) indexes.push(index);
   if (active !== null && active >= seen.last && active < total) indexes.push(active);
   return (
-    <div ref={box} class="long-list" onScroll={look} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
+    <div ref={box} class="long-list" tabIndex={-1} onScroll={look} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
       <div role="list" aria-label={label} style={{ height: `${total * height}px` }}>
         {indexes.map((index) => (
           <div

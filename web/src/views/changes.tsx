@@ -1,10 +1,10 @@
 // What changed lately, and by whom, in all folders.
 
+import { useEffect, useState } from "preact/hooks";
 import { post } from "../api";
-import { status } from "../live";
+import { connection, onHappening, status } from "../live";
 import type { Folder } from "../answers";
 import { clock, day, isoDay } from "../words";
-import { Answered, useAnswer } from "../parts/answer";
 import { Name, Path } from "../parts/name";
 import { Names } from "../parts/names-list";
 import { Title } from "../parts/title";
@@ -34,41 +34,57 @@ export function Changes() {
 
 type Listed = Change & { folder: Folder };
 
+/** What was there when the view was opened comes with answers, one a folder; what happens then comes with the events. */
+function useChanges(folders: Folder[]): { found: Listed[]; isAsking: boolean } {
+  const [found, setFound] = useState<Listed[]>([]);
+  const [open, setOpen] = useState(0);
+  const add = (more: Listed[]): void => setFound((old) => [...old, ...more].sort((a, b) => b.at - a.at).slice(0, MOST));
+  const isLive = connection.value === "live";
+  const key = folders.map((folder) => folder.id).join();
+  useEffect(() => {
+    if (!isLive) return;
+    let isOurs = true;
+    setFound([]);
+    setOpen(folders.length);
+    for (const folder of folders) {
+      post<{ changes: Change[] }>("/v1/history/log", { path: folder.path, limit: MOST })
+        .then(({ changes }) => isOurs && add(changes.map((change) => ({ ...change, folder }))))
+        .catch(() => undefined) // a folder that is away has no changes to show; the overview says why
+        .finally(() => isOurs && setOpen((count) => count - 1));
+    }
+    const end = onHappening((event) => {
+      const folder = folders.find((one) => one.id === event["folder"]);
+      if (event.kind !== "file" || !folder) return;
+      const { path, change, was, at, devices } = event as unknown as Change;
+      add([{ path, change, was, at, devices, added: null, removed: null, folder }]);
+    });
+    return () => {
+      isOurs = false;
+      end();
+    };
+  }, [key, isLive]);
+  return { found, isAsking: open > 0 };
+}
+
 function AllChanges({ folders }: { folders: Folder[] }) {
-  const answer = useAnswer(
-    folders.map((folder) => folder.id).join(),
-    async () => {
-      const asked = folders.map(async (folder): Promise<Listed[]> => {
-        const { changes } = await post<{ changes: Change[] }>("/v1/history/log", { path: folder.path, limit: MOST });
-        return changes.map((change) => ({ ...change, folder }));
-      });
-      const found = (await Promise.allSettled(asked)).flatMap((one) => (one.status === "fulfilled" ? one.value : []));
-      return found.sort((a, b) => b.at - a.at).slice(0, MOST);
-    },
-    (event) => event.kind === "file",
-  );
+  const { found, isAsking } = useChanges(folders);
+  const days = new Map<string, Listed[]>();
+  for (const one of found) days.set(isoDay(one.at), [...(days.get(isoDay(one.at)) ?? []), one]);
   return (
-    <Answered answer={answer}>
-      {(found) => {
-        const days = new Map<string, Listed[]>();
-        for (const one of found) days.set(isoDay(one.at), [...(days.get(isoDay(one.at)) ?? []), one]);
-        if (days.size === 0) return <p class="quiet">Nothing yet.</p>;
-        return (
-          <>
-            {[...days].map(([key, changes]) => (
-              <section key={key} class="stack">
-                <h2>{day(changes[0]?.at ?? 0)}</h2>
-                <ul class="lines">
-                  {changes.map((one, index) => (
-                    <ChangeLine key={index} change={one} />
-                  ))}
-                </ul>
-              </section>
+    <>
+      {isAsking && <p class="quiet">Asking yp2p…</p>}
+      {!isAsking && days.size === 0 && <p class="quiet">Nothing yet.</p>}
+      {[...days].map(([key, changes]) => (
+        <section key={key} class="stack">
+          <h2>{day(changes[0]?.at ?? 0)}</h2>
+          <ul class="lines">
+            {changes.map((one) => (
+              <ChangeLine key={JSON.stringify([one.folder.id, one.path, one.at])} change={one} />
             ))}
-          </>
-        );
-      }}
-    </Answered>
+          </ul>
+        </section>
+      ))}
+    </>
   );
 }
 

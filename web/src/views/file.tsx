@@ -111,20 +111,20 @@ function File({ folder, path, part, deviceName }: { folder: Folder; path: string
           ))}
         </nav>
       )}
-      <Answered answer={answer}>
-        {(log) => <FilePart folder={folder} path={path} part={part} log={log} deviceName={deviceName} />}
-      </Answered>
+      {part === "edit" ? (
+        // It says itself what becomes of the file, and keeps what is typed whatever the answers here are.
+        <LazyEditor folder={folder.id} root={folder.path} path={path} deviceName={deviceName} />
+      ) : (
+        <Answered answer={answer}>{(log) => <FilePart folder={folder} path={path} part={part} log={log} />}</Answered>
+      )}
     </>
   );
 }
 
-function FilePart({ folder, path, part, log, deviceName }: PartProps & { part: string; deviceName: string }) {
+function FilePart({ folder, path, part, log }: PartProps & { part: string }) {
   const isText = log.kind === "text";
   if (isText && part === "lines") return <Lines folder={folder} path={path} />;
   if (isText && !log.deleted && part === "read") return <Read folder={folder} path={path} />;
-  if (isText && !log.deleted && part === "edit") {
-    return <LazyEditor folder={folder.id} root={folder.path} path={path} deviceName={deviceName} />;
-  }
   return <History folder={folder} path={path} log={log} />;
 }
 

@@ -75,6 +75,7 @@ function useFiles(folder: string, search: string) {
     };
     pages.current = new Pages();
     range.current = [0, 1];
+    setTotal(null);
     look(0, 1);
     const end = onHappening((event) => {
       const isAbout = event.kind === "lost" || (event.kind === "file" && event["folder"] === folder);

@@ -72,7 +72,7 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
   const answer = useAnswer(
     `${folder.id}@${at}`,
     () => post<{ done: Step[] }>("/v1/history/restore-directory", { path: folder.path, at, dry_run: true }),
-    (event) => event.kind === "file" && event["folder"] === folder.id,
+    () => false,
   );
   return (
     <Answered answer={answer}>

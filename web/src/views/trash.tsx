@@ -26,8 +26,8 @@ interface Deleted {
 
 export function Trash({ folder }: { folder: Folder }) {
   const [isEmptying, setEmptying] = useState(false);
-  const isAbout = (event: { kind: string; folder?: unknown }): boolean =>
-    event.kind === "file" && event.folder === folder.id;
+  const isAbout = (event: { kind: string; folder?: unknown; change?: unknown }): boolean =>
+    event.kind === "file" && event.folder === folder.id && event.change === "deleted";
   const answer = useAnswer(folder.id, () => post<Item[]>("/v1/trash", { folder: folder.id }), isAbout);
   const deleted = useAnswer(
     `${folder.id}!`,
