@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
+import { About } from "./about";
 import { sentence } from "../api";
 import { refreshNow } from "../live";
 import { say } from "./told";
@@ -39,23 +40,18 @@ interface ActProps {
   onAct: () => Promise<string | void>;
   children: ComponentChildren;
   kind?: "main" | "danger" | "plain";
-  label?: string;
+  /** What it is about, for who does not see where it stands. */
+  about?: string;
 }
 
 /** A button with its own error beneath it. */
-export function Act({ onAct, children, kind = "plain", label }: ActProps) {
+export function Act({ onAct, children, kind = "plain", about }: ActProps) {
   const { isActing, problem, act } = useAct();
   return (
     <span class="act">
-      <button
-        type="button"
-        class={kind}
-        aria-label={label}
-        aria-disabled={isActing}
-        aria-busy={isActing}
-        onClick={() => void act(onAct)}
-      >
+      <button type="button" class={kind} aria-disabled={isActing} aria-busy={isActing} onClick={() => void act(onAct)}>
         {children}
+        {about !== undefined && <About text={about} />}
       </button>
       <Problem text={problem} />
     </span>

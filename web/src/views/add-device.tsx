@@ -165,7 +165,7 @@ function ByOffer({ folder }: { folder: Folder }) {
           <li key={device.id}>
             <Name text={device.name} />
             <Act
-              label={`Offer the folder to ${device.name}`}
+              about={device.name}
               onAct={async () => {
                 await post("/v1/folder/offer", { folder: folder.id, devices: [device.id], role });
                 return device.connected ? "Offered." : "Offered: it hears of it when it is connected.";

@@ -1,5 +1,6 @@
 // Who takes part: each device with what it may do, whether it is connected and why not, and what can be done with it.
 
+import { About } from "../parts/about";
 import { useState } from "preact/hooks";
 import { get, post } from "../api";
 import { isKnown, now } from "../live";
@@ -143,10 +144,12 @@ function DeviceCard({ device, onChange }: { device: KnownDevice; onChange: () =>
         <div class="buttons">
           <button type="button" onClick={() => setQuestion({ kind: "rename" })}>
             Rename…
+            <About text={device.name} />
           </button>
           {!device.is_this_device && (
             <>
               <Act
+                about={device.name}
                 onAct={async () => {
                   await post(device.paused ? "/v1/device/unpause" : "/v1/device/pause", { device: device.id });
                   onChange();
@@ -157,6 +160,7 @@ function DeviceCard({ device, onChange }: { device: KnownDevice; onChange: () =>
               </Act>
               <button type="button" class="danger" onClick={() => setQuestion({ kind: "remove" })}>
                 Remove…
+                <About text={device.name} />
               </button>
             </>
           )}
@@ -213,13 +217,9 @@ function PlaceLine({ device, place, onRole, onChange }: PlaceProps) {
         )}
       </span>
       {isMember && !device.is_this_device && (
-        <button
-          type="button"
-          class="plain"
-          aria-label={`Change what ${printable(device.name)} may do in ${printable(place.folder)}`}
-          onClick={onRole}
-        >
+        <button type="button" class="plain" onClick={onRole}>
           Change…
+          <About text={`${device.name}, ${place.folder}`} />
         </button>
       )}
       {place.role === "void" && (

@@ -114,7 +114,7 @@ function Ignored({ folder }: { folder: Folder }) {
                     <code>
                       <Name text={pattern} />
                     </code>
-                    <Act label={`Ignore ${pattern} no more`} onAct={() => change({ remove: [pattern] })}>
+                    <Act about={pattern} onAct={() => change({ remove: [pattern] })}>
                       Ignore no more
                     </Act>
                   </li>

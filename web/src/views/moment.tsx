@@ -1,5 +1,6 @@
 // A folder as it was at a moment, and back to that.
 
+import { About } from "../parts/about";
 import { useState } from "preact/hooks";
 import { post } from "../api";
 import { connection } from "../live";
@@ -94,12 +95,9 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
                       {step.reason && <span class="quiet">: {printable(step.reason)}</span>}
                     </span>
                     {step.action !== "skipped" && (
-                      <button
-                        type="button"
-                        onClick={() => setShown(step.path)}
-                        aria-label={`See ${printable(step.path)} as it was`}
-                      >
+                      <button type="button" onClick={() => setShown(step.path)}>
                         See it as it was
+                        <About text={step.path} />
                       </button>
                     )}
                   </li>

@@ -68,7 +68,7 @@ function NoticeItem({ notice, onChange }: { notice: Notice; onChange: () => void
         <div class="buttons">
           {notice.can_be_brought_back && (
             <Act
-              label={`Bring back what was removed from ${notice.path}`}
+              about={notice.path}
               onAct={async () => {
                 await post("/v1/notices/restore", { number: notice.number });
                 onChange();

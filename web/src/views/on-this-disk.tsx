@@ -1,10 +1,10 @@
 // What of a folder is on this disk: everything, or only what a person chose.
 
+import { About } from "../parts/about";
 import { useState } from "preact/hooks";
 import { post } from "../api";
 import type { Folder } from "../answers";
 import { plural } from "../words";
-import { printable } from "../names";
 import { Problem, useAct } from "../parts/act";
 import { Answered, useAnswer } from "../parts/answer";
 import { Name } from "../parts/name";
@@ -132,13 +132,9 @@ function Leaf({ folder, beneath, name, paths, onToggle }: BranchProps & { name: 
           <Name text={name} />
         </label>
         {isDirectory && (
-          <button
-            type="button"
-            aria-expanded={isOpen}
-            aria-label={`What is in ${printable(name)}`}
-            onClick={() => setOpen(!isOpen)}
-          >
+          <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
             {isOpen ? "Close" : "Open"}
+            <About text={name} />
           </button>
         )}
       </span>

@@ -1,5 +1,6 @@
 // Everything at a glance: is it in sync, and if not, why; what is on its way; what waits for a person.
 
+import { About } from "../parts/about";
 import { isKnown, now, status, transfers } from "../live";
 import type { Folder, LinkedDevice, Status } from "../answers";
 import { folderState, memberState, plural, summary, transferState } from "../words";
@@ -98,8 +99,9 @@ function FolderCard({ folder, devices }: { folder: Folder; devices: Map<string, 
           );
         })}
         <li class="add">
-          <a href={to("folder", folder.id, "add")} aria-label={`Add a device to ${folder.label}`}>
+          <a href={to("folder", folder.id, "add")}>
             + Add a device
+            <About text={folder.label} />
           </a>
         </li>
       </ul>

@@ -1,5 +1,6 @@
 // What other devices deleted or replaced: it lies in the folder's trash for 30 days, and texts in the history for longer.
 
+import { About } from "../parts/about";
 import { useState } from "preact/hooks";
 import { post } from "../api";
 import type { Folder } from "../answers";
@@ -56,7 +57,7 @@ export function Trash({ folder }: { folder: Folder }) {
                         </span>
                       </span>
                       <Act
-                        label={`Put ${printable(one.path)} back`}
+                        about={one.path}
                         onAct={async () => {
                           const done = await post<{ restored: string[]; skipped: unknown[] }>("/v1/trash/restore", {
                             folder: folder.id,
@@ -100,12 +101,9 @@ export function Trash({ folder }: { folder: Folder }) {
                         deleted <Time at={one.at} />
                       </span>
                     </span>
-                    <a
-                      class="button"
-                      href={to("file", folder.id, one.path)}
-                      aria-label={`History of ${printable(one.path)}`}
-                    >
+                    <a class="button" href={to("file", folder.id, one.path)}>
                       History, and bring back
+                      <About text={one.path} />
                     </a>
                   </li>
                 ))}
