@@ -232,5 +232,6 @@ def test_the_make_targets_of_the_readme_exist() -> None:
         "notify",
         "quota",
         "metrics",
+        "page",
         "log",
     }

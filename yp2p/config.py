@@ -166,6 +166,17 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
 
 
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[page]"""
+
+    idle_s: Annotated[
+        float, Meta(ge=60, le=86400, description="a number of seconds from 60 to 86400 after which it closes unused")
+    ] = 1800.0
+    directory: Annotated[
+        str, Meta(description="the absolute path of a directory that has its files; empty means those of the package")
+    ] = ""
+
+
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[log]"""
 
@@ -222,6 +233,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quota: Quotas = Quotas()
     notify: Notify = Notify()
     metrics: Metrics = Metrics()
+    page: Page = Page()
     log: Log = Log()
     folders: tuple[SharedFolder, ...] = ()
     devices: tuple[KnownDevice, ...] = ()

@@ -54,6 +54,7 @@ from yp2p.identity import Identity, format_device_id
 from yp2p.logs import use_level
 from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
 from yp2p.memory import keep_imports_from_the_collector, share_one_arena
+from yp2p.page.listener import Page
 from yp2p.store.database import open_database
 from yp2p.supervisor import Supervisor, feed_watchdog, own_folders, supervised, with_invites
 from yp2p.transport.listener import Listener, Listening, open_listeners
@@ -337,11 +338,15 @@ async def _serve(
 ) -> None:
     listener, stop, supervisor = _listener(device, identity), wishes.stop, Supervisor()
     device.settings.supervisor = supervisor
+    page = Page(config.page)
+    device.settings.add(Part(of_section("page"), page.use))
+    calls, live = make_app(device, stop, rotation, page), make_documents(device)
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
         await folders.start(device.run)
         await rotation.finish()
-        api.start_soon(serve_local, make_app(device, stop, rotation), sockets.control)
-        api.start_soon(serve_local, make_documents(device), sockets.documents)
+        api.start_soon(serve_local, calls, sockets.control)
+        api.start_soon(serve_local, live, sockets.documents)
+        api.start_soon(page.run, calls, live)
         peers.start_soon(device.run_peers)
         device.metrics.refused.append(listener.refusals)
         if sockets.metrics is not None:

@@ -16,6 +16,7 @@
     │   └── InviteRefused        9  whoever was asked honours no such invite (any more)
     ├── WaitTimeout              1  `yp2p wait` ran out of time
     ├── NobodyConnected          1  `yp2p wait` found a folder that is on no other device now
+    ├── NotInstalled             1  a part of yp2p that is asked for is not in this installation
     ├── FileUnavailable          8  a program asked for a file that is no text of a folder here
     ├── FileGone                 8  the file that a program has open is another one by now, or no text any more
     ├── OtherFile                8  what a program holds is the text of another file
@@ -120,6 +121,10 @@ class WaitTimeout(YpError):
 
 class NobodyConnected(YpError):
     """What is here may be nowhere else: no other device is connected."""
+
+
+class NotInstalled(YpError):
+    """A part of yp2p that is asked for is not in this installation."""
 
 
 class FileUnavailable(YpError):

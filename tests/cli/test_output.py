@@ -91,6 +91,8 @@ def _status() -> dict[str, Any]:
 _VERSION = {"version": 1, "at": 0, "devices": [HOSTILE], "added": 1, "removed": 1, "text": HOSTILE}
 _DIFF = {"path": HOSTILE, "diff": [f"+{HOSTILE}"], "steps": 1, "removed": False, "revived": True}
 ANSWERS: dict[str, Any] = {
+    "/v1/page/open": {"url": HOSTILE, "port": 1, "number": 1, "may_write": True, "expires_in_s": 60.0, "idle_s": 60.0},
+    "/v1/page/close": {"closed": True},
     "/v1/status": _status(),
     "/v1/folder/choose": {"label": HOSTILE, "everything": False, "paths": [HOSTILE], "made_here": [HOSTILE],
                           "missing": [HOSTILE], "not_here": 1, "leaving": 1},
@@ -211,7 +213,7 @@ SHOWN = [
     ("doctor",), ("doctor", HOSTILE), ("folder", "choose", "f"), ("device", "list"), ("device", "show", "ID"),
     ("device", "remove", HOSTILE, "--yes"),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
-    ("recovery", "make"), ("help", "wait"), ("reload",),
+    ("open", "--no-browser"), ("open", "--close"), ("recovery", "make"), ("help", "wait"), ("reload",),
     ("folder", "list"), ("folder", "leave", HOSTILE, "--dry-run"), ("folder", "leave", HOSTILE, "--yes"),
     ("folder", "revert", HOSTILE), ("folder", "ignore", HOSTILE), ("folder", "usage"),
     ("folder", "offer", HOSTILE, HOSTILE), ("folder", "offer", HOSTILE, HOSTILE, "--withdraw"),

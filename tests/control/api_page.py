@@ -35,6 +35,7 @@ _SECTIONS = {
     "The device and what it does": (
         "status", "wait", "events", "stop", "notices", "limits", "doctor", "check", "settings", "logs", "metrics",
     ),
+    "The page": ("page",),
     "Sharing and joining": ("share", "join", "invite", "recovery"),
     "Folders": ("folder", "agree", "revert"),
     "Devices": ("devices", "device"),
@@ -52,7 +53,7 @@ class _NoDevice:
 
 
 def routes() -> list[Route]:
-    return list(make_app(cast(Any, _NoDevice()), trio.Event(), cast(Any, _NoDevice())).all)
+    return list(make_app(cast(Any, _NoDevice()), trio.Event(), cast(Any, _NoDevice()), cast(Any, _NoDevice())).all)
 
 
 def samples() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:

@@ -81,7 +81,9 @@ class Story:
 def tell(base: Path) -> Story:
     """Three devices, `laptop`, `desktop` and `pi`, and everything that can be asked of them."""
     story = Story()
-    with devices(base, "laptop", "desktop", "pi") as (laptop, desktop, pi), story.following(laptop):
+    (base / "index.html").write_text("<!doctype html>")
+    settings = {"YP2P_PAGE__DIRECTORY": str(base)}
+    with devices(base, "laptop", "desktop", "pi", **settings) as (laptop, desktop, pi), story.following(laptop):
         _meet(story, laptop, desktop)
         before = _edit(story, laptop, desktop)
         _settle(story, laptop, desktop)
@@ -91,6 +93,7 @@ def tell(base: Path) -> Story:
         _offer(story, laptop, desktop)
         _change_devices(story, laptop, desktop, pi)
         _only_read(story, laptop, desktop)
+        _open(story, laptop)
         _end(story, laptop, desktop, pi)
     return story
 
@@ -258,6 +261,13 @@ def _only_read(story: Story, laptop: Device, desktop: Device) -> None:
     eventually(lambda: bool(desktop.status()["folders"][0]["local_changes"]))
     story.ask(desktop, "POST /v1/revert", {"folder": "notes"})
     story.ask(desktop, "POST /v1/recovery/use", {"words": words, "folder": "notes"})
+
+
+def _open(story: Story, laptop: Device) -> None:
+    """The page, whose files these daemons have in a directory of their own."""
+    opened = story.ask(laptop, "POST /v1/page/open", {})
+    story.ask(laptop, "POST /v1/page/used", {"number": opened["number"], "wait_s": 0.0})
+    story.ask(laptop, "POST /v1/page/close", {})
 
 
 def _end(story: Story, laptop: Device, desktop: Device, pi: Device) -> None:

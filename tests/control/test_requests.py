@@ -14,10 +14,12 @@ import trio
 import trio.testing
 from bridge import Bridge, open_bridge
 
+from yp2p.config import Page as Settings
 from yp2p.control.app import make_app
 from yp2p.control.routes import Routes
 from yp2p.control.server import Connection
 from yp2p.errors import PairingError
+from yp2p.page.listener import Page
 
 WHEN = {"version": 1, "at": 2.5}
 # A body of every request, with everything that it can have.
@@ -85,6 +87,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/conflicts": {"folder": "f"},
     "/v1/conflicts/resolve": {"path": "/d/a", "keep": "this", "number": 1},
     "/v1/conflicts/marked": {"path": "/d/a", "number": 1},
+    "/v1/page/open": {"read_only": False},
+    "/v1/page/used": {"number": 1, "wait_s": 1.0},
+    "/v1/page/close": {},
     "/v1/stop": {},
 }  # fmt: skip
 FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose"}
@@ -142,12 +147,12 @@ class _NoRotation:
         return {}
 
 
-_ROTATION = _NoRotation()
+_ROTATION, _PAGE = _NoRotation(), Page(Settings())
 
 
 @pytest.mark.parametrize("path", BODIES)
 async def test_strings_and_numbers_that_are_none_are_refused_with_a_sentence(path: str) -> None:
-    app = make_app(_NoDevice(), trio.Event(), _ROTATION)  # type: ignore[arg-type]
+    app = make_app(_NoDevice(), trio.Event(), _ROTATION, _PAGE)  # type: ignore[arg-type]
     with structlog.testing.capture_logs() as logs:
         for number, (field, right, key) in enumerate(_leaves(BODIES[path])):
             for wrong in _wrong(field, right[key]):
@@ -166,14 +171,14 @@ async def test_strings_and_numbers_that_are_none_are_refused_with_a_sentence(pat
     ids=["bytes", "half", "list", "number", "surrogate", "nested", "key", "long", "many digits"],
 )
 async def test_what_is_no_request_is_refused_with_a_sentence(body: bytes) -> None:
-    app = make_app(_NoDevice(), trio.Event(), _ROTATION)  # type: ignore[arg-type]
+    app = make_app(_NoDevice(), trio.Event(), _ROTATION, _PAGE)  # type: ignore[arg-type]
     for path in BODIES:
         status, answer = await _ask(app, path, body)
         assert (status, answer["exit_code"]) == (413 if len(body) > 65536 else 400, 2), answer
 
 
 def test_the_table_has_every_request() -> None:
-    app = make_app(_NoDevice(), trio.Event(), _ROTATION)  # type: ignore[arg-type]
+    app = make_app(_NoDevice(), trio.Event(), _ROTATION, _PAGE)  # type: ignore[arg-type]
     posts = {route.path for route in app.all if route.method == "POST"}
     assert posts == BODIES.keys()
 
@@ -198,7 +203,7 @@ async def test_a_fault_of_ours_is_answered_and_logged_with_its_reason(path: str,
     fault: Exception = OverflowError("a fault")
     if is_in_a_group:
         fault = ExceptionGroup("a group", [ExceptionGroup("another", [fault])])
-    app = make_app(_Failing(fault), trio.Event(), _ROTATION)
+    app = make_app(_Failing(fault), trio.Event(), _ROTATION, _PAGE)
     with structlog.testing.capture_logs() as logs:
         status, answer = await _ask(app, path, json.dumps(BODIES[path]).encode())
     assert status == 500
@@ -210,7 +215,7 @@ async def test_a_fault_of_ours_is_answered_and_logged_with_its_reason(path: str,
 
 
 async def test_an_error_that_a_nursery_put_in_a_group_is_told_as_what_it_is() -> None:
-    app = make_app(_Failing(ExceptionGroup("a group", [PairingError("no such code")])), trio.Event(), _ROTATION)
+    app = make_app(_Failing(ExceptionGroup("a group", [PairingError("no such code")])), trio.Event(), _ROTATION, _PAGE)
     with structlog.testing.capture_logs() as logs:
         status, answer = await _ask(app, "/v1/join", json.dumps(BODIES["/v1/join"]).encode())
     assert (status, answer) == (422, {"error": "no such code", "exit_code": 9})
@@ -222,7 +227,7 @@ def test_a_bookmark_is_found_by_a_name_of_text_only(tmp_path: Path) -> None:
 
     async def test() -> None:
         async with open_bridge(tmp_path) as bridge:
-            app = make_app(_With(bridge), trio.Event(), _ROTATION)  # type: ignore[arg-type]
+            app = make_app(_With(bridge), trio.Event(), _ROTATION, _PAGE)  # type: ignore[arg-type]
             file = {"path": str(bridge.folder.path / "caf\udce9.txt")}
             for name, wanted in (("\udcff", 400), ("\ud83d", 400), ("é😀", 200)):
                 body = {**file, "name": name, "place": {"line": 1}}

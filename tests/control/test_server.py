@@ -22,7 +22,7 @@ from yp2p.control import server
 from yp2p.control.answers import Answer, Send
 from yp2p.control.requests import Nothing, Request
 from yp2p.control.routes import Route, Routes, get_route, post_route
-from yp2p.control.server import Connection, serve_anybody, serve_local
+from yp2p.control.server import ANYBODY, LOCAL, Connection, serve_anybody, serve_local
 from yp2p.control.socket import bind_control_socket
 
 _GET = b"GET /v1/a HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -240,7 +240,7 @@ async def _nobody_reads(path: str, *, is_public: bool) -> AsyncIterator[tuple[_C
 
         async def serve() -> None:
             try:
-                await Connection(theirs, _Handlers().routes(), is_public=is_public).serve()
+                await Connection(theirs, _Handlers().routes(), ANYBODY if is_public else LOCAL).serve()
             except* trio.BrokenResourceError:
                 gone.set()
 

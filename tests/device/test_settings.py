@@ -57,7 +57,7 @@ def test_every_setting_has_its_part_or_counts_from_a_start(tmp_path: Path) -> No
     async def look() -> None:
         async with open_database(tmp_path / "store", make_room=False) as database:
             device = Device(Config(), Identity(SEED), database, [])
-            with_daemon = device.settings.carried_out | of_section("log", "level")
+            with_daemon = device.settings.carried_out | of_section("log", "level") | of_section("page")
             assert with_daemon | FROM_A_START == set(every_setting())
             assert not with_daemon & FROM_A_START
 

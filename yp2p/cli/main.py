@@ -17,6 +17,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
     "See what is going on": {
         "status": ("status", "Show whether everything is in sync, the folders and the devices."),
         "doctor": ("doctor", "Look for what is wrong here, on the network and with other devices, and say what helps."),
+        "open": ("open", "Open the page in your browser: everything at a glance, and an editor."),
         "events": ("events", "Show what happens, as it happens: links, changed files, transfers, conflicts."),
         "check": ("check", "Look whether store, files, history and trash fit together; --repair mends them."),
         "wait": ("wait", "Wait until every folder is in sync with every connected device."),

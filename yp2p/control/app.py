@@ -26,6 +26,7 @@ from yp2p.control.limits import Limits, limit_routes
 from yp2p.control.logs import Metrics, log_routes
 from yp2p.control.members import Members, check_running, member_routes
 from yp2p.control.offers import Offers, offer_routes
+from yp2p.control.page import Page, page_routes
 from yp2p.control.purging import AskedPurges, Purging, purge_routes
 from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Route, Routes, get_route, live_route, post_route
@@ -235,7 +236,7 @@ class _Control:
         return json_answer(value, after=self._stop.set)
 
 
-def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
+def make_app(device: Device, stop: trio.Event, rotation: Rotation, page: Page) -> Routes:
     """The routes for one device; `stop` is set by a stop request, and when `rotation` is done."""
     answers = _Control(device, stop, rotation)
     return Routes(
@@ -259,6 +260,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation) -> Routes:
             *choosing_routes(lambda: device.choosing, stop),
             *purge_routes(lambda: device.purging, lambda: device.asked_purges, stop),
             *log_routes(lambda: device.metrics),
+            *page_routes(page, stop),
             *history_routes(lambda: device.folders),
             *event_routes(lambda: device.following.events, lambda: device.folders, stop),
             post_route("/v1/device/rotate", Nothing, answers.rotate),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import trio
@@ -82,6 +82,13 @@ def live_route(path: str, serve: LiveEnd, *, is_beginning: bool = False) -> Rout
 
 def _about(handle: Callable[..., Any]) -> str:
     return inspect.getdoc(handle) or ""
+
+
+class Finder(Protocol):
+    """Who knows what can be asked on a connection."""
+
+    def find(self, request: Request) -> Route | Answer:
+        """The route of a request, of which the body is still to come, or the answer that there is none for it."""
 
 
 class Routes:

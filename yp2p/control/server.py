@@ -7,11 +7,12 @@ Theory of operation
     hears of. What only waits (`Route.ends_with_client`) and what has no end (events) ends with the connection. A
     WebSocket is handed over with its stream.
 
-    On TCP anybody may ask, for metrics alone: few at a time, and each connection has one answer. Nobody who does not
-    read is waited for; only a reader of events on the Unix socket may be slow, and is told what it missed.
+    On TCP anybody may ask, for metrics alone: few at a time, and each connection has one answer. Who asks at the port
+    of the page is looked at there (`page/listener.py`). Nobody who does not read is waited for; only a reader of events
+    on the Unix socket may be slow, and is told what it missed.
 
 Invariants
-    * Whatever comes on a connection ends that connection at most: `_Connections.serve` is where it stops.
+    * Whatever comes on a connection ends that connection at most: `to_its_end` is where it stops.
     * On a Unix socket only the user of this process and root are answered, whatever the mode of the socket is by now.
     * How many connections there are, how long a request is, and the time that it and its answer take on their way are
       bounded.
@@ -23,6 +24,9 @@ import math
 import os
 import socket
 import struct
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import h11
@@ -33,7 +37,7 @@ from wsproto import ConnectionType
 from yp2p import __version__
 from yp2p.control.answers import Answer, error_answer
 from yp2p.control.requests import Request
-from yp2p.control.routes import LiveEnd, Route, Routes
+from yp2p.control.routes import Finder, LiveEnd, Route, Routes
 from yp2p.control.versions import API, API_HEADER, VERSION_HEADER
 from yp2p.programs.websocket import WebSocket
 
@@ -53,9 +57,30 @@ _SEND_LIMIT_S = 30.0
 _LAST_BYTES, _LAST_LIMIT_S = 1 << 20, 0.5
 _RECEIVE_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("3i")  # process, user and group
-_OWN_HEADERS = ((API_HEADER, str(API)), (VERSION_HEADER, __version__), ("cache-control", "no-store"))
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the connections of a socket are served.
+
+    Attributes:
+        headers: what every answer says, where it does not say otherwise itself.
+        ends_after_one: a connection has one answer.
+        part_limit_s: how long a reader of what has no end is waited for.
+    """
+
+    headers: tuple[tuple[str, str], ...] = (
+        (API_HEADER, str(API)),
+        (VERSION_HEADER, __version__),
+        ("cache-control", "no-store"),
+    )
+    ends_after_one: bool = False
+    part_limit_s: float = math.inf
+
+
+LOCAL, ANYBODY = Manner(), Manner(ends_after_one=True, part_limit_s=_SEND_LIMIT_S)
 
 
 async def serve_local(routes: Routes, sock: socket.socket) -> None:
@@ -76,6 +101,19 @@ def _is_allowed(sock: trio.socket.SocketType) -> bool:
     return _CREDENTIALS.unpack(found)[1] in (os.geteuid(), 0)
 
 
+@asynccontextmanager
+async def to_its_end(stream: trio.SocketStream) -> AsyncIterator[None]:
+    """Whatever comes on a connection ends that connection, which is closed then, and nothing else."""
+    try:
+        yield
+    except* (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass  # it went while something was sent to it
+    except* Exception:
+        log.exception("connection_failed")
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
 class _Connections:
     """Those of one socket.
 
@@ -90,21 +128,15 @@ class _Connections:
         self._open = self._refused = 0
 
     async def serve(self, stream: trio.SocketStream) -> None:
-        """One connection, to its end. The one place where a fault of it stops."""
-        try:
-            connection = Connection(stream, self._routes, is_public=self._is_public)
+        """One connection, to its end."""
+        async with to_its_end(stream):
+            connection = Connection(stream, self._routes, ANYBODY if self._is_public else LOCAL)
             if not self._is_public and not _is_allowed(stream.socket):
                 await self._refuse(connection, 403, "this is the daemon of another user; run one as yourself")
             elif self._open >= self._most:
                 await self._refuse(connection, 503, f"{self._most} programs are connected already; end one")
             else:
                 await self._serve(connection)
-        except* (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # it went while something was sent to it
-        except* Exception:
-            log.exception("connection_failed")
-        finally:
-            await trio.aclose_forcefully(stream)
 
     async def _serve(self, connection: Connection) -> None:
         self._open += 1
@@ -135,13 +167,13 @@ class Connection:
     """One connection, over any stream. `serve` answers what comes on it.
 
     Args:
-        is_public: whether it is somebody else's: it ends with its first answer.
+        routes: knows what can be asked on it.
     """
 
-    def __init__(self, stream: trio.abc.HalfCloseableStream, routes: Routes, *, is_public: bool = False) -> None:
+    def __init__(self, stream: trio.abc.HalfCloseableStream, routes: Finder, manner: Manner = LOCAL) -> None:
         self._stream = stream
         self._routes = routes
-        self._is_public = is_public
+        self._manner = manner
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._has_body = True  # the next answer
 
@@ -170,7 +202,7 @@ class Connection:
         if not isinstance(event, h11.Request):
             return False
         path, _, query = event.target.decode("ascii").partition("?")
-        headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
+        headers = _joined(event.headers)
         request = Request(event.method.decode("ascii"), path, query, headers)
         self._has_body = request.method != "HEAD"
         route = self._routes.find(request)
@@ -184,7 +216,7 @@ class Connection:
         if scope.cancelled_caught:
             raise _Refused(_no_request(f"its body did not end within {_BODY_LIMIT_S:.0f} s", 408))
         await self._carry_out(route, Request(request.method, path, query, headers, body))
-        if self._is_public:
+        if self._manner.ends_after_one:
             await self._end()
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
@@ -221,8 +253,10 @@ class Connection:
         scope.cancel()
 
     async def _answer(self, answer: Answer, *, is_last: bool = False) -> None:
-        headers = [("content-type", answer.media_type), *_OWN_HEADERS, *answer.headers]
-        if is_last or self._is_public:
+        said = {name for name, _ in answer.headers}
+        own = [header for header in self._manner.headers if header[0] not in said]
+        headers = [("content-type", answer.media_type), *own, *answer.headers]
+        if is_last or self._manner.ends_after_one:
             headers.append(("connection", "close"))
         if answer.stream is None:
             headers.append(("content-length", str(len(answer.body))))
@@ -244,7 +278,7 @@ class Connection:
                 answer.after()
 
     async def _send_part(self, data: bytes) -> None:
-        await self._send(h11.Data(data=data), limit_s=_SEND_LIMIT_S if self._is_public else math.inf)
+        await self._send(h11.Data(data=data), limit_s=self._manner.part_limit_s)
 
     async def _send(self, *events: h11.Event, limit_s: float = _SEND_LIMIT_S) -> None:
         """Raises BrokenResourceError, also where it is not read."""
@@ -289,3 +323,12 @@ class Connection:
 
 def _no_request(reason: str, status: int) -> Answer:
     return error_answer(f"this is no HTTP request that can be answered: {reason}", 2, status)
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name; one that is there several times is one with a list (RFC 9110, section 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("ascii"), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found

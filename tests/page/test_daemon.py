@@ -1,0 +1,71 @@
+"""The page of a real daemon: no port until it is asked for, and the same answers as at the control socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Device, devices
+
+from yp2p.errors import YpError
+
+
+def _listening(device: Device) -> set[int]:
+    """The TCP ports of all interfaces on which something of this daemon listens."""
+    inodes = {link.readlink().name for link in Path(f"/proc/{device.pid}/fd").iterdir() if link.is_symlink()}
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {
+        int(line[1].rpartition(":")[2], 16) for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in inodes
+    }
+
+
+def _ask(port: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Host": f"127.0.0.1:{port}", "Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        response = connection.getresponse()
+        data = response.read()
+    finally:
+        connection.close()
+    return response.status, json.loads(data) if response.headers["content-type"] == "application/json" else data
+
+
+def test_a_daemon_has_a_page_while_one_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    with devices(tmp_path, "one", YP2P_PAGE__DIRECTORY=str(tmp_path)) as (device,):
+        before = _listening(device)
+        device.call("POST", "/v1/share", {"path": str(device.dir), "label": "notes"})
+        opened = json.loads(device.run("open", "--json").stdout)
+        assert _listening(device) - before == {opened["port"]}
+        port = opened["port"]
+        assert _ask(port, "GET", "/") == (200, b"<!doctype html>")
+        assert _ask(port, "GET", "/v1/status")[0] == 401
+        token = _ask(port, "POST", "/v1/session", {"code": opened["url"].partition("#open=")[2]})[1]["token"]
+        status, found = _ask(port, "GET", "/v1/status", token=token)
+        assert status == 200
+        assert found["folders"][0]["label"] == "notes"
+        assert token not in device.log.read_text()
+        assert opened["url"].partition("=")[2] not in device.log.read_text()
+        assert device.run("open", "--close").stdout == "The page is closed.\n"
+        assert _listening(device) == before
+
+
+def test_without_the_files_of_the_page_a_sentence_says_how_to_get_them(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", YP2P_PAGE__DIRECTORY=str(tmp_path)) as (device,):
+        before = _listening(device)
+        done = device.run("open")
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr.startswith("yp2p: this yp2p has no page")
+        assert "`make web`" in done.stderr
+        assert _listening(device) == before
+        with pytest.raises(YpError):
+            device.call("POST", "/v1/page/open", {})

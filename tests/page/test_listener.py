@@ -1,0 +1,459 @@
+"""The port of the page: there while it is wanted, and for nobody without a token."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog.testing
+import trio
+import trio.testing
+from control.api_page import routes
+
+from yp2p.config import Page as Settings
+from yp2p.control.answers import Answer, Send
+from yp2p.control.requests import Nothing, Request
+from yp2p.control.routes import Routes, get_route, live_route, post_route
+from yp2p.page import assets, listener
+from yp2p.page.listener import NOT_FOR_PAGES, READS, Page
+from yp2p.programs.websocket import WebSocket
+
+_ALWAYS = (
+    "cache-control: no-store", "x-content-type-options: nosniff", "referrer-policy: no-referrer",
+    "cross-origin-resource-policy: same-origin", "cross-origin-opener-policy: same-origin",
+)  # fmt: skip
+_INDEX = b'<!doctype html><meta name="csp-nonce" content="__NONCE__">'
+
+
+class _Device:
+    """What is asked, of whom nothing may be known without a token."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.stream_ended = trio.Event()
+
+    async def status(self, request: Request) -> Any:
+        self.asked.append(request.path)
+        return {"secret": "of the device"}
+
+    async def change(self, wanted: Nothing) -> Any:
+        self.asked.append("change")
+        return {}
+
+    async def events(self, request: Request) -> Any:
+        async def send_all(send: Send) -> None:
+            try:
+                await send(b"data: 1\n\n")
+                await trio.sleep_forever()
+            finally:
+                self.stream_ended.set()
+
+        return Answer(media_type="text/event-stream", stream=send_all)
+
+    async def live(self, stream: trio.SocketStream, websocket: WebSocket) -> None:
+        self.asked.append("live")
+        await stream.send_all(websocket.accept() + websocket.message(b"secret"))
+        await trio.sleep_forever()
+
+    def routes(self) -> Routes:
+        changes = ("/v1/undo", "/v1/trash/empty", "/v1/trash", *NOT_FOR_PAGES)
+        return Routes(
+            [
+                get_route("/v1/status", self.status),
+                get_route("/v1/events", self.events),
+                *(post_route(path, Nothing, self.change) for path in changes),
+            ]
+        )
+
+
+class _Browser:
+    """Asks as a browser does for the page at its port."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"127.0.0.1:{port}"
+        self.token = ""
+
+    async def ask(self, method: str, path: str, body: Any = None, **changed: str | None) -> tuple[int, Any, str]:
+        """One request; gives the status, the body and the whole head.
+
+        Args:
+            changed: headers that are otherwise than those of the page.
+        """
+        headers: dict[str, str | None] = {"host": self.address, "sec-fetch-site": "same-origin"}
+        if method != "GET":
+            headers["origin"] = f"http://{self.address}"
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        headers |= {name.replace("_", "-"): text for name, text in changed.items()}
+        data = b"" if body is None else json.dumps(body).encode()
+        head = "".join(f"{name}: {text}\r\n" for name, text in headers.items() if text is not None)
+        said = f"{method} {path} HTTP/1.1\r\n{head}content-length: {len(data)}\r\nconnection: close\r\n\r\n"
+        return _parsed(await self.say(said.encode() + data))
+
+    async def say(self, data: bytes) -> bytes:
+        """These bytes on a connection of their own, until it ends."""
+        stream = await trio.open_tcp_stream("127.0.0.1", int(self.address.rpartition(":")[2]))
+        found = b""
+        async with stream:
+            with suppress(trio.BrokenResourceError):
+                await stream.send_all(data)
+                while part := await stream.receive_some():
+                    found += part
+        return found
+
+    async def log_in(self, url: str) -> None:
+        status, answer, _ = await self.ask("POST", "/v1/session", {"code": _code(url)})
+        assert status == 200, answer
+        self.token = answer["token"]
+
+
+def _code(url: str) -> str:
+    return url.partition("#open=")[2]
+
+
+def _parsed(answer: bytes) -> tuple[int, Any, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    is_json = b"content-type: application/json" in head
+    return int(head.split(b" ")[1]), json.loads(body) if is_json else body, head.decode().lower()
+
+
+def _files(place: Path) -> dict[str, assets.File]:
+    return {"/": assets._compressed("index.html", _INDEX), "/page.js": assets._compressed("page.js", b"let a")}
+
+
+@asynccontextmanager
+async def _page(device: _Device, read: Callable[[Path], dict[str, assets.File]] = _files) -> AsyncIterator[Page]:
+    page = Page(Settings(), read)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(page.run, device.routes(), Routes([live_route("/v1/documents", device.live)]))
+        yield page
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _opened(device: _Device, *, may_write: bool = True) -> AsyncIterator[tuple[Page, _Browser]]:
+    """An open page, and a browser that has shown its code."""
+    async with _page(device) as page:
+        opened = await page.open(may_write=may_write)
+        browser = _Browser(int(str(opened["port"])))
+        await browser.log_in(str(opened["url"]))
+        yield page, browser
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
+
+
+def _is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# --- opening and closing ---------------------------------------------------------------------------------------------
+
+
+async def test_a_page_that_nobody_opened_has_no_port_and_closing_it_takes_it_away() -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    async with _page(_Device()) as page:
+        assert not page.close("nobody")
+        opened = await page.open(may_write=True)
+        port = int(str(opened["port"]))
+        again = await page.open(may_write=True)
+        assert again["port"] == port
+        assert again["url"] != opened["url"]
+        browser = _Browser(port)
+        await browser.log_in(str(opened["url"]))
+        assert page.close("it was asked for")
+        assert not _is_listening(port)
+        assert not page.close("it was asked for")
+        other = await page.open(may_write=True)
+        assert other["port"] != port
+        browser.address = f"127.0.0.1:{other['port']}"
+        assert (await browser.ask("GET", "/v1/status"))[0] == 401, "a token is of one opening"
+    assert not _is_listening(int(str(other["port"])))
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def test_it_is_at_the_loopback_interface_alone() -> None:
+    async with _page(_Device()) as page:
+        port = int(str((await page.open(may_write=True))["port"]))
+        ends = [line.split()[1] for name in ("tcp", "tcp6") for line in _lines(f"/proc/net/{name}")]
+        assert {end for end in ends if end.endswith(f":{port:04X}")} == {f"0100007F:{port:04X}"}
+
+
+async def test_what_is_not_installed_is_a_sentence_and_opens_nothing() -> None:
+    def none(place: Path) -> dict[str, assets.File]:
+        return dict(assets.read(place / "no such directory"))
+
+    async with _page(_Device(), none) as page:
+        with pytest.raises(assets.NotInstalled):
+            await page.open(may_write=True)
+        assert not page.close("it is closed")
+
+
+async def test_it_closes_when_nobody_with_a_token_has_asked_for_so_long(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock of its own no real connection can be waited for: the visitors are made by hand."""
+    async with _page(_Device()) as page:
+        port = int(str((await page.open(may_write=True))["port"]))
+        opened = page._opened
+        assert opened is not None
+        found = opened.sessions.exchange(_code(str((await page.open(may_write=True))["url"])), trio.current_time())
+        assert found is not None
+        await trio.sleep(1799)
+        assert _is_listening(port)
+        visitor = listener._Visitor(page, opened)
+        headers = {"host": opened.address, "sec-fetch-site": "same-origin"}
+        refused = visitor.find(Request("GET", "/v1/status", "", headers))
+        assert isinstance(refused, Answer)
+        assert refused.status == 401
+        visitor.find(Request("GET", "/v1/status", "", headers | {"authorization": f"Bearer {found[0]}"}))
+        await trio.sleep(1799)
+        assert _is_listening(port), "it was used half an hour ago"
+        visitor.session = None
+        visitor.find(Request("GET", "/v1/status", "", headers))
+        await trio.sleep(62)
+        assert not _is_listening(port), "a request without a token is no use"
+
+
+async def test_a_stream_keeps_it_open_and_ends_with_it(autojump_clock: trio.testing.MockClock) -> None:
+    async with _page(_Device()) as page:
+        port = int(str((await page.open(may_write=True))["port"]))
+        opened = page._opened
+        assert opened is not None
+        visitor = listener._Visitor(page, opened)
+        visitor.session = listener.Session(1, may_write=True)
+        opened.visitors[visitor] = trio.CancelScope()
+        await trio.sleep(10_000)
+        assert _is_listening(port)
+        del opened.visitors[visitor]
+        await trio.sleep(1800 + 61)
+        assert not _is_listening(port)
+
+
+async def test_whoever_opened_it_hears_whether_the_code_was_used() -> None:
+    async with _page(_Device()) as page:
+        opened = await page.open(may_write=True)
+        number = int(str(opened["number"]))
+        assert await page.used(number, 0.0) == "waiting"
+        async with trio.open_nursery() as nursery:
+
+            async def hear() -> None:
+                with trio.fail_after(5):
+                    assert await page.used(number, 60.0) == "used"
+
+            nursery.start_soon(hear)
+            await _Browser(int(str(opened["port"]))).log_in(str(opened["url"]))
+        page.close("it was asked for")
+        assert await page.used(number, 60.0) == "over"
+
+
+# --- who is answered -------------------------------------------------------------------------------------------------
+
+
+async def test_a_browser_with_a_token_is_answered_as_at_the_control_socket() -> None:
+    device = _Device()
+    async with _opened(device) as (_, browser):
+        status, answer, head = await browser.ask("GET", "/v1/status")
+        assert (status, answer) == (200, {"secret": "of the device"})
+        assert (await browser.ask("POST", "/v1/undo", {}))[0] == 200
+        assert (await browser.ask("POST", "/v1/undo", {"a": 1}))[0] == 400
+        assert (await browser.ask("GET", "/v1/nothing"))[0] == 404
+        for line in _ALWAYS:
+            assert line in head
+        assert "content-security-policy: default-src 'none'; frame-ancestors 'none'" in head
+        assert "set-cookie" not in head
+        assert "access-control" not in head
+    assert device.asked == ["/v1/status", "change"]
+
+
+_ELSEWHERE: list[dict[str, str | None]] = [
+    {"host": "localhost:1"}, {"host": "rebound.example"}, {"origin": "http://evil.example"}, {"origin": "null"},
+    {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}, {"sec_fetch_site": "none"},
+    {"sec_fetch_site": None}, {"authorization": None}, {"authorization": "Bearer x"}, {"authorization": "Basic x"},
+    {"authorization": None, "cookie": "token=x"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", _ELSEWHERE, ids=str)
+async def test_everybody_else_is_refused_before_anything_is_done(changed: dict[str, str | None]) -> None:
+    device = _Device()
+    async with _opened(device) as (_, browser):
+        for method, path in (("GET", "/v1/status"), ("POST", "/v1/undo"), ("GET", "/v1/events"), ("GET", "/v1/no")):
+            status, answer, head = await browser.ask(method, path, {} if method == "POST" else None, **changed)
+            assert status in (401, 403), (path, answer)
+            assert answer["error"].startswith("this is refused: ")
+            assert "secret" not in str(answer)
+            assert "connection: close" in head
+    assert device.asked == []
+
+
+async def test_a_post_without_an_origin_is_of_no_page() -> None:
+    async with _opened(_Device()) as (_, browser):
+        assert (await browser.ask("POST", "/v1/undo", {}, origin=None))[0] == 403
+        assert (await browser.ask("OPTIONS", "/v1/undo", origin="http://evil.example"))[0] == 403
+
+
+async def test_a_code_is_good_once_and_only_from_the_page() -> None:
+    async with _page(_Device()) as page:
+        opened = await page.open(may_write=True)
+        browser, code = _Browser(int(str(opened["port"]))), {"code": _code(str(opened["url"]))}
+        for elsewhere in (
+            {"host": "evil.example"},
+            {"origin": "http://evil.example"},
+            {"sec_fetch_site": "cross-site"},
+        ):
+            assert (await browser.ask("POST", "/v1/session", code, **elsewhere))[0] == 403
+        assert (await browser.ask("POST", "/v1/session", {"code": "wrong"}))[0] == 401
+        assert (await browser.ask("POST", "/v1/session", {"code": "x" * 300}))[0] == 413
+        assert (await browser.ask("POST", "/v1/session", {"code": 5}))[0] == 400
+        assert (await browser.ask("GET", "/v1/session"))[0] == 405
+        assert (await browser.ask("POST", "/v1/session", code))[0] == 200
+        assert (await browser.ask("POST", "/v1/session", code))[0] == 401
+
+
+async def test_wrong_tokens_are_refused_shorter_when_they_are_many_and_a_right_one_is_not() -> None:
+    async with _opened(_Device()) as (_, browser):
+        found = [(await browser.ask("GET", "/v1/status", authorization=f"Bearer {n}"))[0] for n in range(60)]
+        assert found.count(401) >= 20
+        assert 429 in found
+        assert (await browser.ask("GET", "/v1/status"))[0] == 200
+
+
+async def test_the_files_of_the_page_need_no_token_and_are_embedded_nowhere() -> None:
+    async with _page(_Device()) as page:
+        browser = _Browser(int(str((await page.open(may_write=True))["port"])))
+        navigation = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+        status, body, head = await browser.ask("GET", "/", **navigation)
+        assert status == 200
+        assert b"__NONCE__" not in body
+        assert head.count("content-security-policy") == 1
+        assert "frame-ancestors 'none'" in head
+        assert (await browser.ask("GET", "/page.js"))[1] == b"let a"
+        assert (await browser.ask("GET", "/page.js", sec_fetch_site="cross-site", sec_fetch_dest="script"))[0] == 403
+        assert (await browser.ask("GET", "/", **navigation | {"sec_fetch_dest": "iframe"}))[0] == 403
+        for path in (
+            "/..",
+            "/../../etc/passwd",
+            "/%2e%2e/",
+            "/index.html",
+            "//",
+            "/v1",
+            "/page.js/",
+            "/assets/page.js",
+        ):
+            assert (await browser.ask("GET", path))[0] == 404, path
+        assert (await browser.ask("POST", "/", {}))[0] == 405
+
+
+async def test_what_is_for_the_command_line_is_not_for_pages() -> None:
+    device = _Device()
+    async with _opened(device) as (_, browser):
+        for path in NOT_FOR_PAGES:
+            assert (await browser.ask("POST", path, {}))[0] == 403, path
+    assert device.asked == []
+
+
+async def test_a_page_that_may_only_look_changes_nothing() -> None:
+    device = _Device()
+    async with _opened(device, may_write=False) as (_, browser):
+        assert (await browser.ask("GET", "/v1/status"))[0] == 200
+        assert (await browser.ask("POST", "/v1/trash", {}))[0] == 200
+        for path in ("/v1/undo", "/v1/trash/empty"):
+            assert (await browser.ask("POST", path, {}))[0] == 403
+        assert _parsed(await browser.say(_upgrade(browser)))[0] == 403
+    assert device.asked == ["/v1/status", "change"]
+
+
+async def test_a_session_that_ends_takes_its_connections_with_it() -> None:
+    device = _Device()
+    async with _opened(device) as (page, browser):
+        other = _Browser(int(browser.address.rpartition(":")[2]))
+        await other.log_in(str((await page.open(may_write=True))["url"]))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(browser.ask, "GET", "/v1/events")
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert (await browser.ask("POST", "/v1/session/end", {}))[0] == 200
+            with trio.fail_after(5):
+                await device.stream_ended.wait()
+        assert (await browser.ask("GET", "/v1/status"))[0] == 401
+        assert (await other.ask("GET", "/v1/status"))[0] == 200
+
+
+def _upgrade(browser: _Browser, protocols: str | None = None, **changed: str | None) -> bytes:
+    said = f"yp2p, token.{browser.token}" if protocols is None else protocols
+    headers: dict[str, str | None] = {
+        "host": browser.address, "origin": f"http://{browser.address}", "connection": "Upgrade", "upgrade": "websocket",
+        "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "sec-websocket-protocol": said or None, **changed,
+    }  # fmt: skip
+    lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items() if text is not None)
+    return f"GET /v1/documents?path=/a HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+async def test_a_websocket_shows_its_token_as_a_subprotocol() -> None:
+    device = _Device()
+    async with _opened(device) as (_, browser):
+        async with await trio.open_tcp_stream("127.0.0.1", int(browser.address.rpartition(":")[2])) as stream:
+            await stream.send_all(_upgrade(browser))
+            said = b""
+            while not said.endswith(b"secret"):
+                said += await stream.receive_some()
+        assert said.startswith(b"HTTP/1.1 101 ")
+        assert b"sec-websocket-protocol: yp2p\r\n" in said.lower()
+        assert browser.token.encode() not in said
+        refused = [
+            _upgrade(browser, "yp2p, token.x"), _upgrade(browser, "yp2p"), _upgrade(browser, ""),
+            _upgrade(browser, f"token.{browser.token}"), _upgrade(browser, origin="http://evil.example"),
+            _upgrade(browser, origin=None), _upgrade(browser, host="localhost"),
+            _upgrade(browser, **{"sec-fetch-site": "cross-site"}),
+            _upgrade(browser, "yp2p", authorization=f"Bearer {browser.token}"),
+        ]  # fmt: skip
+        for data in refused:
+            assert _parsed(await browser.say(data))[0] in (401, 403), data
+    assert device.asked == ["live"]
+
+
+async def test_who_shows_no_token_cannot_keep_the_browser_out() -> None:
+    async with _opened(_Device()) as (page, browser):
+        idle = [await trio.open_tcp_stream("127.0.0.1", int(browser.address.rpartition(":")[2])) for _ in range(100)]
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert (await browser.ask("GET", "/v1/status"))[0] == 200
+        assert page._opened is not None
+        assert len(page._opened.visitors) <= listener._MOST_UNKNOWN + 1
+        for stream in idle:
+            await trio.aclose_forcefully(stream)
+
+
+async def test_connections_with_a_token_are_bounded() -> None:
+    async with _opened(_Device()) as (page, browser):
+        assert page._opened is not None
+        for number in range(listener._MOST_KNOWN):
+            visitor = listener._Visitor(page, page._opened)
+            visitor.session = listener.Session(number, may_write=True)
+            page._opened.visitors[visitor] = trio.CancelScope()
+        assert (await browser.ask("GET", "/v1/status"))[0] == 503
+
+
+async def test_refusals_are_told_once_a_minute_and_when_it_closes() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with _opened(_Device()) as (page, browser):
+            for _ in range(30):
+                await browser.ask("GET", "/v1/status", host="evil.example")
+            page.close("it was asked for")
+    told = [line["reasons"] for line in logs if line["event"] == "page_refused"]
+    assert told == [{"it is for another host": 1}, {"it is for another host": 29}]
+    assert browser.token not in str(logs)
+
+
+def test_what_is_named_are_requests_that_there_are() -> None:
+    there = {route.path for route in routes()} | {"/v1/session/end"}
+    assert there >= NOT_FOR_PAGES
+    assert there >= READS

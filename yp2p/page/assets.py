@@ -1,0 +1,140 @@
+"""The files of the page, as `make web` puts them into the package: read when the port opens, and dropped with it.
+
+They lie flat in `assets/`, and `index.html` is what `/` is. They are the same for everybody, and hold nothing of
+anybody: so they are answered without a token, to whoever asks for them as a browser does.
+
+`index.html` has a nonce in its policy for the style sheets that the editor makes, and the same one in its text, in the
+place of `__NONCE__`: another one in each answer. Nothing else that is made at run time is style or script.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from yp2p.control.answers import Answer
+from yp2p.control.requests import Request
+from yp2p.control.routes import Route
+from yp2p.errors import NotInstalled
+
+PLACE = Path(__file__).parent / "assets"
+_INDEX, _NONCE = "index.html", b"__NONCE__"
+_NONCE_BYTES = 16
+# What is built is a tenth of that; more is a mistake that would be held in memory while the port is open.
+_MAX_BYTES = 8 << 20
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".map": "application/json",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
+}
+# Everything but the page: if it is ever looked at as a document, it is one that can do nothing.
+_POLICY_OF_REST = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
+HOW_TO_GET = (
+    "this yp2p has no page, as none was built where it was installed from: the published wheel has it, and in a copy of"
+    " the sources `make web` makes it, with npm; everything else works without it"
+)
+# What each answer at the port says, beside its policy.
+HEADERS = (
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+)
+NO_DOCUMENT = ("content-security-policy", _POLICY_OF_REST)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One of them, compressed.
+
+    Attributes:
+        tag: goes with its content.
+    """
+
+    kind: str
+    data: bytes
+    tag: str
+
+
+def read(place: Path) -> dict[str, File]:
+    """All of them by the path in their address; blocks for some tens of milliseconds.
+
+    Raises:
+        NotInstalled: they are not in the package.
+    """
+    try:
+        found = {path.name: path.read_bytes() for path in sorted(place.iterdir()) if path.suffix in _KINDS}
+    except OSError:
+        found = {}
+    if _INDEX not in found or sum(map(len, found.values())) > _MAX_BYTES:
+        raise NotInstalled(HOW_TO_GET)
+    return {"/" if name == _INDEX else f"/{name}": _compressed(name, data) for name, data in found.items()}
+
+
+def _compressed(name: str, data: bytes) -> File:
+    tag = hashlib.sha256(data).hexdigest()[:32]
+    return File(_KINDS[Path(name).suffix], gzip.compress(data, mtime=0), f'"{tag}"')
+
+
+def routes(files: Mapping[str, File], address: str) -> list[Route]:
+    """The routes of these files at an address, HOST:PORT."""
+    return [
+        Route("GET", path, "", answer=_Answers(file, address).index if path == "/" else _Answers(file, address).file)
+        for path, file in files.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What is answered for one file."""
+
+    _file: File
+    _address: str
+
+    async def file(self, request: Request) -> Answer:
+        kept = (("etag", self._file.tag), ("cache-control", "no-cache"), NO_DOCUMENT)
+        if self._file.tag in request.headers.get("if-none-match", ""):
+            return Answer(status=304, media_type=self._file.kind, headers=kept)
+        return self._answer(request, self._file.data, kept)
+
+    async def index(self, request: Request) -> Answer:
+        nonce = urlsafe_b64encode(secrets.token_bytes(_NONCE_BYTES)).rstrip(b"=")
+        page = gzip.decompress(self._file.data).replace(_NONCE, nonce)
+        said = (("content-security-policy", _policy(nonce.decode(), self._address)), ("cache-control", "no-store"))
+        return self._answer(request, gzip.compress(page, 1, mtime=0), said)
+
+    def _answer(self, request: Request, data: bytes, headers: tuple[tuple[str, str], ...]) -> Answer:
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Answer(gzip.decompress(data), media_type=self._file.kind, headers=headers)
+        encoded = (*headers, ("content-encoding", "gzip"), ("vary", "accept-encoding"))
+        return Answer(data, media_type=self._file.kind, headers=encoded)
+
+
+def _policy(nonce: str, address: str) -> str:
+    """What a browser lets the page do: its own files, its own address, and no text ever as a script."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            f"style-src 'self' 'nonce-{nonce}'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            f"connect-src 'self' ws://{address}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )

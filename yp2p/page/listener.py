@@ -1,0 +1,381 @@
+"""The port of the page: there while a person wants it, for a browser of this machine, and for nobody without a token.
+
+Theory of operation
+    No port is open until `yp2p open` asks for one at the control socket. Then there is one at 127.0.0.1, with a number
+    that the kernel chooses, served as the control socket is (`control/server.py`): the same requests have the same
+    answers. It closes when nobody with a token has asked for `[page] idle_s`, or `yp2p open --close` says so, and with
+    it go all codes, tokens and files of the page: what is left is this object.
+
+    Who connects may be anybody: another web page in the same browser, another user of this machine. So each request is
+    looked at before its body is read, by `_Visitor.find`, in this order: the address that it is for and the page that
+    it is from (`guard.py`); whether it is for a file of the page, which has no secret in it; whether it shows a token
+    (`sessions.py`); whether pages may ask that at all. The first of these that is not so is the answer, and ends the
+    connection.
+
+    Somebody without a token can open connections all the same. They are few at a time, and the oldest of them gives way
+    to a new one: so nobody can hold them all and keep the browser out, which asks as soon as it is connected.
+
+Invariants
+    * While the page is closed no port is open, and no code, token or file of it is in memory.
+    * Without a token nothing of the device is answered, only files of the page and refusals.
+    * A token is good for one opening of the port: whoever has the number later is told tokens that are worth nothing.
+    * A connection that shows no token counts as no use of the page: it does not keep the port open.
+    * How many connections there are is bounded, with a token and without, and so is what each may send.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import structlog
+import trio
+
+from yp2p.config import Config
+from yp2p.config import Page as Settings
+from yp2p.control.answers import Answer, error_answer, json_answer
+from yp2p.control.requests import Request, request_of
+from yp2p.control.routes import Finder, Route, Routes
+from yp2p.control.server import Connection, Manner, to_its_end
+from yp2p.control.versions import API, API_HEADER
+from yp2p.errors import ListenError
+from yp2p.page import assets, guard
+from yp2p.page.sessions import CODE_LIFETIME_S, Session, Sessions
+
+HOST = "127.0.0.1"
+_SESSION, _END = "/v1/session", "/v1/session/end"
+# They end the daemon, change who it is, or give out what is for paper: at the terminal.
+NOT_FOR_PAGES = frozenset(
+    {
+        "/v1/stop", "/v1/device/rotate", "/v1/recovery/make", "/v1/recovery/use",
+        "/v1/page/open", "/v1/page/used", "/v1/page/close",
+    }
+)  # fmt: skip
+# What a session may ask that only looks, beside every GET.
+READS = frozenset(
+    {
+        "/v1/wait", "/v1/logs", "/v1/conflicts", "/v1/conflicts/marked", "/v1/trash", "/v1/bookmarks",
+        "/v1/history/log", "/v1/history/deleted", "/v1/history/show", "/v1/history/diff", "/v1/history/blame",
+        "/v1/folder/names", "/v1/folder/usage", _END,
+    }
+)  # fmt: skip
+# A browser has six to one host, and a WebSocket for each text beside them.
+_MOST_KNOWN = 64
+# Without a token: of a browser that loads the page these are six.
+_MOST_UNKNOWN = 16
+_BACKLOG = 64
+# A code, and some room for spaces.
+_MAX_SESSION_BYTES = 256
+_READ_LIMIT_S = 30.0
+# How often it is looked whether anybody still uses it, at least.
+_LOOK_S = 60.0
+# Refusals are told in the log so often at most.
+_TOLD_EVERY_S = 60.0
+_MANNER = Manner(
+    (*assets.HEADERS, assets.NO_DOCUMENT, (API_HEADER, str(API)), ("cache-control", "no-store")),
+    part_limit_s=_READ_LIMIT_S,
+)
+
+log = structlog.get_logger()
+
+
+class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    code: str
+
+
+class _Opened:
+    """The page while it is open.
+
+    Attributes:
+        used_at: when somebody with a token asked last.
+        visitors: of each connection what ends it, the oldest first.
+        changed: is set, and another one from then on, when a code was exchanged.
+    """
+
+    def __init__(self, sock: socket.socket, sessions: Sessions, files: Mapping[str, assets.File]) -> None:
+        self.port = int(sock.getsockname()[1])
+        self.address = f"{HOST}:{self.port}"
+        self.listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+        self.sessions = sessions
+        self.files: Finder = Routes(assets.routes(files, self.address))
+        self.used_at = trio.current_time()
+        self.visitors: dict[_Visitor, trio.CancelScope] = {}
+        self.scope = trio.CancelScope()
+        self.changed = trio.Event()
+
+    def known(self) -> list[_Visitor]:
+        """The connections on which a token was shown."""
+        return [one for one in self.visitors if one.session is not None]
+
+    def end(self, session: Session) -> None:
+        """Its token is good for nothing, and its connections end."""
+        self.sessions.end(session)
+        for visitor, scope in self.visitors.items():
+            if visitor.session == session:
+                scope.cancel()
+
+
+class Page:
+    """The page of one device, open or not. `run` serves it.
+
+    Args:
+        read_files: gives the files of a directory; blocks. Raises NotInstalled.
+        random_bytes: gives so many.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        read_files: Callable[[Path], Mapping[str, assets.File]] = assets.read,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._settings = settings
+        self._read_files = read_files
+        self._random_bytes = random_bytes
+        self._opened: _Opened | None = None
+        self._wanted = trio.Event()
+        self._calls: Finder = Routes([])
+        self._live: Finder = Routes([])
+        self._refused = Counter[str]()
+        self._told_at = -_TOLD_EVERY_S
+
+    def use(self, config: Config) -> None:
+        """These settings count from now on."""
+        self._settings = config.page
+
+    async def run(self, calls: Finder, live: Finder) -> None:
+        """Serve the page whenever it is open, until cancelled.
+
+        Args:
+            calls: knows the requests of the control socket.
+            live: knows those of the socket for programs.
+        """
+        self._calls, self._live = calls, live
+        try:
+            while True:
+                await self._wanted.wait()
+                self._wanted = trio.Event()
+                if self._opened is not None:
+                    await self._serve(self._opened)
+        finally:
+            self.close("the daemon ends")
+
+    async def _serve(self, opened: _Opened) -> None:
+        try:
+            with opened.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._close_when_idle, opened)
+                    await trio.serve_listeners(partial(self._visit, opened), [opened.listener])
+        except* trio.ClosedResourceError:
+            pass  # somebody connected at the moment of the end
+
+    # --- what is asked at the control socket ----------------------------------------------------------------------
+
+    async def open(self, *, may_write: bool) -> dict[str, object]:
+        """Open the page if it is closed, and give a code for it, as a part of an address.
+
+        Raises:
+            NotInstalled: this installation has no page. ListenError: there is no port.
+        """
+        if self._opened is None:
+            place = Path(self._settings.directory) if self._settings.directory else assets.PLACE
+            files = await trio.to_thread.run_sync(self._read_files, place)
+            # no await: it is opened once
+            if self._opened is None:
+                self._opened = _Opened(_bound(), Sessions(self._random_bytes), files)
+                self._wanted.set()
+                log.info("page_opened", port=self._opened.port)
+        opened = self._opened
+        number, code = opened.sessions.new_code(trio.current_time(), may_write=may_write)
+        return {
+            "url": f"http://{opened.address}/#open={code}", "port": opened.port, "number": number,
+            "may_write": may_write, "expires_in_s": CODE_LIFETIME_S, "idle_s": self._settings.idle_s,
+        }  # fmt: skip
+
+    async def used(self, number: int, limit_s: float) -> str:
+        """Return when the code of that number can be exchanged no more, or at the limit: `used`, `waiting`, `over`."""
+        opened = self._opened
+        with trio.move_on_after(limit_s):
+            while opened is not None and opened.sessions.is_waiting(number, trio.current_time()):
+                with trio.move_on_after(1.0):
+                    await opened.changed.wait()
+        if opened is None or opened is not self._opened:
+            return "over"
+        if opened.sessions.is_waiting(number, trio.current_time()):
+            return "waiting"
+        return "used" if opened.sessions.was_used(number) else "over"
+
+    def close(self, reason: str) -> bool:
+        """Close the page, with all that is connected to it; tells whether it was open."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return False
+        opened.scope.cancel()
+        opened.listener.socket.close()
+        self._tell_refused()
+        log.info("page_closed", reason=reason)
+        return True
+
+    async def _close_when_idle(self, opened: _Opened) -> None:
+        while True:
+            if opened.known():
+                opened.used_at = trio.current_time()
+            left = opened.used_at + self._settings.idle_s - trio.current_time()
+            if left <= 0:
+                self.close("nobody used it")
+            await trio.sleep(min(max(left, 0.0), _LOOK_S))
+
+    # --- what is asked at its port --------------------------------------------------------------------------------
+
+    async def _visit(self, opened: _Opened, stream: trio.SocketStream) -> None:
+        """One connection, to its end."""
+        visitor = _Visitor(self, opened)
+        unknown = [scope for one, scope in opened.visitors.items() if one.session is None]
+        if len(unknown) >= _MOST_UNKNOWN:
+            unknown[0].cancel()
+        with trio.CancelScope() as scope:
+            opened.visitors[visitor] = scope
+            try:
+                async with to_its_end(stream):
+                    await Connection(stream, visitor, _MANNER).serve()
+            finally:
+                del opened.visitors[visitor]
+                if visitor.session is not None:
+                    opened.used_at = trio.current_time()
+
+    def idle_s(self) -> float:
+        """So long nobody has to use it until it closes."""
+        return self._settings.idle_s
+
+    def find_live(self, request: Request) -> Route | None:
+        """The WebSocket at this path, if there is one."""
+        found = self._live.find(request)
+        return found if isinstance(found, Route) and found.live is not None else None
+
+    def find_call(self, request: Request) -> Route | Answer:
+        return self._calls.find(request)
+
+    def refuse(self, opened: _Opened, status: int, reason: str, *, is_attempt: bool = False) -> Answer:
+        """The answer that it is not answered, which is counted.
+
+        Args:
+            is_attempt: whether a secret was wrong.
+        """
+        self._refused[reason] += 1
+        now = trio.current_time()
+        if now - self._told_at >= _TOLD_EVERY_S:
+            self._told_at = now
+            self._tell_refused()
+        if is_attempt and opened.sessions.failed(now):
+            return error_answer("too many attempts that were wrong; ask again in a second", 1, 429)
+        return error_answer(f"this is refused: {reason}", 1, status)
+
+    def _tell_refused(self) -> None:
+        if self._refused:
+            log.info("page_refused", reasons=dict(self._refused))
+            self._refused.clear()
+
+
+class _Visitor:
+    """Who is at the other end of one connection: decides what is answered there.
+
+    Attributes:
+        session: whose token was shown on this connection.
+    """
+
+    def __init__(self, page: Page, opened: _Opened) -> None:
+        self._page = page
+        self._opened = opened
+        self.session: Session | None = None
+
+    def find(self, request: Request) -> Route | Answer:
+        """The route of a request, or its refusal; the module says in which order."""
+        if reason := guard.why_elsewhere(request.method, request.headers, self._opened.address):
+            return self._refuse(403, reason)
+        if not request.path.startswith("/v1/"):
+            if guard.is_part(request.path, request.headers):
+                return self._opened.files.find(request)
+            return self._refuse(403, "it is asked for by another page")
+        live = self._page.find_live(request)
+        if not (guard.is_live(request.headers) if live is not None else guard.is_call(request.headers)):
+            return self._refuse(403, "it is asked for by another page")
+        if request.path == _SESSION:
+            return Routes([self._session_route()]).find(request)
+        if not self._shows_token(guard.live_token(request.headers) if live else guard.bearer(request.headers)):
+            reason = "it shows no token that is good; `yp2p open` opens the page"
+            return self._page.refuse(self._opened, 401, reason, is_attempt=True)
+        return self._of_session(request, live)
+
+    def _of_session(self, request: Request, live: Route | None) -> Route | Answer:
+        assert self.session is not None
+        if len(self._opened.known()) > _MOST_KNOWN:
+            return self._refuse(503, f"the page has {_MOST_KNOWN} connections already")
+        if request.path in NOT_FOR_PAGES:
+            return self._refuse(403, f"{request.path} is for the command line alone")
+        if not self.session.may_write and not self._only_reads(request, live):
+            return self._refuse(403, "this page may only look; `yp2p open` opens one that may change something")
+        if live is not None:
+            return live
+        if request.path == _END:
+            return Routes([Route("POST", _END, "", answer=self._end)]).find(request)
+        return self._page.find_call(request)
+
+    @staticmethod
+    def _only_reads(request: Request, live: Route | None) -> bool:
+        return live is None and (request.method == "GET" or request.path in READS)
+
+    def _shows_token(self, token: str) -> bool:
+        found = self._opened.sessions.of(token) if token else None
+        self.session = found or self.session
+        if found is not None:
+            self._opened.used_at = trio.current_time()
+        return found is not None
+
+    def _refuse(self, status: int, reason: str) -> Answer:
+        return self._page.refuse(self._opened, status, reason)
+
+    # --- sessions -------------------------------------------------------------------------------------------------
+
+    def _session_route(self) -> Route:
+        return Route("POST", _SESSION, "", answer=self._exchange, max_body_bytes=_MAX_SESSION_BYTES)
+
+    async def _exchange(self, request: Request) -> Answer:
+        """Give a token for a code."""
+        try:
+            code = request_of(request, SessionRequest).code
+        except msgspec.ValidationError as error:
+            return error_answer(f"the request is not valid: {error}", 2, 400)
+        found = self._opened.sessions.exchange(code, trio.current_time())
+        if found is None:
+            reason = "the code is wrong, was used, or is more than a minute old; `yp2p open` makes another one"
+            return self._page.refuse(self._opened, 401, reason, is_attempt=True)
+        token, self.session = found
+        self._opened.used_at = trio.current_time()
+        changed, self._opened.changed = self._opened.changed, trio.Event()
+        changed.set()
+        log.info("page_session_begun", may_write=self.session.may_write)
+        return json_answer({"token": token, "may_write": self.session.may_write, "idle_s": self._page.idle_s()})
+
+    async def _end(self, request: Request) -> Answer:
+        """Forget the token of this session."""
+        assert self.session is not None
+        opened, session = self._opened, self.session
+        return json_answer({"ended": True}, after=lambda: opened.end(session))
+
+
+def _bound() -> socket.socket:
+    """A port of this machine alone. Raises ListenError."""
+    try:
+        return socket.create_server((HOST, 0), backlog=_BACKLOG)
+    except OSError as error:
+        raise ListenError(f"there is no port at {HOST} for the page: {os.strerror(error.errno or 0)}") from error
+
+
+def every_path() -> Collection[str]:
+    """The paths that are only at this port."""
+    return (_SESSION, _END)
