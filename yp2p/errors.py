@@ -20,6 +20,7 @@
     ├── FileUnavailable          8  a program asked for a file that is no text of a folder here
     ├── FileGone                 8  the file that a program has open is another one by now, or no text any more
     ├── OtherFile                8  what a program holds is the text of another file
+    ├── VersionUnknown          11  an edit names a version that is not kept here, or is another file's
     ├── PositionInvalid          2  what is no position in a text of a file
     ├── PositionUnknown          1  a position beside what a text does not have (yet)
     └── PeerFault                1  a peer broke the protocol: ends that peer's session, nothing else
@@ -145,6 +146,12 @@ class OtherFile(YpError):
     exit_code = 8
 
 
+class VersionUnknown(YpError):
+    """An edit names a version of a file that is not kept here, or is another file's."""
+
+    exit_code = 11
+
+
 class PositionInvalid(YpError):
     """What is no position in a text of a file: an index outside it, or bytes or JSON that mean something else."""
 
@@ -228,6 +235,8 @@ EXIT_CODES: dict[int, str] = {
     8: "the directory cannot be shared or joined",
     9: "pairing did not succeed",
     10: "a newer yp2p wrote the store (left as it is)",
+    11: "`edit`: the version that is named is not kept here, or is another file's: read the file again",
+    12: "`edit`: a part of the edit does not fit the version that it names",
 }
 
 

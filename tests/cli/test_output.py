@@ -88,7 +88,15 @@ def _status() -> dict[str, Any]:
     }  # fmt: skip
 
 
-_VERSION = {"version": 1, "at": 0, "devices": [HOSTILE], "added": 1, "removed": 1, "text": HOSTILE}
+_VERSION = {
+    "version": 1,
+    "at": 0,
+    "devices": [HOSTILE],
+    "writers": [HOSTILE],
+    "added": 1,
+    "removed": 1,
+    "text": HOSTILE,
+}
 _DIFF = {"path": HOSTILE, "diff": [f"+{HOSTILE}"], "steps": 1, "removed": False, "revived": True}
 ANSWERS: dict[str, Any] = {
     "/v1/page/open": {"url": HOSTILE, "port": 1, "number": 1, "may_write": True, "expires_in_s": 60.0, "idle_s": 60.0},
@@ -186,7 +194,15 @@ ANSWERS: dict[str, Any] = {
     },
     "/v1/history/deleted": [{"at": 0, "path": HOSTILE}],
     "/v1/history/show": {"text": "text\n"},
-    "/v1/history/blame": {"lines": [{"device": HOSTILE, "at": 0, "text": HOSTILE}]},
+    "/v1/history/blame": {"lines": [{"device": HOSTILE, "name": HOSTILE, "at": 0, "text": HOSTILE}]},
+    "/v1/read": {"path": HOSTILE, "text": "text\n", "version": "1-0123456789abcdef"},
+    "/v1/edit": {"done": False, "files": [{
+        "path": HOSTILE, "from": "1-0123456789abcdef", "version": "2-0123456789abcdef", "changed": True,
+        "diff": [f"+{HOSTILE}"], "between": {"authors": [{"device": HOSTILE, "name": HOSTILE}], "diff": [HOSTILE]},
+        "both": [{"line": 1, "stands": HOSTILE, "yours": HOSTILE, "theirs": HOSTILE}],
+        "not_applied": [{"number": 1, "reason": HOSTILE, "text": HOSTILE}],
+    }]},
+    "/v1/undo/by": [{"path": HOSTILE, "diff": [f"+{HOSTILE}"], "coarse": True}],
     "/v1/history/diff": _DIFF, "/v1/history/restore": _DIFF, "/v1/undo": _DIFF, "/v1/redo": _DIFF,
     "/v1/history/restore-directory": {"done": [{"action": "restored", "path": HOSTILE, "reason": HOSTILE}]},
     "/v1/bookmarks": [{"line": 1, "column": 1, "name": HOSTILE}],
@@ -205,7 +221,9 @@ SHOWN = [
     ("status",), ("status", "--ids"), ("limit",), ("metrics",), ("logs",), ("events",),
     ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
-    ("undo", "f"), ("redo", "f"), ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
+    ("undo", "f"), ("undo", "f", "--by", HOSTILE), ("redo", "f"),
+    ("read", "f"), ("edit", "f", "--from", "1-0"),
+    ("bookmark", "f"), ("who",), ("trash", "list"), ("trash", "restore", "--all"),
     ("notices",), ("conflicts",), ("purge",), ("purge", HOSTILE, "--yes"), ("purge", HOSTILE, "--dry-run"),
     ("purge", "--agree", "1"), ("purge", "--refuse", "1"),
     ("completion", "bash"), ("log", HOSTILE, HOSTILE),
@@ -262,8 +280,9 @@ def test_every_command_that_shows_something_is_tried() -> None:
 
 @pytest.mark.parametrize("arguments", SHOWN, ids=lambda arguments: printable(" ".join(arguments)))
 def test_names_and_lines_of_others_are_made_plain(
-    arguments: tuple[str, ...], run: Callable[..., tuple[int, str, str]]
+    arguments: tuple[str, ...], run: Callable[..., tuple[int, str, str]], monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text\n")))
     _, out, err = run(*arguments)
     assert out + err
     assert not _ORDERS & set(out + err)

@@ -39,6 +39,7 @@ _SECTIONS = {
     "Sharing and joining": ("share", "join", "invite", "recovery"),
     "Folders": ("folder", "agree", "revert"),
     "Devices": ("devices", "device"),
+    "Programs that read and edit": ("read", "edit", "files"),
     "History": ("undo", "redo", "history", "bookmarks", "conflicts", "trash", "purge", "purges"),
 }  # fmt: skip
 _OTHER = "More"

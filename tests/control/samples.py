@@ -150,6 +150,13 @@ def _look_back(story: Story, laptop: Device, before: float) -> None:
     story.ask(laptop, "POST /v1/history/show", todo | {"when": first})
     story.ask(laptop, "POST /v1/history/diff", todo | {"one": first})
     story.ask(laptop, "POST /v1/history/blame", todo)
+    version = story.ask(laptop, "POST /v1/read", todo | {"name": "agent"})["version"]
+    block = {"search": "milk\n", "replace": "two bottles of milk\n"}
+    edit = todo | {"version": version, "blocks": [block]}
+    story.ask(laptop, "POST /v1/edit", {"edits": [edit], "name": "agent"})
+    story.ask(laptop, "POST /v1/undo/by", todo | {"name": "agent"})
+    story.ask(laptop, "POST /v1/files", {"folder": "notes", "glob": "*.md"})
+    story.ask(laptop, "POST /v1/files/search", {"folder": "notes", "text": "milk"})
     story.ask(laptop, "POST /v1/history/authors", todo | {"clients": [12345]})
     story.ask(laptop, "POST /v1/undo", todo)
     story.ask(laptop, "POST /v1/redo", todo)

@@ -71,6 +71,18 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/trash/empty": {"folder": "f"},
     "/v1/notices/restore": {"number": 1},
     "/v1/undo": {"path": "/d/a", "steps": 1},
+    "/v1/undo/by": {"path": "/d/a", "name": "n"},
+    "/v1/read": {"path": "/d/a", "name": "n"},
+    "/v1/edit": {
+        "edits": [
+            {"path": "/d/a", "version": "1-0", "text": "t", "diff": "d", "blocks": [{"search": "s", "replace": "r"}]},
+        ],
+        "name": "n", "partly": True, "until_on_disk": True,
+    },
+    "/v1/files": {"folder": "f", "beneath": "d", "glob": "*.md", "limit": 5},
+    "/v1/files/search": {
+        "folder": "f", "beneath": "d", "glob": "*.md", "limit": 5, "text": "t", "ignore_case": True,
+    },
     "/v1/redo": {"path": "/d/a", "steps": 1},
     "/v1/history/log": {"path": "/d/a", "limit": 5},
     "/v1/history/deleted": {"folder": "f"},
@@ -92,7 +104,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/page/close": {},
     "/v1/stop": {},
 }  # fmt: skip
-FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose"}
+FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose", "glob"}
 
 
 class _NoDevice:
@@ -174,7 +186,8 @@ async def test_what_is_no_request_is_refused_with_a_sentence(body: bytes) -> Non
     app = make_app(_NoDevice(), trio.Event(), _ROTATION, _PAGE)  # type: ignore[arg-type]
     for path in BODIES:
         status, answer = await _ask(app, path, body)
-        assert (status, answer["exit_code"]) == (413 if len(body) > 65536 else 400, 2), answer
+        limit = next(route.max_body_bytes for route in app.all if route.path == path)
+        assert (status, answer["exit_code"]) == (413 if len(body) > limit else 400, 2), answer
 
 
 def test_the_table_has_every_request() -> None:

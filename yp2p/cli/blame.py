@@ -7,6 +7,7 @@ import click
 from yp2p.cli.complete import Version
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import paged, print_json, say
+from yp2p.cli.table import writer_text
 from yp2p.cli.when import file_and_when, shown
 
 
@@ -20,9 +21,10 @@ def command(file: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    width = max((len(line["device"]) for line in answer["lines"]), default=0)
+    writers = [writer_text([line["device"]], [line["name"]] if line.get("name") else []) for line in answer["lines"]]
+    width = max(map(len, writers), default=0)
     digits = len(str(len(answer["lines"])))
     with paged():
-        for number, line in enumerate(answer["lines"], 1):
+        for number, (line, writer) in enumerate(zip(answer["lines"], writers, strict=True), 1):
             text = line["text"].removesuffix("\n").removesuffix("\r")
-            say(f"{line['device']:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")
+            say(f"{writer:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")

@@ -9,7 +9,7 @@ import click
 
 from yp2p.cli.options import call, folder_option, json_option, size_text
 from yp2p.cli.output import paged, print_json, say
-from yp2p.cli.table import table
+from yp2p.cli.table import table, writer_text
 from yp2p.cli.when import shown
 from yp2p.errors import UsageError
 
@@ -60,7 +60,13 @@ def _print_text(answer: dict[str, Any]) -> None:
         say(f"{answer['path']} was deleted; `yp2p restore {answer['path']}@VERSION` brings a version back")
     header = ["Version", "When", "Device", "Characters", "Line", "First changed line"]
     rows = [
-        [str(one["version"]), shown(one["at"]), ", ".join(one["devices"]), _characters(one), *_first_line(one["line"])]
+        [
+            str(one["version"]),
+            shown(one["at"]),
+            writer_text(one["devices"], one["writers"]),
+            _characters(one),
+            *_first_line(one["line"]),
+        ]
         for one in reversed(answer["versions"])
     ]
     say(*table(header, rows, right=("Version", "Characters", "Line")))
@@ -111,7 +117,8 @@ def _print_directory(answer: dict[str, Any]) -> None:
             size = size_text(change["bytes"])
         version = "" if change["version"] is None else str(change["version"])
         path = change["path"] if change["was"] is None else f"{change['path']} (was {change['was']})"
-        rows.append([shown(change["at"]), ", ".join(change["devices"]), change["change"], size, version, path])
+        writers = writer_text(change["devices"], change["writers"])
+        rows.append([shown(change["at"]), writers, change["change"], size, version, path])
     header = ["When", "Device", "Change", "Size", "Version", "File"]
     say(*table(header, rows, right=("Size", "Version")))
     if answer["more"]:

@@ -25,6 +25,10 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "notices": ("notices", "Show what you may want to look at, and bring back removed text."),
         "conflicts": ("conflicts", "List and settle what two devices changed at the same time."),
     },
+    "Programs that edit": {
+        "read": ("read", "Print a file, and the name of exactly this version of it."),
+        "edit": ("edit", "Edit a file, made of exactly the version that was read."),
+    },
     "Undo and history": {
         "log": ("log", "List the versions of a file, or the files that were deleted."),
         "show": ("show", "Print a file as it was."),

@@ -15,6 +15,10 @@ from yp2p.printable import size_text as size_text  # sizes are written alike whe
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
+as_option: Callable[[Any], Any] = click.option(
+    "--as", "name", metavar="NAME", help="What whoever does this is called; it stands in `log`, `blame` and `who`."
+)
+
 # Where the folders of the hub are, once a command is about that (`hub.py`).
 home_of_hub: str | None = None
 NO_HUB = "the hub does not run; `systemctl start yp2p-hub` starts it, `yp2p service install --hub` installs it"

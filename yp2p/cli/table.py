@@ -17,6 +17,11 @@ def width(text: str) -> int:
     )
 
 
+def writer_text(devices: Sequence[str], names: Sequence[str]) -> str:
+    """Who wrote something: the devices, and who edited by name there."""
+    return ", ".join(devices) + (f" ({', '.join(names)})" if names else "")
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> list[str]:
     """Lines of a table.
 

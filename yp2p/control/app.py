@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 import trio
 
+from yp2p.control.agents import agent_routes
 from yp2p.control.answers import json_answer
 from yp2p.control.check import Checks, check_routes
 from yp2p.control.choosing import Choosing, choosing_routes
@@ -32,6 +33,7 @@ from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Route, Routes, get_route, live_route, post_route
 from yp2p.control.settings import Settings, settings_routes
 from yp2p.folder.folder import Folder
+from yp2p.programs.programs import Programs
 from yp2p.programs.server import Device as LiveDevice
 from yp2p.programs.server import Documents
 from yp2p.programs.wanted import ROOM_PATH
@@ -42,6 +44,8 @@ class Device(Members, Folders, Protocol):
 
     @property
     def folders(self) -> Iterable[Folder]: ...
+
+    def programs(self, folder: Folder) -> Programs: ...
 
     @property
     def offers(self) -> Offers: ...
@@ -262,6 +266,7 @@ def make_app(device: Device, stop: trio.Event, rotation: Rotation, page: Page) -
             *log_routes(lambda: device.metrics),
             *page_routes(page, stop),
             *history_routes(lambda: device.folders),
+            *agent_routes(lambda: device),
             *event_routes(lambda: device.following.events, lambda: device.folders, stop),
             post_route("/v1/device/rotate", Nothing, answers.rotate),
             post_route("/v1/stop", Nothing, answers.stop),

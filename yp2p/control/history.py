@@ -147,14 +147,14 @@ class _History:
 
         `limit` of the changes of a directory, 1 to 10,000, 100 where it is left out.
 
-        Answer: of a text `{path, kind: "text", deleted, came_from, names, versions: [{version, at, since,
-        added, removed, devices, line}]}`: `path` is where the file is now, `names` (`{path, until, device}`)
-        those it had, `line` (`{number, text, removed}`) the first one that the version changed, or null. Of a
-        blob or symlink the versions are `{version: null, at, since, devices, bytes, hash, here, trash}`:
-        whether the file is that, and the item of the trash that is. Of a directory `kind` is "directory",
-        `versions` is empty, and `changes`, the newest first, are `{path, change, kind, was, at, devices,
-        version, added, removed, bytes}`; `change` is "added", "changed", "renamed", "permissions", "deleted" or
-        "brought back", `more` says whether there are more.
+        Answer: of a text `{path, kind: "text", deleted, came_from, names, versions: [{version, at, since, added,
+        removed, devices, writers, line}]}`: `path` is where the file is now, `names` (`{path, until, device}`) those
+        it had, `writers` are those who edited by name, `line` (`{number, text, removed}`) the first one that the
+        version changed, or null. Of a blob or symlink the versions are `{version: null, at, since, devices, bytes,
+        hash, here, trash}`: whether the file is that, and the item of the trash that is. Of a directory `kind` is
+        "directory", `versions` is empty, and `changes`, the newest first, are `{path, change, kind, was, at, devices,
+        writers, version, added, removed, bytes}`; `change` is "added", "changed", "renamed", "permissions", "deleted"
+        or "brought back", `more` says whether there are more.
         """
         folder, path = lookup.find(self._folders(), wanted.path)
         return await file_log.log(folder, path, wanted.limit)
@@ -185,7 +185,7 @@ class _History:
     async def blame(self, wanted: FileRequest) -> Any:
         """Who wrote each line of a text, and when.
 
-        Answer: `{path, lines: [{text, device, at, version}]}`.
+        Answer: `{path, lines: [{text, device, name, at, version}]}`; `name` is who edited by name there, or null.
         """
         folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}
@@ -202,8 +202,12 @@ class _History:
             raise UsageError(f"{len(wanted.clients)} client IDs are asked for; it can be {_MAX_CLIENTS:,} at a time")
         folder, path = await self._find_to_read(wanted.path)
         found = await writers(folder, lookup.entry_at(folder, path).document, wanted.clients)
+        names = folder.edits.named.names
         return [
-            {"client": client, "device": folder.name_of(device) if device is not None else None, "name": None}
+            {
+                "client": client, "device": folder.name_of(device) if device is not None else None,
+                "name": names.get(client),
+            }
             for client, device in found.items()
         ]  # fmt: skip
 
@@ -253,7 +257,7 @@ class _History:
         """What two devices changed apart, and nobody has settled.
 
         Answer: `[{folder, root, path, kind: "place", number, at, line, reported_by, stands, this, other}]`,
-        `this` and `other` are `{text, devices, at}`; a file kept beside another: `{folder, root, path, kind:
+        `this` and `other` are `{text, devices, name, at}`; a file kept beside another: `{folder, root, path, kind:
         "file", beside, this, other}`, where `this` (the one at `beside`) and `other` (the one at `path`) are
         `{devices, at}`; `at` is null where it is not there any more.
         """

@@ -78,7 +78,11 @@ class DevicePresence:
         state = {
             "device": self.name,
             "id": format_device_id(self._own),
-            "files": [*opened, *({"path": path, "since": edited[path]} for path in sorted(edited)[:_MAX_EDITED])],
+            "files": [
+                *opened,
+                *folder.edits.named.here(),
+                *({"path": path, "since": edited[path]} for path in sorted(edited)[:_MAX_EDITED]),
+            ],
         }
         self.of(folder).set_own(fitting(state))
         self.of(folder).tick(trio.current_time())

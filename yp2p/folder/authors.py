@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
 
 
+class Author(NamedTuple):
+    """Who wrote something: a device, and on it, where that is known, somebody who edits by name."""
+
+    device: DeviceID
+    name: str = ""
+
+
 class Maker(msgspec.Struct, frozen=True):
-    """The devices that wrote something, and when the last of it was stored, in seconds since 1970."""
+    """The devices that wrote something, and when the last of it was stored, in seconds since 1970.
+
+    `name` is what whoever wrote it there calls itself, where that is one who edits by name.
+    """
 
     devices: tuple[bytes, ...] = ()
     at: float = 0.0
+    name: str = ""
 
 
 def rows_of(folder: Folder, document: DocumentID, unpack: Statement = NOTHING) -> list[Row[DeviceID]]:
@@ -48,6 +59,20 @@ def author_of(folder: Folder, client: int) -> DeviceID | None:
     if client in folder.clients.ids:
         return folder.clients.device
     return folder.catalogue.authorship.author_of(client)
+
+
+def named_rows(rows: Iterable[Row[DeviceID]]) -> list[Row[Author]]:
+    """The rows of a log, whose senders are authors without a name."""
+    return [
+        Row(row.seq, row.at, Author(row.sender), row.data, row.since, tuple(map(Author, row.removers))) for row in rows
+    ]
+
+
+def named_author_of(folder: Folder, client: int) -> Author | None:
+    """Who wrote with a client ID, as far as it is known here."""
+    name = folder.edits.named.names.get(client, "")
+    device = author_of(folder, client) or (folder.clients.device if name else None)
+    return Author(device, name) if device is not None else None
 
 
 async def writers(folder: Folder, document: DocumentID, clients: Iterable[int]) -> dict[int, DeviceID | None]:

@@ -21,6 +21,7 @@ from yp2p.errors import InvalidUpdate
 from yp2p.folder.budget import is_at_work
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
+from yp2p.folder.named_writers import NamedWriters
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.own_claims import OwnClaims
 from yp2p.folder.records import Digest, Steps, log_row
@@ -50,6 +51,7 @@ class Edits:
         self._steps = Steps()
         self.meetings = Meetings(folder, merger)
         self.own_claims = OwnClaims(folder)
+        self.named = NamedWriters(folder)
         self.undoing = trio.Lock()
         self._in_our_name = False  # whether people were told of that since this start
 

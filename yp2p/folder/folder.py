@@ -106,6 +106,7 @@ class Folder:
         """Read everything from the store; call once, before use."""
         await self.membership.load()
         self.notices.load()
+        self.edits.named.load()
         self.catalogue.load()
         self.observers.uncounted.load()
         self.observers.unsent.load()

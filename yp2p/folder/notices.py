@@ -266,12 +266,14 @@ class Notices:
                 versions, ours=versions.theirs, theirs=versions.ours, makers=versions.makers[::-1]
             )
         shown = [
-            f"{', '.join(map(self._name_of, maker.devices))} {time.strftime('%H:%M', time.localtime(maker.at))}: "
-            f"{_first_line(text)!r}"
+            f"{self._makers(maker)} {time.strftime('%H:%M', time.localtime(maker.at))}: {_first_line(text)!r}"
             for maker, text in zip(versions.makers, (versions.ours, versions.theirs), strict=True)
         ]
         text = f"both changed line {versions.line}; {'; '.join(shown)}"
         return self.add(NoticeKind.BOTH_CHANGED, path, text, entry, Undo(b"", 0, [], versions), at)
+
+    def _makers(self, maker: Maker) -> str:
+        return ", ".join(map(self._name_of, maker.devices)) + (f" ({maker.name})" if maker.name else "")
 
     def is_own(self, notice: Notice) -> bool:
         """Whether it concerns people here: not one of two versions that others made."""

@@ -121,7 +121,8 @@ def _made(folder: Folder, changes: Sequence[EntryChange]) -> dict[str, Any]:
 
 
 def _version(folder: Folder, text: str, maker: Maker) -> dict[str, Any]:
-    return {"text": text, "devices": [folder.name_of(device) for device in maker.devices], "at": maker.at}
+    devices = [folder.name_of(device) for device in maker.devices]
+    return {"text": text, "devices": devices, "name": maker.name or None, "at": maker.at}
 
 
 async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from yp2p.errors import FolderError, UsageError
 from yp2p.files import trash
 from yp2p.files.inspect import MAX_TEXT_BYTES, inspect
 from yp2p.files.root import TRASH, Root
-from yp2p.folder.authors import author_of, rows_of
+from yp2p.folder.authors import Author, named_author_of, named_rows, rows_of
 from yp2p.folder.folder import Folder
 from yp2p.history.entry_changes import ChangeKind, EntryChange, all_changes, changes_of
 from yp2p.history.trash import on_root
@@ -127,7 +127,7 @@ async def _entry_that_was_at(folder: Folder, path: str) -> Entry:
 
 async def _versions_of_text(folder: Folder, entry: Entry, path: str) -> dict[str, Any]:
     rows = await stored_rows(folder, entry, path)
-    found = versions(rows, lambda client: author_of(folder, client), GAP_S, LONGEST_S)
+    found = versions(named_rows(rows), lambda client: named_author_of(folder, client), GAP_S, LONGEST_S)
     lines = await _changed_lines(rows, found)
     return {
         # What this device did not see being written came to it at once, as its first version.
@@ -135,7 +135,7 @@ async def _versions_of_text(folder: Folder, entry: Entry, path: str) -> dict[str
         "versions": [
             {
                 "version": version.seq, "at": version.at, "since": version.since, "added": version.added,
-                "removed": version.removed, "devices": [folder.name_of(author) for author in version.authors],
+                "removed": version.removed, **_told_authors(folder, version.authors),
                 "line": line.as_dict() if line is not None else None,
             }
             for version, line in zip(found, lines, strict=True)
@@ -143,8 +143,13 @@ async def _versions_of_text(folder: Folder, entry: Entry, path: str) -> dict[str
     }  # fmt: skip
 
 
+def _told_authors(folder: Folder, authors: Sequence[Author]) -> dict[str, Any]:
+    devices = dict.fromkeys(folder.name_of(author.device) for author in authors)
+    return {"devices": list(devices), "writers": [author.name for author in authors if author.name]}
+
+
 async def _changed_lines(
-    rows: Sequence[Row[DeviceID]], found: Sequence[Version[DeviceID]]
+    rows: Sequence[Row[DeviceID]], found: Sequence[Version[Author]]
 ) -> list[ChangedLine | None]:  # fmt: skip
     """The first line that each version changed; None for the oldest ones of a long text with many versions."""
     size = len(TextReplica.from_updates(1, [row.data for row in rows]).text())
@@ -281,20 +286,22 @@ def _told_change(folder: Folder, change: EntryChange) -> dict[str, Any]:
     was = change.before.path if change.kind is ChangeKind.RENAMED and change.before is not None else None
     return {
         "path": change.entry.path, "change": change.kind.value, "kind": change.entry.kind.name.lower(), "was": was,
-        "at": change.at, "devices": [folder.name_of(change.device)], "version": None, "added": None, "removed": None,
+        "at": change.at, "devices": [folder.name_of(change.device)], "writers": [], "version": None, "added": None,
+        "removed": None,
         "bytes": change.entry.content.size if is_sized else None,
     }  # fmt: skip
 
 
 def _told_versions(folder: Folder, entry: Entry) -> list[tuple[int, dict[str, Any]]]:
     path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
-    found = versions(rows_of(folder, entry.document), lambda client: author_of(folder, client), GAP_S, LONGEST_S)
+    rows = named_rows(rows_of(folder, entry.document))
+    found = versions(rows, lambda client: named_author_of(folder, client), GAP_S, LONGEST_S)
     return [
         (
             version.seq,
             {
                 "path": path, "change": "changed" if number else "added", "kind": "text", "was": None,
-                "at": version.at, "devices": [folder.name_of(author) for author in version.authors],
+                "at": version.at, **_told_authors(folder, version.authors),
                 "version": version.seq, "added": version.added, "removed": version.removed, "bytes": None,
             },
         )

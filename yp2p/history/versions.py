@@ -27,7 +27,7 @@ from yp2p.documents.manifest import Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import returned
 from yp2p.errors import CrdtPanic, UsageError, YpError
-from yp2p.folder.authors import author_of, rows_of
+from yp2p.folder.authors import named_author_of, named_rows, rows_of
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument
@@ -111,9 +111,12 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
     every = await stored_rows(folder, entry_at(folder, path), path, when)
     rows = when.rows(every)
     text = _text_of(path, every, when)
-    lines = blame(rows, text, lambda client: author_of(folder, client))
+    lines = blame(named_rows(rows), text, lambda client: named_author_of(folder, client))
     return [
-        {"text": line.text, "device": folder.name_of(line.author), "at": line.at, "version": line.seq}
+        {
+            "text": line.text, "device": folder.name_of(line.author.device), "name": line.author.name or None,
+            "at": line.at, "version": line.seq,
+        }
         for line in lines
     ]  # fmt: skip
 

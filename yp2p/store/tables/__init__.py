@@ -46,14 +46,17 @@ from yp2p.store.tables import (
     statement,
     step,
     trashed,
+    undone_by,
     unread,
+    writer,
 )  # fmt: skip
 
 __all__ = [
     "agreement", "aside", "bandwidth", "base", "chosen", "chunks", "damage", "day", "departed", "device", "digest",
     "file", "folder", "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "made_here",
     "notice", "offer_made", "offer_received", "owner", "pack", "purge", "purge_answer",
-    "purge_request", "rules", "scrub", "served", "start", "statement", "step", "trashed", "unread",
+    "purge_request", "rules", "scrub", "served", "start", "statement", "step", "trashed", "undone_by",
+    "unread", "writer",
 ]  # fmt: skip
 
 
@@ -61,7 +64,7 @@ __all__ = [
 OF_FOLDER = (
     "agreement", "base", "chosen", "damage", "digest", "file", "former", "intent", "invite", "judgement", "local_rules",
     "made_here", "notice", "offer_made", "offer_received", "purge", "purge_answer", "purge_request", "rules", "scrub",
-    "served", "statement", "step", "trashed", "unread", "pack", "log",
+    "served", "statement", "step", "trashed", "undone_by", "unread", "writer", "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
 

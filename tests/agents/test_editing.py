@@ -1,0 +1,272 @@
+"""Edits that name the version that they were made of, with the real store and disk, in the middle of others' edits."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bridge import PEER, Bridge, open_bridge, over_directory, replica_like, run_with_directory
+from effort import many
+
+from yp2p.agents import editing, versions
+from yp2p.agents.editing import Wanted
+from yp2p.agents.patches import Block
+from yp2p.agents.taking_back import take_back
+from yp2p.documents.diff import hunks
+from yp2p.documents.provider import PeerState
+from yp2p.errors import UsageError, VersionUnknown
+from yp2p.history.file_log import log
+from yp2p.history.undo import undo
+from yp2p.history.versions import When, blame_lines
+
+NAME = "a.txt"
+LINES = "".join(f"line {number}\n" for number in range(10))
+_MAX_BYTES = 1 << 16
+
+
+async def _read(bridge: Bridge, path: str = NAME) -> tuple[str, str]:
+    bridge.folder.state.settled = True
+    _, text, version = await versions.read(bridge.folder, path)
+    return text, version
+
+
+async def _edit(bridge: Bridge, version: str, text: str | None = None, *, by: str | None = "agent", **more: Any) -> Any:
+    partly = more.pop("partly", False)
+    wanted = Wanted(bridge.folder, more.pop("path", NAME), version, text, **more)
+    answer = await editing.edit([wanted], by, _MAX_BYTES, partly=partly, until_on_disk=False)
+    await bridge.render()
+    return answer["files"][0] | {"done": answer["done"]}
+
+
+async def _take_back(bridge: Bridge, name: str, path: str = NAME) -> list[dict[str, Any]]:
+    bridge.folder.state.settled = True
+    found = await take_back(bridge.folder, path, name, until_on_disk=False)
+    await bridge.render()
+    return found
+
+
+def _changed(rng: random.Random, text: str, who: str, number: int) -> str:
+    """A text with some lines of its writer more, others changed or gone, and none of anybody else touched."""
+    lines = text.splitlines(keepends=True)
+    for _ in range(rng.randint(1, 3)):
+        own = [at for at, line in enumerate(lines) if line.startswith(who)]
+        if not own or rng.random() < 0.6:
+            lines.insert(rng.randint(0, len(lines)), f"{who} {number} {rng.random()}\n")
+        elif rng.random() < 0.5:
+            del lines[rng.choice(own)]
+        else:
+            lines[rng.choice(own)] = f"{who} {number} {rng.random()} 😀\n"
+    return "".join(lines)
+
+
+async def _remote(bridge: Bridge, text: str, client: int) -> None:
+    """Another device makes a text of what is there now."""
+    peer = replica_like(bridge, NAME, client)
+    update = peer.edit(hunks(peer.text(), text))
+    if update is not None:
+        await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+        await bridge.render()
+
+
+@over_directory
+async def test_an_edit_is_made_of_the_version_that_it_names(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(LINES)
+    async with open_bridge(base) as bridge:
+        text, version = await _read(bridge)
+        assert text == LINES
+        await _remote(bridge, LINES.replace("line 2\n", "line 2, of others\n"), 1 << 32 | 5)
+        answer = await _edit(bridge, version, text.replace("line 7\n", "line 7, of the agent\n"))
+        wanted = LINES.replace("line 2\n", "line 2, of others\n").replace("line 7\n", "line 7, of the agent\n")
+        assert path.read_text() == wanted
+        assert answer["done"]
+        assert answer["changed"]
+        assert [by["name"] for by in answer["between"]["authors"]] == [None]
+        assert "+line 2, of others" in answer["between"]["diff"]
+        assert [line for line in answer["diff"] if line[0] in "+-"] == ["-line 7", "+line 7, of the agent"]
+        assert answer["both"] == answer["not_applied"] == []
+        assert (await _read(bridge)) == (wanted, answer["version"])
+        bridge.folder.state.settled = True
+        blamed = await blame_lines(bridge.folder, NAME, When())
+        assert [line["name"] for line in blamed] == [None] * 7 + ["agent"] + [None] * 2
+        assert (await log(bridge.folder, NAME, 10))["versions"][-1]["writers"] == ["agent"]
+        assert bridge.folder.edits.named.here()[0]["name"] == "agent"
+        again = await _edit(bridge, answer["version"], wanted)
+        assert (again["changed"], again["version"]) == (False, answer["version"])
+    async with open_bridge(base) as bridge:
+        bridge.folder.state.settled = True
+        blamed = await blame_lines(bridge.folder, NAME, When())
+        assert blamed[7]["name"] == "agent"
+        assert (await _read(bridge)) == (wanted, answer["version"])
+
+
+@over_directory
+async def test_lines_that_both_changed_are_told(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(LINES)
+    async with open_bridge(base) as bridge:
+        text, version = await _read(bridge)
+        await _remote(bridge, LINES.replace("line 3\n", "theirs\n"), 1 << 32 | 5)
+        answer = await _edit(bridge, version, text.replace("line 3\n", "mine\n"))
+        (both,) = answer["both"]
+        assert (both["yours"], both["theirs"]) == ("mine\n", "theirs\n")
+        assert both["stands"] in path.read_text()
+        notice = list(bridge.folder.notices)[-1]
+        assert notice.kind == "both-changed"
+        assert "(agent)" in notice.text
+
+
+@over_directory
+async def test_a_version_that_is_not_this_file_s_is_told_and_changes_nothing(base: Path) -> None:
+    for name in (NAME, "b.txt"):
+        (base / "dir" / name).write_text(LINES)
+    async with open_bridge(base) as bridge:
+        _, version = await _read(bridge)
+        seq, digest = version.split("-")
+        for wrong in (f"{int(seq) + 1000}-{digest}", f"{seq}-{'0' * 16}", f"0-{digest}"):
+            with pytest.raises(VersionUnknown, match="is not kept here any more"):
+                await _edit(bridge, wrong, "x")
+        with pytest.raises(VersionUnknown):
+            await _edit(bridge, version, "x", path="b.txt")
+        for none in ("", "x", "1", f"{version}\n", "9" * 40 + "-" + digest, "\N{ARABIC-INDIC DIGIT ONE}-" + digest):
+            with pytest.raises((UsageError, VersionUnknown)):
+                await _edit(bridge, none, "x")
+        for text, reason in (("a\0b", "NUL"), ("x" * (_MAX_BYTES + 1), "at most")):
+            with pytest.raises(UsageError, match=reason):
+                await _edit(bridge, version, text)
+        with pytest.raises(UsageError, match="either its whole text"):
+            await _edit(bridge, version, "x", diff="@@ -1 +1 @@\n")
+        assert (base / "dir" / NAME).read_text() == LINES
+        assert (await _read(bridge))[1] == version
+
+
+@over_directory
+async def test_pieces_that_do_not_fit_are_told_and_nothing_or_the_rest_is_done(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(LINES)
+    async with open_bridge(base) as bridge:
+        _, version = await _read(bridge)
+        blocks = [Block("line 1\n", "LINE 1\n"), Block("nowhere", "x")]
+        answer = await _edit(bridge, version, blocks=blocks)
+        assert (answer["done"], [one["number"] for one in answer["not_applied"]]) == (False, [2])
+        assert path.read_text() == LINES
+        answer = await _edit(bridge, version, blocks=blocks, partly=True)
+        assert answer["done"]
+        assert path.read_text() == LINES.replace("line 1\n", "LINE 1\n")
+
+
+@over_directory
+async def test_several_edits_are_all_made_or_none(base: Path) -> None:
+    for name in (NAME, "b.txt"):
+        (base / "dir" / name).write_text(LINES)
+    async with open_bridge(base) as bridge:
+        first, second = [await _read(bridge, name) for name in (NAME, "b.txt")]
+        bad = Wanted(bridge.folder, "b.txt", second[1], blocks=[Block("nowhere", "x")])
+        good = Wanted(bridge.folder, NAME, first[1], "all new\n")
+        answer = await editing.edit([good, bad], "agent", _MAX_BYTES, partly=False, until_on_disk=False)
+        assert not answer["done"]
+        await bridge.render()
+        assert (base / "dir" / NAME).read_text() == LINES
+        with pytest.raises(UsageError, match="more than once"):
+            await editing.edit([good, good], "agent", _MAX_BYTES, partly=False, until_on_disk=False)
+        bad = Wanted(bridge.folder, "b.txt", second[1], "new as well\n")
+        assert (await editing.edit([good, bad], "agent", _MAX_BYTES, partly=False, until_on_disk=False))["done"]
+        await bridge.render()
+        assert [(base / "dir" / name).read_text() for name in (NAME, "b.txt")] == ["all new\n", "new as well\n"]
+
+
+@over_directory
+async def test_a_file_that_went_is_told(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(LINES)
+    async with open_bridge(base) as bridge:
+        _, version = await _read(bridge)
+        path.unlink()
+        await bridge.look()
+        with pytest.raises(UsageError, match="was deleted, and nothing was changed"):
+            await _edit(bridge, version, "x")
+
+
+@pytest.mark.parametrize("seed", range(many(8)))
+def test_taking_back_by_name_takes_back_that_and_nothing_else(seed: int) -> None:
+    """Two who edit by name, a person who saves, another device: each in lines of their own, and lines they share."""
+    rng = random.Random(seed)
+
+    async def test(base: Path) -> None:
+        path = base / "dir" / NAME
+        path.write_text(LINES)
+        async with open_bridge(base) as bridge:
+            old = await _read(bridge)
+            for number in range(30):
+                who = rng.choice(["ann", "bob", "person", "other"])
+                if who == "other":
+                    await _remote(bridge, _changed(rng, path.read_text(), who, number), 1 << 32 | (1000 + number))
+                elif who == "person":
+                    text = path.read_text()
+                    await bridge.take_events()
+                    path.write_text(_changed(rng, text, who, number))
+                    await bridge.look()
+                else:
+                    text, version = old if rng.random() < 0.3 else await _read(bridge)
+                    answer = await _edit(bridge, version, _changed(rng, text, who, number), by=who)
+                    assert answer["done"]
+                if rng.random() < 0.3:
+                    old = await _read(bridge)
+            before = path.read_text()
+            for who in ("ann", "bob"):
+                if f"{who} " in path.read_text():
+                    await _take_back(bridge, who, rng.choice(["", NAME]))
+                wanted = [line for line in before.splitlines() if not line.startswith(("ann", who))]
+                assert path.read_text().splitlines() == wanted
+                with pytest.raises(UsageError):
+                    await _take_back(bridge, who)
+
+    run_with_directory(test)
+
+
+@over_directory
+async def test_taking_back_can_be_undone_and_done_again(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(LINES)
+    async with open_bridge(base) as bridge:
+        entry = bridge.folder.catalogue.entries[bridge.folder.files.at[NAME]]
+        text, version = await _read(bridge)
+        edited = text.replace("line 4\n", "").replace("line 6\n", "line 6 and more\n")
+        await _edit(bridge, version, edited)
+        for _ in range(2):
+            (found,) = await _take_back(bridge, "agent")
+            assert not found["coarse"]
+            assert path.read_text() == LINES
+            bridge.folder.state.settled = True
+            await undo(bridge.folder, entry, NAME, 1)
+            await bridge.render()
+            assert path.read_text() == edited
+        with pytest.raises(UsageError, match="nobody called 'x'"):
+            await _take_back(bridge, "x")
+        # What was put back stays, when more is taken back later.
+        await _take_back(bridge, "agent")
+        text = path.read_text()
+        await bridge.take_events()
+        path.write_text(text.replace("line 4\n", ""))
+        await bridge.look()
+        text, version = await _read(bridge)
+        await _edit(bridge, version, text + "late\n")
+        await _take_back(bridge, "agent")
+        assert path.read_text() == LINES.replace("line 4\n", "")
+
+
+@over_directory
+async def test_an_edit_without_a_name_is_this_device_s_and_undone_as_such(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(LINES)
+    async with open_bridge(base) as bridge:
+        text, version = await _read(bridge)
+        await _edit(bridge, version, text + "mine\n", by=None)
+        text, version = await _read(bridge)
+        await _edit(bridge, version, "agent\n" + text)
+        bridge.folder.state.settled = True
+        await undo(bridge.folder, bridge.folder.catalogue.entries[bridge.folder.files.at[NAME]], NAME, 1)
+        await bridge.render()
+        assert path.read_text() == "agent\n" + LINES
