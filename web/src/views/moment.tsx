@@ -20,6 +20,7 @@ interface Step {
 
 const HOUR_S = 3600;
 const CHOICES: [string, number][] = [
+  ["Ten minutes ago", HOUR_S / 6],
   ["An hour ago", HOUR_S],
   ["Yesterday at this time", 24 * HOUR_S],
   ["A week ago", 7 * 24 * HOUR_S],

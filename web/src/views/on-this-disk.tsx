@@ -129,7 +129,7 @@ function Leaf({ folder, beneath, name, paths, onToggle }: BranchProps & { name: 
             checked={paths.has(path)}
             onChange={(event) => onToggle(path, event.currentTarget.checked)}
           />
-          <Name text={name} />
+          <Name text={beneath && name.startsWith(`${beneath}/`) ? name.slice(beneath.length + 1) : name} />
         </label>
         {isDirectory && (
           <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
