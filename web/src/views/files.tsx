@@ -117,7 +117,9 @@ export function Files({ folder }: { folder: Folder }) {
       </label>
       <p class="quiet" role="status">
         {files.total === null
-          ? "Asking yp2p…"
+          ? files.problem
+            ? ""
+            : "Asking yp2p…"
           : search
             ? `${plural(files.total, "file")} with “${search}”`
             : plural(files.total, "file")}
