@@ -8,36 +8,42 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lab import Device, eventually
+from lab import Device
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, WebSocketRoute
 
 CHROMIUM = os.environ.get("YP2P_CHROMIUM", "/usr/bin/chromium")
 # A page that is on this machine shows everything sooner; a busy machine takes its time.
 WAIT_S = 20.0
+# What is no UTF-8 in a name is half of a surrogate pair, which the page's addresses write so.
+_HALF = re.compile("[\ud800-\udfff]")
 PHONE = {"width": 320, "height": 640}
 SCREEN = {"width": 1280, "height": 800}
 
 
-@contextmanager
-def chromium(*arguments: str) -> Iterator[Browser]:
-    """The browser, without a window. As root it has no sandbox of its own."""
-    from playwright.sync_api import sync_playwright  # only where it is installed
+# Names that lead to this machine, in this browser: those of strangers.
+REBOUND, STRANGE = "rebound.example", "strange.example"
+_RULES = f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1,MAP {STRANGE} 127.0.0.1"
 
+
+@contextmanager
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """The browser, without a window. As root it has no sandbox of its own."""
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags, *arguments])
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags, _RULES])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 def script(name: str) -> str:
@@ -81,7 +87,10 @@ class Tab:
 
     def go(self, *parts: str) -> Tab:
         """To a view, by its address."""
-        self.page.evaluate("hash => { location.hash = hash }", "#/" + "/".join(quote(part, safe="") for part in parts))
+        encoded = [
+            quote(_HALF.sub(lambda half: f"!{ord(half[0]):x}.", part.replace("!", "!!")), safe="") for part in parts
+        ]
+        self.page.evaluate("hash => { location.hash = hash }", "#/" + "/".join(encoded))
         self.page.get_by_role("heading", level=1).first.wait_for()
         return self
 
@@ -90,7 +99,7 @@ class Tab:
         self.go("file", device.status()["folders"][0]["id"], path, "edit")
         text = self.text()
         text.wait_for()
-        self.until("Saved", "the text being there")
+        self.until("Saved")
         return text
 
     # --- what is there --------------------------------------------------------------------------------------------
@@ -98,14 +107,28 @@ class Tab:
     def text(self) -> Locator:
         return self.page.get_by_role("textbox", name="Text of")
 
+    def typed(self, words: str) -> None:
+        """Type at the end of the text."""
+        self.text().press("Control+End")
+        self.text().press_sequentially(words)
+
     def state(self) -> str:
         """What the editor says of the text."""
         return str(self.page.locator(".editor-state").inner_text())
 
-    def until(self, state: str, what: str = "") -> None:
-        eventually(
-            lambda: self.state() == state, WAIT_S, f"{what or 'the editor'} said {state!r}, not {self.state()!r}"
-        )
+    def cut_the_line(self) -> Line:
+        """The connection of the editor, which can be cut from now on; to be called before the page is opened."""
+        return Line(self.page)
+
+    def until(self, state: str) -> None:
+        self.eventually(lambda: self.state() == state, f"the editor saying {state!r}")
+
+    def eventually(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until it holds, while the tab goes on: what Playwright carries for it is done in between only."""
+        deadline = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not hold within {WAIT_S} s; the page says\n{self.words()}"
+            self.page.wait_for_timeout(30)
 
     def words(self) -> str:
         """All that can be read."""
@@ -118,7 +141,7 @@ class Tab:
             words = self.words()
             return [part for part in parts if part not in words]
 
-        eventually(lambda: not missing(), WAIT_S, f"the page saying {parts}; it says\n{self.words()}\n")
+        self.eventually(lambda: not missing(), f"the page saying {parts}")
 
     def mood(self) -> str:
         return str(self.page.locator("[data-mood]").first.get_attribute("data-mood"))
@@ -139,9 +162,41 @@ class Tab:
         return list(self.page.evaluate(script("overflowing.js")))
 
 
+def _encoded(part: str) -> str:
+    """A part of an address of the page, as web/src/route.ts writes it."""
+    return quote(_HALF.sub(lambda half: f"!{ord(half[0]):x}.", part.replace("!", "!!")), safe="")
+
+
+class Line:
+    """The WebSockets of a tab: while they are cut none is there, and none comes."""
+
+    def __init__(self, page: Page) -> None:
+        self.is_cut = False
+        self.attempts = 0
+        self._open: list[WebSocketRoute] = []
+        page.route_web_socket("**/v1/y/**", self._on_socket)
+
+    def _on_socket(self, socket: WebSocketRoute) -> None:
+        self.attempts += 1
+        if self.is_cut:
+            socket.close(code=3000)
+            return
+        socket.connect_to_server()
+        self._open.append(socket)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        for socket in self._open:
+            socket.close(code=3000)
+        self._open.clear()
+
+    def mend(self) -> None:
+        self.is_cut = False
+
+
 def address_of(device: Device, *, may_write: bool = True) -> str:
     """An address that opens the page of a device once."""
-    return str(device.call("POST", "/v1/page/open", {"may_write": may_write})["url"])
+    return str(device.call("POST", "/v1/page/open", {"read_only": not may_write})["url"])
 
 
 def is_done(device: Device) -> Callable[[], bool]:

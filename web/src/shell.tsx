@@ -8,6 +8,7 @@ import { duration } from "./words";
 import { Name } from "./parts/name";
 import { Title } from "./parts/title";
 import { Told } from "./parts/told";
+import { UnsavedTexts } from "./editor/unsaved";
 import { Overview } from "./views/overview";
 import { VIEWS } from "./views/views";
 
@@ -45,6 +46,7 @@ export function Shell() {
       </header>
       {!mayWrite.value && <p class="only-looks">This page only looks: it can change nothing.</p>}
       <Lost />
+      <UnsavedTexts />
       <main id="content" tabIndex={-1}>
         <View />
       </main>
@@ -98,6 +100,7 @@ export function Closed() {
       <p>
         Type <code>yp2p open</code> in a terminal on this device: it opens a new one.
       </p>
+      <UnsavedTexts all />
     </main>
   );
 }

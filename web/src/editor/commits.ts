@@ -36,6 +36,11 @@ export class Commits {
     return this.#edits.length;
   }
 
+  /** Up to which clock this tab's operations are stored, as far as is known. */
+  get known(): number {
+    return this.#stored;
+  }
+
   /** An edit was made in this tab. */
   made(update: Uint8Array): void {
     const { stop, removed } = this.#parts(update);

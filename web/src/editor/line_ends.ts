@@ -2,11 +2,11 @@
  * A text keeps its line ends: what is typed or pasted gets those that the text has.
  *
  * For CodeMirror a line ends with LF alone, so that its positions are those of the Yjs text. The CR in front of it stays
- * in the text, is not shown, and the cursor does not stand before it.
+ * in the text, is not shown, and the cursor stands before it or behind the LF, never between the two.
  */
-import { EditorState, RangeSetBuilder } from "@codemirror/state";
-import type { Extension, Text } from "@codemirror/state";
-import { Decoration, EditorView, ViewPlugin } from "@codemirror/view";
+import { EditorSelection, EditorState, RangeSetBuilder } from "@codemirror/state";
+import type { Extension, Text, Transaction } from "@codemirror/state";
+import { Decoration, EditorView, ViewPlugin, keymap } from "@codemirror/view";
 import type { DecorationSet, ViewUpdate } from "@codemirror/view";
 import { ySyncAnnotation } from "y-codemirror.next";
 
@@ -52,15 +52,13 @@ interface Change {
   insert: string;
 }
 
-/** A change as the text's line ends want it: they are put in whole, and removed whole. */
+/** A change as the text's line ends want it: put in whole, removed whole, and nothing between a CR and its LF. */
 function fitted(text: Text, { from, to, insert }: Change, end: string): Change {
-  const at = (position: number): string => text.sliceString(position, position + 1);
-  if (end === "\n" || from === to) return { from, to, insert: insert.replace(/\r?\n/g, end) };
-  const isBehindReturn = from > 0 && at(from) === "\n" && at(from - 1) === CR;
-  const isBeforeFeed = at(to - 1) === CR && at(to) === "\n";
+  const isBetween = (position: number): boolean => text.sliceString(position - 1, position + 1) === "\r\n";
+  const isReturnAlone = insert === "" && to === from + 1 && isBetween(to);
   return {
-    from: isBehindReturn ? from - 1 : from,
-    to: isBeforeFeed ? to + 1 : to,
+    from: isBetween(from) ? from - 1 : from,
+    to: isReturnAlone ? to + 1 : isBetween(to) ? to - 1 : to,
     insert: insert.replace(/\r?\n/g, end),
   };
 }
@@ -87,6 +85,42 @@ const asInText = EditorState.transactionFilter.of((transaction) => {
   };
 });
 
+/** A position that is none between a CR and its LF: before both, or behind them for whoever goes forward over them. */
+function placed(text: Text, at: number, before: number): number {
+  if (text.sliceString(at - 1, at + 1) !== "\r\n") return at;
+  return before === at - 1 ? at + 1 : at - 1;
+}
+
+const besideLineEnds = EditorState.transactionFilter.of((transaction) => {
+  const { newDoc, newSelection, startState } = transaction;
+  if (!transaction.selection || transaction.annotation(ySyncAnnotation) !== undefined) return transaction;
+  const before = transaction.docChanged ? -1 : startState.selection.main.head;
+  const ranges = newSelection.ranges.map(({ anchor, head }) =>
+    EditorSelection.range(placed(newDoc, anchor, before), placed(newDoc, head, before)),
+  );
+  const selection = EditorSelection.create(ranges, newSelection.mainIndex);
+  return selection.eq(newSelection) ? transaction : [transaction, { selection, sequential: true }];
+});
+
+/** A new line that begins as this one does. CodeMirror's own counts a byte-order mark as a space. */
+function newLine({ state, dispatch }: { state: EditorState; dispatch: (transaction: Transaction) => void }): boolean {
+  if (state.readOnly) return false;
+  const change = state.changeByRange(({ from, to }) => {
+    const line = state.doc.lineAt(from);
+    const spaces = /^[ \t]*/.exec(line.text)?.[0] ?? "";
+    const insert = `\n${spaces.slice(0, from - line.from)}`;
+    return { changes: { from, to, insert: state.toText(insert) }, range: EditorSelection.cursor(from + insert.length) };
+  });
+  dispatch(state.update(change, { scrollIntoView: true, userEvent: "input" }));
+  return true;
+}
+
 export function lineEnds(): Extension {
-  return [EditorState.lineSeparator.of("\n"), hide, asInText];
+  return [
+    keymap.of([{ key: "Enter", run: newLine }]),
+    EditorState.lineSeparator.of("\n"),
+    hide,
+    asInText,
+    besideLineEnds,
+  ];
 }

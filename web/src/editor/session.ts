@@ -5,18 +5,26 @@
  * there is no coming back (close codes 4400 to 4499); the text and the edits stay in the tab then, too.
  */
 import * as decoding from "lib0/decoding";
+import * as encoding from "lib0/encoding";
 import { Awareness } from "y-protocols/awareness";
 import { WebsocketProvider } from "y-websocket";
-import { Doc, UndoManager } from "yjs";
+import { Doc, UndoManager, decodeStateVector, encodeStateVector } from "yjs";
 import type { Text } from "yjs";
+import { effect } from "@preact/signals";
+import { closedBecause, session as pageSession } from "../session";
 import { Commits } from "./commits";
 import { standing } from "./state";
 import type { Standing } from "./state";
+import { unsaved } from "./unsaved";
 
 const SYNC = 0;
 const DENIED = 2;
 const STEP_1 = 0;
 const ROOT = "source";
+// A view that is built anew, as when its file was renamed, finds it still there.
+const LINGERS_MS = 1500;
+// What is not said back for so long is asked for: an edit that the daemon put right is not said back.
+const ASKS_AFTER_MS = 2000;
 // One connection attempt in so many milliseconds at most: the daemon is on this machine.
 const MAX_BACKOFF_MS = 4000;
 
@@ -59,6 +67,8 @@ export class Session {
   #refused: string | null = null;
   #heard = new Set<() => void>();
   #views = 0;
+  #asking: ReturnType<typeof setTimeout> | undefined;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly place: Place) {
     this.#provider = new WebsocketProvider(address(), room(place), this.doc, {
@@ -86,6 +96,11 @@ export class Session {
 
   get unsaved(): number {
     return this.#commits.count;
+  }
+
+  /** Whether no view shows it. */
+  get isAway(): boolean {
+    return this.#views === 0;
   }
 
   /** Whether the text has come at least once. */
@@ -124,15 +139,21 @@ export class Session {
   /** A view shows it; gives what to call when it does no more. */
   enter(): () => void {
     this.#views += 1;
+    clearTimeout(this.#lingering);
+    this.#tell();
     return () => {
       this.#views -= 1;
       this.#endWhenDone();
+      this.#tell();
     };
   }
 
   /** Let go of what is not stored. */
   discard(): void {
+    clearTimeout(this.#asking);
+    clearTimeout(this.#lingering);
     sessions.delete(this);
+    listUnsaved();
     this.#provider.destroy();
     this.awareness.destroy();
     this.doc.destroy();
@@ -143,6 +164,8 @@ export class Session {
     this.doc.on("update", (update: Uint8Array, origin: unknown) => {
       if (origin === provider) return;
       this.#commits.made(update);
+      clearTimeout(this.#asking);
+      this.#asking = setTimeout(() => this.#askWhatIsStored(), ASKS_AFTER_MS);
       this.#tell();
     });
     const handle = provider.messageHandlers[SYNC];
@@ -181,15 +204,33 @@ export class Session {
 
   #denied(reason: string): void {
     this.#refused = reason;
+    this.#askWhatIsStored();
     this.say(reason);
   }
 
   #endWhenDone(): void {
-    if (this.#views === 0 && this.#commits.count === 0) this.discard();
+    clearTimeout(this.#lingering);
+    if (this.#views > 0 || this.#commits.count > 0) return;
+    this.#lingering = setTimeout(() => this.discard(), LINGERS_MS);
+  }
+
+  /** Ask what is stored of what was typed here, by saying that this tab has none of it that is not known to be. */
+  #askWhatIsStored(): void {
+    clearTimeout(this.#asking);
+    if (!this.#provider.wsconnected || this.#commits.count === 0) return;
+    const vector = decodeStateVector(encodeStateVector(this.doc));
+    vector.set(this.doc.clientID, this.#commits.known);
+    const encoder = encoding.createEncoder();
+    encoding.writeVarUint(encoder, SYNC);
+    encoding.writeVarUint(encoder, STEP_1);
+    encoding.writeVarUint8Array(encoder, encodeStateVector(vector));
+    this.#provider.ws?.send(encoding.toUint8Array(encoder));
+    this.#asking = setTimeout(() => this.#askWhatIsStored(), ASKS_AFTER_MS);
   }
 
   #tell(): void {
     for (const hear of this.#heard) hear();
+    listUnsaved();
   }
 }
 
@@ -205,6 +246,24 @@ export function sessionOf(place: Place): Session {
   sessions.add(session);
   return session;
 }
+
+/** What would be lost with the tab, for the rest of the page; told only where it has changed. */
+function listUnsaved(): void {
+  const found = [...sessions].filter((session) => session.unsaved > 0);
+  const next = found.map((one) => ({
+    path: one.place.path,
+    edits: one.unsaved,
+    isAway: one.isAway,
+    text: () => one.text.toString(),
+  }));
+  const said = (list: typeof next): string => JSON.stringify(list.map(({ text: _, ...rest }) => rest));
+  if (said(next) !== said(unsaved.value)) unsaved.value = next;
+}
+
+// Nobody asks for what a closed page has: what is in it stays for whoever copies it.
+effect(() => {
+  if (pageSession.value === "closed") for (const one of sessions) one.end(closedBecause.peek());
+});
 
 addEventListener("beforeunload", (event) => {
   if ([...sessions].some((session) => session.unsaved > 0)) event.preventDefault();

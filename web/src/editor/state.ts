@@ -18,7 +18,7 @@ export interface Facts {
   edits: number;
   /** Why the connection is over for good; null while it is not. */
   ended: string | null;
-  /** Why nothing that is typed here is taken; null while it is. */
+  /** Why what was typed here is not taken; null while nothing was refused. */
   refused: string | null;
 }
 
@@ -26,7 +26,7 @@ export function standing({ hasText, isSynced, edits, ended, refused }: Facts): S
   if (ended !== null) return { kind: "ended", reason: ended, edits };
   if (!hasText) return { kind: "opening" };
   if (!isSynced) return { kind: "offline", edits };
-  if (refused !== null) return { kind: "reading", reason: refused, edits };
+  if (refused !== null && edits > 0) return { kind: "reading", reason: refused, edits };
   return edits > 0 ? { kind: "saving", edits } : { kind: "saved" };
 }
 
