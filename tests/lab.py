@@ -24,11 +24,14 @@ READY_LIMIT_S = 15.0
 MEET_LIMIT_S = 10.0
 
 
-def eventually(condition: Callable[[], bool], limit_s: float = 45.0, what: str = "the condition") -> None:
-    """Wait until `condition` holds."""
+def eventually(
+    condition: Callable[[], bool], limit_s: float = 45.0, what: str | Callable[[], str] = "the condition"
+) -> None:
+    """Wait until `condition` holds. A function in place of `what` is asked when it did not: it says what there is then."""
     deadline = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not hold within {limit_s} s"
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"{what if isinstance(what, str) else what()} did not hold within {limit_s} s")
         time.sleep(0.03)
 
 

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import unified_diff
 from pathlib import Path
 
 import pytest
@@ -219,7 +220,7 @@ def test_saving_over_what_arrived_meanwhile(tmp_path: Path, program: Callable[..
             program(path, token, arrive)
             eventually(
                 lambda: _once(path, arriving, token) and _once(other, arriving, token),  # noqa: B023
-                what=f"round {number} of {program.__name__}: {path.read_text()!r} {other.read_text()!r}",
+                what=lambda: _state(f"round {number} of {program.__name__}", one, two),  # noqa: B023
             )
             two.wait()
             assert path.read_text() == other.read_text()
@@ -261,7 +262,7 @@ def test_what_replaces_a_file_replaces_what_arrived(tmp_path: Path, program: Cal
             program(path)
             eventually(
                 lambda: path.read_text() == other.read_text() == expected,
-                what=f"round {number} of {program.__name__}: {path.read_text()!r} {other.read_text()!r}",
+                what=lambda: _state(f"round {number} of {program.__name__}", one, two),  # noqa: B023
             )
             for device in (one, two):
                 device.wait()
@@ -297,7 +298,7 @@ def test_vim_keeps_both_although_something_else_reads_what_arrives(tmp_path: Pat
             vim(path, token, arrive)
             eventually(
                 lambda: _once(path, arriving, token) and _once(other, arriving, token),  # noqa: B023
-                what=f"round {number}: {path.read_text()!r} {other.read_text()!r}",
+                what=lambda: _state(f"round {number}", one, two),  # noqa: B023
             )
             for device in (one, two):
                 device.wait()
@@ -314,6 +315,17 @@ def _wait_unread(path: Path, arriving: str) -> None:
     """Wait until the edit is on the disk, without reading the file: its size tells."""
     size = len(TEXT) - len("of the file") + len(arriving)
     eventually(lambda: path.stat().st_size == size, what="the other's edit on the disk")
+
+
+def _state(what: str, *both: Device) -> str:
+    """What the files hold that the text of the start does not, and the other way round; and what is beside them."""
+    old = TEXT.splitlines()
+    said = [what]
+    for device in both:
+        new = (device.dir / NAME).read_text().splitlines()
+        changed = [line for line in unified_diff(old, new, n=0, lineterm="") if line[:1] in "+-"]
+        said.append(f"{device.name}: {changed}, files {sorted(tree(device.dir))}, log {device.log.read_text()[-1500:]}")
+    return "\n".join(said)
 
 
 def _once(path: Path, *words: str) -> bool:
