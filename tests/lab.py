@@ -27,7 +27,7 @@ MEET_LIMIT_S = 10.0
 def eventually(
     condition: Callable[[], bool], limit_s: float = 45.0, what: str | Callable[[], str] = "the condition"
 ) -> None:
-    """Wait until `condition` holds. A function in place of `what` is asked when it did not: it says what there is then."""
+    """Wait until `condition` holds. A function for `what` is asked in the end: it says what there is then."""
     deadline = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() >= deadline:

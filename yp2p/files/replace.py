@@ -56,6 +56,7 @@ from yp2p.files.inspect import (
 )
 from yp2p.files.new_files import NewFiles
 from yp2p.files.permissions import open_own, set_permissions
+from yp2p.files.placing import placing
 from yp2p.files.root import LEFT, PARKED, TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 from yp2p.identity import ID_BYTES
@@ -90,8 +91,8 @@ class Temporary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`stamp` of the file now in place; `unexpected` is what came out instead of the base; `mode` is what that had, and
-    `is_linked` whether it has other names."""
+    """`stamp` of the file put in place, None where somebody may have written to it since; `unexpected` is what came out
+    instead of the base; `mode` is what that had, and `is_linked` whether it has other names."""
 
     outcome: Outcome
     stamp: Stamp | None = None
@@ -315,12 +316,17 @@ def exchange(
         with _holding(root, path, base, base_stamp, kind) as held:
             if isinstance(held, Result):
                 return held
-            with root.parent(temporary.name) as (tmp, name), root.parent(path) as (parent, target):
+            with (
+                root.parent(temporary.name) as (tmp, name),
+                root.parent(path) as (parent, target),
+                placing(tmp, name) as stamp_of_placed,
+            ):
                 if root.capabilities.exchange:
                     rename(tmp, name, parent, target, RENAME_EXCHANGE)
                 else:
                     _exchange_by_hand(root, tmp, name, parent, target)
-        return _look(root, temporary, path, held)
+                stamp = stamp_of_placed()
+        return _look(root, temporary, stamp, held)
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
@@ -372,11 +378,9 @@ def settle_aside(root: Root, temporary: Temporary, path: str) -> bool:
         return True
 
 
-def _look(root: Root, temporary: Temporary, path: str, before: Stamp) -> Result:
-    """What is in place, and what came out of it."""
-    placed = root.lstat(path)
+def _look(root: Root, temporary: Temporary, stamp: Stamp | None, before: Stamp) -> Result:
+    """What came out of the place in which a file with this stamp is now."""
     displaced = root.lstat(temporary.name)
-    stamp = Stamp.of(placed) if placed is not None and placed.st_ino == temporary.inode else None
     if displaced is None:
         return Result(Outcome.DONE, stamp)
     out = Stamp.of(displaced)
@@ -406,26 +410,20 @@ def _install_new(root: Root, tmp: int, directories: OpenDirectory, temporary: Te
     name = temporary.name.rpartition("/")[2]
     try:
         try:
-            parent, target = directories.parent(path)
-            _rename_to_free(root, tmp, name, parent, target)
+            return _put(root, tmp, name, *directories.parent(path))
         except FileNotFoundError:  # somebody removed the directory that was opened
             directories.close()
-            parent, target = directories.parent(path)
-            _rename_to_free(root, tmp, name, parent, target)
-        return Result(Outcome.DONE, _stamp_of(temporary, parent, target))
+            return _put(root, tmp, name, *directories.parent(path))
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
         return _blocked(error)
 
 
-def _stamp_of(temporary: Temporary, parent: int, name: str) -> Stamp | None:
-    """The stamp of a file that was put in place; None where it is not there any more: somebody was quick."""
-    try:
-        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    return Stamp.of(status) if status.st_ino == temporary.inode else None
+def _put(root: Root, tmp: int, name: str, parent: int, target: str) -> Result:
+    with placing(tmp, name) as stamp_of_placed:
+        _rename_to_free(root, tmp, name, parent, target)
+        return Result(Outcome.DONE, stamp_of_placed())
 
 
 def _blocked(error: OSError) -> Result:

@@ -248,6 +248,8 @@ class StagedWrites:
         self._was_placed(write.entry)
         folder.state.progress.files.add(1, trio.current_time())
         record = intent.record(result.stamp)
+        if result.stamp is None:
+            self._retries.look(write.path)  # somebody was quick: what is there by now is that one's
         self._retries.done(write.entry)
         folder.files.waiting.done(write.entry)
         self._obstructed.discard(write.entry)
