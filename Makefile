@@ -14,7 +14,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,7 @@ $(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -n
 # What is compiled is kept, whatever the environment says.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the installed wheel
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not days and not power and not editors and not long and not simulation and not fuzz and not yjs and not packaging and not browser" $(ARGS)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not netns and not systemd and not days and not power and not editors and not long and not simulation and not fuzz and not yjs and not teamtype and not packaging and not browser" $(ARGS)
 
 test-all: lint test long properties simulate hostile packaging netns systemd days editors power ## Everything, also what needs root (30 min)
 
@@ -194,6 +194,10 @@ PAGE := .page
 page: web ## The page in a real browser with real daemons: the editor, who is refused, journeys, axe, a walker (chromium and npm)
 	$(MAKE) $(TEST_VENV)/.wheel
 	sh tests/browser/run.sh $(abspath $(TEST_VENV))/bin $(CURDIR)/$(PAGE) tests/browser $(ARGS)
+
+TEAMTYPE := .teamtype-editors
+teamtype: $(TEST_VENV)/.wheel ## Four unmodified Neovims with Teamtype's plugin on two devices, 20 seeds of 400 commands each (20 min; YP2P_TEAMTYPE_SEEDS=0:20)
+	sh tests/teamtype/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(TEAMTYPE)
 
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member

@@ -129,9 +129,17 @@ class NotInstalled(YpError):
 
 
 class FileUnavailable(YpError):
-    """A program asked for a file that is no text of a folder here."""
+    """A program asked for a file that is no text of a folder here.
+
+    Attributes:
+        is_later: whether it is about to be one.
+    """
 
     exit_code = 8
+
+    def __init__(self, message: str, *, is_later: bool = False) -> None:
+        super().__init__(message)
+        self.is_later = is_later
 
 
 class FileGone(YpError):

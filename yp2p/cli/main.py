@@ -61,6 +61,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "logs": ("logs", "Show the log of the daemon, and follow it."),
         "debug": ("debug", "Gather what somebody needs who looks for a fault."),
         "metrics": ("metrics", "Print what the daemon does, in numbers, for Prometheus."),
+        "client": ("client", "Connect an editor that has a plugin of Teamtype."),
         "completion": ("completion", "Print the shell completion script."),
         "help": ("help", "Explain a command."),
     },

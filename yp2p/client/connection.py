@@ -54,7 +54,7 @@ class Connection:
                 unless_open.pop_all()
         except (OSError, anyio.BrokenResourceError, WebSocketClosed) as error:
             if made is not None and (made.denied or made.refusal is not None):
-                raise FileUnavailable(made.denied or made.refusal or "") from None
+                raise FileUnavailable(made.denied or made.refusal or "", is_later=made.refusal is None) from None
             raise NotRunning("no yp2p daemon answers at its control socket; start one with `yp2p daemon`") from error
         return made
 

@@ -193,20 +193,24 @@ class File(EditableText):
         """Who else has this file open: `device`, `since`, and where known `name`, `line` and `cursor` (JSON)."""
         return tuple(self._others)
 
-    def set_awareness(self, name: str | None = None, cursor: Position | None = None) -> None:
-        """Say who edits here, and where their cursor is.
+    def set_awareness(
+        self, name: str | None = None, cursor: Position | None = None, anchor: Position | None = None
+    ) -> None:
+        """Say who edits here, and where their cursor is; `anchor` is where a selection began that ends there.
 
         Raises:
-            ValueError: the name is no text of at most 100 characters, or the cursor is no `Position`.
+            ValueError: the name is no text of at most 100 characters, or the cursor or anchor is no `Position`.
         """
         self._check_open()
         if name is not None and not (isinstance(name, str) and len(name) <= _LONGEST_NAME and is_text(name)):
             raise ValueError(f"a name is a text of at most {_LONGEST_NAME} characters, and not {name!r:.50}")
-        if cursor is not None and not isinstance(cursor, Position):
-            raise ValueError(f"a cursor is a Position, and not {cursor!r:.50}")
+        ends = {"cursor": cursor, "anchor": anchor if anchor != cursor else None}
+        for what, end in ends.items():
+            if end is not None and not isinstance(end, Position):
+                raise ValueError(f"a cursor is a Position, and not {end!r:.50} (its {what})")
         self._own_state = {
             **({"name": name} if name is not None else {}),
-            **({"cursor": cursor.to_json()} if cursor is not None else {}),
+            **{what: end.to_json() for what, end in ends.items() if end is not None},
         }
         self._own_clock += 1
         self._queue(self._own_presence())

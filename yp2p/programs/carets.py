@@ -1,9 +1,9 @@
 """What people and programs say of themselves, in the format of Yjs editors and in ours.
 
 Editors that speak Yjs say `{"user": {"name", "color", "colorLight"}, "cursor": {"anchor", "head"}}`, with positions as
-JSON of Yjs. `yp2p.client` says `{"name", "cursor"}`, with one position. Both are understood, and each program is told
-of the others in its own format. Devices tell each other of a caret in an item of their presence: `name`, `cursor` (the
-head), `anchor` where that is elsewhere, `color`, `client`.
+JSON of Yjs. `yp2p.client` says `{"name", "cursor", "anchor"}`, which are positions. Both are understood, and each
+program is told of the others in its own format. Devices tell each other of a caret in an item of their presence:
+`name`, `cursor` (the head), `anchor` where that is elsewhere, `color`, `client`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Caret:
         is_ours = isinstance(state.get("name"), str) or (isinstance(cursor, dict) and "head" not in cursor)
         is_stock = isinstance(user, dict) or not is_ours
         words = user if isinstance(user, dict) else state
-        ends = (cursor.get("anchor"), cursor.get("head")) if is_stock and isinstance(cursor, dict) else (cursor, cursor)
+        ends = (state.get("anchor", cursor), cursor)
+        if is_stock and isinstance(cursor, dict):
+            ends = (cursor.get("anchor"), cursor.get("head"))
         anchor, head = map(_position, ends)
         return cls(_text(words.get("name")), _color(words.get("color")), anchor, head, state if is_stock else None)
 

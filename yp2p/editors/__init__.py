@@ -1,0 +1,1 @@
+"""Editors with a plugin of Teamtype: `yp2p client` speaks its protocol with one editor, and edits live documents."""

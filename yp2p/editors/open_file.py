@@ -1,0 +1,320 @@
+"""A file that an editor has open, coupled with its live document.
+
+Theory of operation
+    `Revisions` has what the editor and the document say of each other; `View` how one is shown as the other;
+    `yp2p.client` keeps the document in step with the daemon, over restarts of it as well. This module carries changes
+    between them, and survives what happens to the file:
+
+    * Until the document is there (the daemon is away, or the file is new) the editor's edits wait.
+    * The file was renamed: it stays the one that the editor has open.
+    * It was deleted, or became another document: where a text is at its path, the editor gets that. Where none is, it
+      stays away until the editor changes something: an edit beats a deletion, and makes the file again.
+    * It is no text any more: the editor is told at its next edit.
+
+Invariants
+    * `View.text` is what the file says, and `View.shown` what `Revisions` takes for the document's text.
+    * An edit of the editor is in the document, or waits here, when the editor is answered.
+    * Nothing is sent of a file before the editor was told that it is open, nor after it closed it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import trio
+
+from yp2p.client import Device, File, Received
+from yp2p.documents.diff import Hunk, apply_hunks, hunks
+from yp2p.documents.guarded import check_text
+from yp2p.editors import carets, messages
+from yp2p.editors.lines import Lines
+from yp2p.editors.operation import Operation
+from yp2p.editors.rescue import Unsaved
+from yp2p.editors.revisions import OutOfStep, Revisions
+from yp2p.editors.view import View
+from yp2p.errors import FileUnavailable, NotRunning, UsageError, first_of
+
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 1.0
+# The others are told of a cursor at most so often; the daemon does not tell more often either.
+_CURSOR_PACE_S = 0.05
+# So often the daemon is asked whether it has stored what was written; it stores it at once.
+_STORE_PACE_S = 0.25
+
+
+class OpenFile:
+    """See above.
+
+    Args:
+        view: what the editor has, and is shown.
+        wake: is called when there is something to be sent.
+        make: makes a file with a text where there is none. Raises FileUnavailable.
+    """
+
+    def __init__(
+        self, uri: str, view: View, *, name: str, wake: Callable[[], None], make: Callable[[str, str], None]
+    ) -> None:  # fmt: skip
+        self.uri = uri
+        self.path = messages.path_of(uri)
+        self.may_send = False  # whether the editor was told that the file is open
+        self.reason = ""  # why it is not (any more)
+        self._view = view
+        self._revisions = Revisions(view.content)
+        self._name = name
+        self._wake = wake
+        self._make = make
+        self._file: File | None = None
+        self._is_known = False
+        self._held: list[messages.Edit] = []
+        self._ranges: Sequence[messages.Range] | None = None  # of the editor's cursors, where others are to be told
+        self._carets: dict[str, carets.Caret] = {}  # of others, as the editor was told
+        self._news = trio.Event()  # the editor has said something
+        self._written = trio.Event()
+        self._changed = trio.Event()
+        self._stored: str | None = None  # a text of the file that the daemon has stored
+
+    # --- from the editor ----------------------------------------------------------------------------------------
+
+    def edit(self, edit: messages.Edit) -> None:
+        """Take an edit. Raises UsageError: it is not taken, and why; OutOfStep: nor is any later one."""
+        if self.reason:
+            raise UsageError(f"{self.path} is not open: {self.reason}")
+        if not self._is_known:
+            self._held.append(edit)
+            return
+        if self._file is not None:
+            self._follow_text(self._file)
+        before = self._revisions.text
+        try:
+            operation = self._revisions.edit(edit.revision, partial(self._operation, edit))
+        except OutOfStep as error:
+            self.reason = f"{error}; open it again"
+            raise
+        try:
+            self._write(self._view.edit(before, operation))
+        finally:
+            self._revisions.become(self._view.shown)
+            self._wake()
+
+    def cursor(self, ranges: Sequence[messages.Range]) -> None:
+        """Take where its cursors are."""
+        self._ranges = ranges
+        self._tell_task()
+
+    def _operation(self, edit: messages.Edit, lines: Lines) -> Operation:
+        operation = messages.operation_of(edit.delta, lines, self._view.line_end)
+        return self._view.put_right(lines.text, operation)
+
+    def _write(self, changes: list[Hunk]) -> None:
+        """Raises UsageError: the file cannot hold it."""
+        try:
+            if self._file is None:
+                check_text("".join(hunk.text for hunk in changes))
+                self._view.write(apply_hunks(self._view.text, changes))
+                self._tell_task()
+                return
+            with self._together(self._file, changes):
+                for hunk in reversed(changes):
+                    self._file.edit(hunk.start, hunk.stop, hunk.text)
+            self._view.write(str(self._file))
+            written, self._written = self._written, trio.Event()
+            written.set()
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{self.path}: {error}") from None
+        except FileUnavailable:  # it has gone in this moment: the edit is one after that
+            self._file = None
+            self._write(changes)
+
+    @staticmethod
+    @contextmanager
+    def _together(file: File, changes: list[Hunk]) -> Iterator[None]:
+        if len(changes) < 2:
+            yield
+            return
+        with file.transaction():
+            yield
+
+    # --- to the editor ------------------------------------------------------------------------------------------
+
+    def next_messages(self) -> list[tuple[str, dict[str, Any]]]:
+        """What is to be sent now: methods and parameters."""
+        if not self.may_send or not self._is_known or self.reason:
+            return []
+        found: list[tuple[str, dict[str, Any]]] = []
+        if (edit := self._revisions.next_edit()) is not None:
+            delta = messages.delta_of(edit.hunks, edit.lines, self._view.line_end)
+            found.append(("edit", {"uri": self.uri, "revision": edit.revision, "delta": delta}))
+        if self._file is not None:
+            known = carets.of_others(self._file)
+            told, self._carets = carets.told(self._file, known, self._carets, self.uri, self._revisions.told)
+            found += [("cursor", one) for one in told]
+        return found
+
+    def last_messages(self) -> list[tuple[str, dict[str, Any]]]:
+        """What takes away what the editor shows of others."""
+        gone, self._carets = self._carets, {}
+        return [
+            ("cursor", {"userid": who, "name": caret.name, "uri": self.uri, "ranges": []})
+            for who, caret in gone.items()
+        ]
+
+    # --- the document -------------------------------------------------------------------------------------------
+
+    async def run(self, device: Device) -> None:
+        """Keep it in step until cancelled; what was written is stored then.
+
+        Raises:
+            NotRunning: it could not be stored.
+        """
+        retry_s = _FIRST_RETRY_S
+        while not self.reason:
+            file: File | None = None
+            try:
+                async with device.open(self.path) as file:
+                    retry_s = _FIRST_RETRY_S
+                    await self._keep_in_step(file)
+            except NotRunning:
+                if file is not None:
+                    raise
+            except FileUnavailable as error:
+                await self._without(error)
+            finally:
+                self._file = None
+                if file is not None and not file.unstored:
+                    self._stored = self._view.text
+            self._touch()
+            await trio.sleep(retry_s)
+            retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
+
+    def fail(self, reason: str) -> None:
+        """It is open no longer."""
+        self.reason = reason
+        self._touch()
+
+    def unsaved(self) -> Unsaved | None:
+        """What the daemon does not have of what the editor wrote; None where that is nothing."""
+        if not self._is_known:
+            held, self._held = self._held, []
+            self._is_known = True
+            before = self._view.text
+            self._revisions.become(self._view.shown)
+            for edit in held:
+                with suppress(UsageError):
+                    self.edit(edit)
+            return Unsaved(self.path, before, self._view.text)
+        return Unsaved(self.path, self._stored, self._view.text) if self._stored is not None else None
+
+    async def wait_known(self) -> None:
+        """Return when the document is there, or will not be."""
+        while not self._is_known and not self.reason:
+            await self._changed.wait()
+
+    async def _keep_in_step(self, file: File) -> None:
+        """Couple the two until the file is not available any more. Raises FileUnavailable."""
+        self._attach(file)
+        self._stored = self._view.text
+        end = file.follow(self._received)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._tell_cursors, file)
+                nursery.start_soon(self._store, file)
+                async for _ in file.changed():
+                    self.path = file.path
+                    self._follow_text(file)
+                    self._wake()
+        except* FileUnavailable as group:
+            raise first_of(group) from None
+        finally:
+            end()
+
+    def _attach(self, file: File) -> None:
+        """Go on with a document: what is said of the text since the last one is there comes from both sides."""
+        before, self._file, self.path = self._view.text, file, file.path
+        if not self._is_known:
+            self._is_known = True
+            here = self._revisions.text
+            self._view.become(str(file))
+            self._revisions.become(self._view.shown, Operation.of(hunks(here, self._view.shown)))
+            held, self._held = self._held, []
+            for edit in held:
+                with suppress(UsageError):  # the editor was told that it was taken: it sees what became of it
+                    self.edit(edit)
+        elif before != str(file):
+            operation = self._view.change(hunks(before, str(file)))
+            self._revisions.become(self._view.shown, operation)
+        self._touch()
+
+    def _received(self, received: Received) -> None:
+        """Others have changed the text."""
+        operation = self._view.change(received.changes)
+        self._revisions.become(self._view.shown, operation)
+        self._wake()
+
+    def _follow_text(self, file: File) -> None:
+        """What is known of the text is what the file says, whatever has happened."""
+        if (text := str(file)) != self._view.text:
+            self._view.become(text)
+            self._revisions.become(self._view.shown)
+
+    async def _store(self, file: File) -> None:
+        """See to it that it is known what is stored, a moment after something was written."""
+        while True:
+            written = self._written
+            if file.unstored:
+                text = self._view.text
+                await file.flush()
+                self._stored = text
+                await trio.sleep(_STORE_PACE_S)
+            else:
+                await written.wait()
+
+    async def _tell_cursors(self, file: File) -> None:
+        while True:
+            self._news = trio.Event()
+            if self._ranges is not None:
+                ranges, self._ranges = self._ranges, None
+                carets.tell_others(file, self._name, ranges, self._revisions.told)
+                await trio.sleep(_CURSOR_PACE_S)
+            else:
+                await self._news.wait()
+
+    # --- without a document -------------------------------------------------------------------------------------
+
+    async def _without(self, error: FileUnavailable) -> None:
+        """The file is not available: return when it is to be tried again, or it has a reason not to be open."""
+        self._file = None
+        try:
+            if os.path.lexists(self.path):  # noqa: ASYNC240 (at once)
+                if not error.is_later:
+                    self.reason = str(error)
+            elif self._is_known and self._view.text != self._stored:
+                self._make(self.path, self._view.text)  # something was written when it went
+            else:
+                await self._make_again()
+        except FileUnavailable as reason:
+            self.reason = str(reason)
+        self._touch()
+
+    async def _make_again(self) -> None:
+        """Make the file, when the editor writes something; a new one at once. Raises FileUnavailable."""
+        if not self._is_known:
+            self._make(self.path, self._view.text)
+            return
+        known = self._view.text
+        while self._view.text == known:
+            self._news = trio.Event()
+            await self._news.wait()
+            if os.path.lexists(self.path):  # noqa: ASYNC240 (at once)
+                return
+        self._make(self.path, self._view.text)
+
+    def _tell_task(self) -> None:
+        self._news.set()
+
+    def _touch(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+        self._wake()
