@@ -79,7 +79,7 @@ class OpenFile:
     # --- from the editor ----------------------------------------------------------------------------------------
 
     def edit(self, edit: messages.Edit) -> None:
-        """Take an edit. Raises UsageError: it is not taken, and why; OutOfStep: nor is any later one."""
+        """Take an edit. Raises UsageError: it is not taken, and why."""
         if self.reason:
             raise UsageError(f"{self.path} is not open: {self.reason}")
         if not self._is_known:
@@ -92,7 +92,7 @@ class OpenFile:
             operation = self._revisions.edit(edit.revision, partial(self._operation, edit))
         except OutOfStep as error:
             self.reason = f"{error}; open it again"
-            raise
+            raise UsageError(f"{self.path}: {self.reason}") from None
         try:
             self._write(self._view.edit(before, operation))
         finally:
