@@ -162,6 +162,18 @@ def test_without_a_hub_it_says_how_to_have_one(
 
 
 @pytest.mark.usefixtures("as_hub")
+def test_what_a_hub_that_does_not_run_said_is_in_the_journal_of_its_unit(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object) -> None:
+        raise NotRunning("nobody")
+
+    monkeypatch.setattr("yp2p.control.call.call", nobody)
+    code, said = run("--hub", "logs")
+    assert (code, said) == (3, f"yp2p: {options.NO_HUB}; what it said before it ended: `journalctl -u yp2p-hub`\n")
+
+
+@pytest.mark.usefixtures("as_hub")
 def test_only_root_asks_the_hub(run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     code, said = run("--hub", "status")

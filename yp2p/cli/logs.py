@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from yp2p.cli import options
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import is_terminal, say
 from yp2p.errors import NotRunning
@@ -46,11 +47,19 @@ def _asked(body: dict[str, Any]) -> Any:
     try:
         return call("POST", "/v1/logs", body)
     except NotRunning as error:
-        from yp2p.config import find_paths
+        who, where = _place_of_the_stopped()
+        raise NotRunning(f"{who}; what it said before it ended: {where}") from error
 
-        log = find_paths().state / "daemon.log"
-        where = str(log) if log.exists() else "`journalctl --user -u yp2p` or `journalctl -u 'yp2p@*'`"
-        raise NotRunning(f"no yp2p daemon is running for this home; what it said before it ended: {where}") from error
+
+def _place_of_the_stopped() -> tuple[str, str]:
+    """That the daemon of this home does not run, and where its log is."""
+    if options.home_of_hub is not None:
+        return options.NO_HUB, "`journalctl -u yp2p-hub`"
+    from yp2p.config import find_paths
+
+    log = find_paths().state / "daemon.log"
+    where = str(log) if log.exists() else "`journalctl --user -u yp2p` or `journalctl -u 'yp2p@*'`"
+    return "no yp2p daemon is running for this home", where
 
 
 def _following(last: int) -> Iterator[dict[str, Any]]:
