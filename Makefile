@@ -75,7 +75,7 @@ netns: $(TEST_VENV)/.wheel ## Three hosts in network namespaces with real mDNS (
 systemd: $(TEST_VENV)/.wheel ## Three machines with systemd as PID 1: units, hub, service, what they cannot do (root, systemd-nspawn)
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest
 
-days: $(TEST_VENV)/.wheel ## Three machines through crashes, a hang and power cuts, with 1,000 files (root, systemd-nspawn; 3 min)
+days: $(TEST_VENV)/.wheel ## Three machines from the .deb: upgrade, crash, hang, power cuts, downgrade (root, systemd-nspawn, Debian; 5 min)
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest days
 
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (minutes)

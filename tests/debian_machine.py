@@ -28,8 +28,15 @@ _MASKED = (
 )  # fmt: skip
 
 
-def _debian() -> str:
-    """The suite of this machine; empty where it is no Debian."""
+def this_debian() -> str:
+    """The suite of this machine, of which there is a package. Skips the test where there is none."""
+    suite = _suite()
+    if suite not in ("bookworm", "trixie") or not Path("/usr/bin/python3").exists():
+        pytest.skip("this machine is no Debian 12 or 13 with its own Python: `make deb` takes debootstrap's")
+    return suite
+
+
+def _suite() -> str:
     try:
         lines = Path("/etc/os-release").read_text().splitlines()
     except FileNotFoundError:
@@ -150,9 +157,7 @@ def machine_of(suite: str, base: Path) -> Iterator[Machine]:
         for name in ("root", "upper", "work"):
             (base / name).mkdir()
         if suite == "this machine":
-            suite = _debian()
-            if suite not in ("bookworm", "trixie") or not Path("/usr/bin/python3").exists():
-                pytest.skip("this machine is no Debian 12 or 13 with its own Python: `make deb` takes debootstrap's")
+            suite = this_debian()
             options = f"lowerdir=/,upperdir={base}/upper,workdir={base}/work"
             _mount(stack, "-t", "overlay", "overlay", "-o", options, str(root))
         else:

@@ -1,8 +1,9 @@
 """Machines with a real systemd as PID 1 on one LAN, for tests.
 
-Each machine is an overlay over this machine's own root (systemd-nspawn refuses `/` itself), with a network namespace of
-its own, two users (`owner`, and `other`, whose home everybody may read), and the wheel in /opt/yp2p, a virtual
-environment of /usr/bin/python3: a Python in /root would be invisible to a unit that may not see other homes.
+Each machine is an overlay over this machine's own root (systemd-nspawn refuses `/` itself), with a network namespace
+of its own, two users (`owner`, and `other`, whose home everybody may read), and yp2p in /opt/yp2p: by its package, or
+by the wheel with the checkout's units, in a virtual environment of /usr/bin/python3 (a Python in /root would be
+invisible to a unit that may not see other homes).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,23 @@ def _mount_overlay(stack: ExitStack, base: Path, name: str, lower: str) -> Path:
     return parts["root"]
 
 
-def _install(root: Path) -> None:
-    """The wheel, the users, the units."""
+def install_wheel(root: Path) -> None:
+    """The wheel, and the units of the checkout."""
     wheel = next((REPOSITORY / "dist").glob("*.whl"))
     shutil.copy(wheel, root / "opt" / wheel.name)
     run("chroot", str(root), "/usr/bin/python3", "-m", "venv", "/opt/yp2p")
     run("chroot", str(root), "/opt/yp2p/bin/pip", "install", "-q", f"/opt/{wheel.name}")
+    for unit in ("yp2p@.service", "yp2p-hub.service", "yp2p.service"):
+        place = "user" if unit == "yp2p.service" else "system"
+        shutil.copy(REPOSITORY / "systemd" / unit, root / "etc/systemd" / place / unit)
+
+
+def _furnish(root: Path) -> None:
+    """The users, and nothing of this machine's that would only cost time."""
     run("chroot", str(root), "useradd", "-m", "-u", str(OWNER), "-s", "/bin/sh", "owner")
     run("chroot", str(root), "useradd", "-m", "-u", str(OWNER + 1), "-s", "/bin/sh", "other")
     run("chroot", str(root), "groupadd", "-g", "2001", "team")
     run("chroot", str(root), "usermod", "-aG", "team", "owner")
-    for unit in ("yp2p@.service", "yp2p-hub.service", "yp2p.service"):
-        place = "user" if unit == "yp2p.service" else "system"
-        shutil.copy(REPOSITORY / "systemd" / unit, root / "etc/systemd" / place / unit)
     for unit in _MASKED:
         link = root / "etc/systemd/system" / unit
         link.unlink(missing_ok=True)
@@ -167,13 +172,18 @@ class Machine:
 
 
 @contextmanager
-def open_machines(base: Path, count: int) -> Iterator[list[Machine]]:
-    """So many machines, booted, on one LAN."""
+def open_machines(base: Path, count: int, install: Callable[[Path], None]) -> Iterator[list[Machine]]:
+    """So many machines, booted, on one LAN.
+
+    Args:
+        install: brings yp2p into the root of all of them.
+    """
     with ExitStack() as stack:
         run("mount", "-t", "tmpfs", "-o", "size=3g", "tmpfs", str(base))
         stack.callback(subprocess.run, ["umount", "-l", str(base)], capture_output=True)
         image = _mount_overlay(stack, base, "image", "/")
-        _install(image)
+        install(image)
+        _furnish(image)
         run("umount", str(image))
         numbers = range(1, count + 1)
         for name in (f"{_PREFIX}sw", *(f"{_PREFIX}{number}" for number in numbers)):
