@@ -385,7 +385,10 @@ async def test_who_refuses_what_is_being_done_is_told_so(tmp_path: Path, monkeyp
         assert Outcome.REFUSED not in room.session.outcomes()
 
 
-async def test_a_folder_that_is_left_while_its_request_waits_ends_nothing(tmp_path: Path) -> None:
+async def test_a_folder_that_is_left_while_its_request_waits_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yp2p.device.leaving._HEARD_LIMIT_S", 0.1)  # nobody is there who could hear of it
     async with _room(tmp_path) as room:
         asked = await room.ask(room.seen(await room.text()))
         assert asked is not None

@@ -6,7 +6,10 @@ import json
 from functools import partial
 from pathlib import Path
 
+import pytest
 from lab import Device, eventually, unexpected_lines
+
+pytestmark = pytest.mark.long  # machines that wait for one another; in one process: tests/device/test_provisioning.py
 
 
 def _settings(device: Device, text: str) -> None:

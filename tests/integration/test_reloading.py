@@ -81,6 +81,7 @@ def test_a_daemon_ends_in_order_with_its_terminal(tmp_path: Path) -> None:
     one = Device(tmp_path, "one")
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests are run with, such as nohup
         os.execve(YP2P, [YP2P, "daemon"], one.environment)
     eventually(lambda: (one.home / "control.sock").exists(), 20)
     one.status()

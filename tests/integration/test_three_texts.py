@@ -101,7 +101,8 @@ def test_the_pairs_by_three_that_meet_at_once(three: list[Device]) -> None:
     judge_all(cases(), one, two, third)
 
 
-@pytest.mark.parametrize("has_lock", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("has_lock", [True, False])
 def test_the_pairs_by_an_editor_that_had_the_older_version_open(three: list[Device], has_lock: bool) -> None:
     """On one device; with the swap file that vim has while it edits, or without any."""
     one, two, third = three

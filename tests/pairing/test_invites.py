@@ -44,13 +44,15 @@ class Room:
     host: InviteHost
     address: Address
 
-    async def join(self, token: str | Token, by: Identity = MACHINE, name: str = "machine") -> Joined:
+    async def join(
+        self, token: str | Token, by: Identity = MACHINE, name: str = "machine", limit_s: float = 5.0
+    ) -> Joined:
         async def accept(joined: Joined) -> None:
             pass
 
         held = parse_token(token) if isinstance(token, str) else token
         invited = Invited(by, name, held, lambda: [self.address], trio.sleep_forever)
-        return await invited.join(accept, 5.0)
+        return await invited.join(accept, limit_s)
 
     def role(self, of: Identity) -> Role | None:
         member = self.folder.membership.members.get(of.device_id)
@@ -254,7 +256,7 @@ def test_whom_the_settings_name_fetches_the_folder_as_often_as_it_likes() -> Non
         assert room.host.hint_keys() == [token.hint_key]
         room.host.stand([])
         with pytest.raises(PairingError, match="no device in reach honours"):
-            await room.join(token)
+            await room.join(token, limit_s=0.5)
 
     _run(test)
 
