@@ -185,8 +185,9 @@ yp2p/page/assets/page.js: web/node_modules/.package-lock.json web/build.mjs web/
 	cd web && node build.mjs
 
 # Two builds are the same bytes.
-web-lint: web/node_modules/.package-lock.json ## Types and format of the page's sources, and whether two builds of it are the same
-	cd web && node_modules/.bin/tsc && node_modules/.bin/prettier --log-level warn --check src build.mjs
+web-lint: web/node_modules/.package-lock.json ## Types, format and tests of the page's sources, and whether two builds of it are the same
+	cd web && node_modules/.bin/tsc && node_modules/.bin/prettier --log-level warn --check src tests build.mjs
+	cd web && node tests/run.mjs
 	cd web && node build.mjs ../build/page-one >/dev/null && node build.mjs ../build/page-two && diff -r ../build/page-one ../build/page-two
 
 # The page is a part of the wheel that is tested: what `make web` has just built as well.

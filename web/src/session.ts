@@ -35,10 +35,15 @@ export async function open(): Promise<void> {
     await exchange(code);
     return;
   }
+  resume("This address alone opens nothing.");
+}
+
+/** Goes on with the token of this tab. */
+function resume(otherwise: string): void {
   token = sessionStorage.getItem(KEPT_AS) ?? "";
   mayWrite.value = !sessionStorage.getItem(ONLY_LOOKS);
   if (token) session.value = "open";
-  else close("This address alone opens nothing.");
+  else close(otherwise);
 }
 
 async function exchange(code: string): Promise<void> {
@@ -54,7 +59,7 @@ async function exchange(code: string): Promise<void> {
     return;
   }
   if (!answer.ok) {
-    close("The code in this address was used already, or is too old.");
+    resume("The code in this address was used already, or is too old.");
     return;
   }
   const given = (await answer.json()) as { token: string; may_write?: boolean };

@@ -82,8 +82,8 @@ function Lost() {
     <div role="alert" class="lost">
       <p>
         <strong>No connection to yp2p</strong> for {duration(Math.max(1, now.value - lostSince.value))}. What you see is
-        how it was then. This page tries again by itself; if yp2p was stopped, <code>yp2p daemon --detach</code> starts
-        it.
+        how it was then. This page tries again by itself. If yp2p was started anew, <code>yp2p open</code> in a terminal
+        opens another page.
       </p>
     </div>
   );

@@ -14,7 +14,9 @@ export function Title({ text, children }: { text: string; children?: ComponentCh
   useEffect(() => {
     document.title = text ? `${printable(text)} – yp2p` : "yp2p";
   }, [text]);
-  const address = route.value.join("/");
+  // Another part of the same folder or file is no other page: there the focus stays on what was clicked.
+  const [first = ""] = route.value;
+  const address = route.value.slice(0, first === "file" ? 3 : 2).join("/");
   useEffect(() => {
     const isAtStart = !hasMoved && document.activeElement === document.body;
     hasMoved = true;
