@@ -302,6 +302,7 @@ def _settle_in(device: Device, paths: Paths, sockets: _Sockets) -> None:
     device.peers.listen_port = sockets.peers.port
     device.missing_addresses = sockets.peers.missing
     device.home.own_folders = own_folders()
+    device.settings.place = str(paths.config)
     device.settings.load = lambda: with_invites(load_config(paths.config))
     device.settings.add(Part(of_section("log", "level"), lambda new: use_level(new.log)))
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from yp2p.cli.status import lines, summary
+from yp2p.cli.status import lines
 from yp2p.cli.table import table, width
+from yp2p.sentences import of_member, summary
 
 _NOTHING: dict[str, Any] = {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}
 
@@ -33,6 +34,34 @@ def _status(*folders: dict[str, Any]) -> dict[str, Any]:
         "offers": {"made": [], "received": []},
         "store": {"problem": "", "damaged": []}, "folders": list(folders), "transfers": [],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        (_member("desk"), "has all of it"),
+        (_member("desk", in_sync=False, behind=1), "1 file behind"),
+        (_member("desk", in_sync=False, behind=1400), "1,400 files behind"),
+        (_member("desk", in_sync=False), "comparing"),
+        (_member("desk", in_sync=False, behind=2) | {"condition": "its disk is full"},
+         "its disk is full, 2 files behind"),
+        (_member("pi", connected=False, in_sync=False) | {"behind": None, "lacks": 14}, "14 files behind"),
+        (_member("pi", connected=False, in_sync=False) | {"behind": None, "lacks": 0}, "had all of it"),
+        (_member("pi", connected=False, in_sync=False) | {"behind": None, "lacks": None}, "not connected"),
+        (_member("pi", connected=False, in_sync=False) | {"behind": None}, "not connected"),
+    ],
+)  # fmt: skip
+def test_each_device_has_its_sentence(member: dict[str, Any], said: str) -> None:
+    assert of_member(member) == said
+
+
+def test_a_device_that_is_away_and_lacks_something_is_told_with_when_it_was_seen() -> None:
+    away = _member("pi", connected=False, in_sync=False) | {"lacks": 14, "last_seen": 1790000000.0}
+    assert any(
+        line.startswith("  pi: 14 files behind, seen 2026-09-2") for line in lines(_status(_folder(_DESK, away)))
+    )
+    none = away | {"lacks": 0}
+    assert not any("pi: " in line for line in lines(_status(_folder(_DESK, none))))
 
 
 _DESK, _PI = _member("desk"), _member("pi", connected=False, in_sync=False)

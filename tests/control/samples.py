@@ -206,6 +206,7 @@ def _delete(story: Story, laptop: Device, desktop: Device) -> None:
 
 def _change_folders(story: Story, laptop: Device, desktop: Device) -> None:
     story.ask(laptop, "POST /v1/folder/names", {"folder": "notes"})
+    story.ask(laptop, "POST /v1/folder/files", {"folder": "notes", "search": "md", "limit": 2})
     story.ask(laptop, "POST /v1/folder/choose", {"folder": "notes"})
     story.ask(laptop, "POST /v1/folder/ignore", {"folder": "notes", "add": ["*.iso"]})
     story.ask(laptop, "POST /v1/folder/pause", {"folder": "notes"})
@@ -288,6 +289,7 @@ def _end(story: Story, laptop: Device, desktop: Device, pi: Device) -> None:
     story.ask(laptop, "POST /v1/device/replace", {"device": "desktop", "by": key, "folder": "notes"})
     story.ask(laptop, "POST /v1/logs", {"lines": 2})
     story.ask(laptop, "GET /v1/metrics")
+    story.ask(laptop, "GET /v1/settings")
     story.ask(laptop, "POST /v1/settings/reload", {})
     story.ask(pi, "POST /v1/device/rotate", {})
     story.ask(desktop, "POST /v1/stop", {})

@@ -44,6 +44,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/device/replace": {"device": "d", "by": "n", "folder": "f"},
     "/v1/device/role": {"device": "d", "folder": "f", "role": "admin"},
     "/v1/folder/choose": {"folder": "f", "paths": ["n"]},
+    "/v1/folder/files": {"folder": "f", "search": "s", "beneath": "d", "offset": 0, "limit": 10},
     "/v1/folder/names": {"folder": "f", "beneath": "n"},
     "/v1/folder/rename": {"folder": "f", "label": "l"},
     "/v1/folder/move": {"folder": "f", "path": "/d"},
@@ -104,7 +105,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/page/close": {},
     "/v1/stop": {},
 }  # fmt: skip
-FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose", "glob"}
+FILE_NAMES = {"path", "search", "paths", "folder", "names", "beneath", "choose", "glob"}
 
 
 class _NoDevice:

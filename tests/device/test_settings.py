@@ -219,3 +219,24 @@ def test_a_config_is_never_changed_in_place() -> None:
     with pytest.raises(AttributeError):
         Config().limits.upload = 1  # type: ignore[misc]
     assert msgspec.structs.replace(Config(), limits=config.Limits(upload=70_000)) != Config()
+
+
+def test_a_setting_is_shown_with_what_it_may_be_and_no_invite() -> None:
+    folders = (config.SharedFolder(path="/notes", invite="yp2p-secret"), config.SharedFolder(path="/code"))
+    given = load_config(Path("/nowhere"), {"YP2P_LOG__LEVEL": "debug", "YP2P_LISTEN__ADDRESS": "::1"})
+    settings = Settings(msgspec.structs.replace(given, folders=folders), [])
+    settings.place = "/etc/yp2p/yp2p.toml"
+    found = settings.shown()
+    assert found["path"] == "/etc/yp2p/yp2p.toml"
+    shown = {one["name"]: one for one in found["settings"]}
+    assert list(shown) == every_setting()
+    assert msgspec.json.encode(found)
+    assert (shown["[log] level"]["value"], shown["[listen] address"]["value"]) == ("debug", ["::1"])
+    limit = shown["[limits] upload"]
+    assert (limit["value"], limit["default"], limit["waits"], limit["from_a_start"]) == (0, 0, False, False)
+    assert "bytes a second" in limit["about"]
+    assert shown["[listen] port"]["from_a_start"]
+    assert "secret" not in str(found)
+    assert [(one["path"], one["invite"]) for one in shown["[[folders]]"]["value"]] == [
+        ("/notes", "(not shown)"), ("/code", ""),
+    ]  # fmt: skip

@@ -45,13 +45,19 @@ def test_a_folder_without_its_marker_is_in_sync_with_nobody(pair: list[Device]) 
 
 def test_waiting_with_nobody_connected_fails_unless_that_is_asked_for(pair: list[Device]) -> None:
     one, two = pair
+    assert _as_seen(one)["summary"] == "has all of it"
     two.stop()
+    eventually(lambda: _as_seen(one)["summary"] == "had all of it")
     (one.dir / "a.txt").write_text("nowhere else\n")
+    (one.dir / "b.txt").write_text("nor this\n")
     refused = one.run("wait")
     assert refused.returncode == 1
     assert "no other device is connected" in refused.stderr
     assert "--alone-is-fine" in refused.stderr
     assert one.run("wait", "--alone-is-fine").returncode == 0
+    there = _as_seen(one)
+    assert (there["lacks"], there["behind"], there["summary"]) == (2, None, "2 files behind")
+    assert "two: 2 files behind, seen " in one.run("status").stdout
 
 
 @pytest.mark.long

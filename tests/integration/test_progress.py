@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from lab import YP2P, Device, devices, eventually
 
-from yp2p.cli.progress import ToGo
 from yp2p.folder.progress import Progress, Rate
+from yp2p.sentences import ToGo
 
 
 def _on_a_terminal(device: Device, *arguments: str) -> str:

@@ -21,9 +21,9 @@ from yp2p.cli.events import Feed, line
 from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, size_text
 from yp2p.cli.output import Screen
-from yp2p.cli.status import state
 from yp2p.cli.transfers import transfer_table
 from yp2p.errors import YpError
+from yp2p.sentences import of_folder
 
 # What happens within a moment is shown at once. While nothing happens the code gets older, and rates go to nothing.
 _SETTLES_S, _ANEW_S, _TRY_AGAIN_S = 0.3, 2.0, 0.3
@@ -183,7 +183,7 @@ def lines(
     """The page."""
     found: list[str] = []
     for folder in status["folders"]:
-        found += [f"{folder['label']}  {folder['path']}", f"    {state(folder)}"]
+        found += [f"{folder['label']}  {folder['path']}", f"    {of_folder(folder)}"]
     is_here = any(folder["id"] == shown.shared["folder"] for folder in status["folders"])
     found += ["", *(_code(shown, now) if is_here else _not_here(shown)), ""]
     width = max((len(device["name"]) for device in status["devices"]), default=0)

@@ -5,50 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-from yp2p.cli.options import call, size_text
+from yp2p.cli.options import call
 from yp2p.cli.output import is_terminal
 from yp2p.errors import YpError
+from yp2p.sentences import ToGo
 
 _POLL_S = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class ToGo:
-    """What is left of all folders: here, or on the device that has most left."""
-
-    files: int
-    bytes: int
-    bytes_per_s: float
-    seconds_left: float | None
-
-    @classmethod
-    def of(cls, status: dict[str, Any]) -> ToGo:
-        folders = status["folders"]
-        here = [folder["progress"] for folder in folders]
-        behind = [max((device["behind"] or 0 for device in folder["devices"]), default=0) for folder in folders]
-        files = sum(max(own["files_to_go"], others) for own, others in zip(here, behind, strict=True))
-        times = [own["seconds_left"] for own in here if own["files_to_go"] or own["bytes_to_go"]]
-        return cls(
-            files,
-            sum(own["bytes_to_go"] for own in here),
-            sum(own["bytes_per_s"] for own in here),
-            max(times) if times and None not in times else None,
-        )
-
-    def text(self) -> str:
-        """Such as `1,234 files, 12.3 MiB to go, 4.5 MiB/s, 12 s left`."""
-        parts = [f"{self.files:,} files"]
-        if self.bytes:
-            parts.append(size_text(self.bytes))
-        parts[-1] += " to go"
-        if self.bytes_per_s >= 1:
-            parts.append(f"{size_text(round(self.bytes_per_s))}/s")
-        if self.seconds_left is not None:
-            parts.append(f"{self.seconds_left:.0f} s left")
-        return ", ".join(parts)
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from yp2p import __version__
 from yp2p.cli.offers import offer_lines
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import Screen, print_json, say
-from yp2p.cli.progress import ToGo
 from yp2p.cli.purge import request_state
 from yp2p.cli.table import table
 from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
 from yp2p.control.versions import difference
 from yp2p.errors import NotRunning, UsageError
+from yp2p.sentences import of_folder, of_member, summary
 
 _SHOWN = 10
 # What happens within a moment is shown at once; how long ago something was is another text by then.
@@ -72,70 +72,6 @@ def lines(status: dict[str, Any], *, ids: bool = False) -> list[str]:
     return found
 
 
-def summary(status: dict[str, Any]) -> str:
-    """Whether what is here is on the other devices, in one line."""
-    folders = status["folders"]
-    if not folders:
-        return "Nothing is shared yet. `yp2p up DIR` shares a directory; `yp2p join DIR` takes part in one."
-    waiting = [folder for folder in folders if folder["awaiting_confirmation"]]
-    if waiting:
-        return f"Not in sync: {_names(waiting)} waits for your decision, see below."
-    failing = [folder for folder in folders if _is_stopped(folder)]
-    if failing:
-        return f"Not in sync: {failing[0]['label']}: {failing[0]['problem']}"
-    busy = [folder for folder in folders if _is_busy(folder)]
-    if busy:
-        return f"Not in sync yet: {busy[0]['label']} is {state(busy[0])}."
-    alone = [folder for folder in folders if not _connected(folder)]
-    if alone:
-        return f"On this device only, as far as it knows: no other device is connected for {_names(alone)}."
-    away = sorted({member["name"] for folder in folders for member in folder["devices"] if not member["connected"]})
-    if away:
-        return f"In sync with every connected device. Not connected: {', '.join(away)}."
-    return "In sync: all folders are the same on all devices."
-
-
-def state(folder: dict[str, Any]) -> str:
-    """How a folder is doing, in some words."""
-    if folder["awaiting_confirmation"]:
-        return "waiting for your decision"
-    if _is_stopped(folder):
-        return str(folder["problem"])
-    to_go = ToGo.of({"folders": [folder | {"devices": []}]})
-    if to_go.files or to_go.bytes:
-        return f"receiving: {to_go.text()}"
-    if folder["state"] not in ("idle", "working"):
-        return str(folder["state"])
-    if not folder["devices"]:
-        return "on no other device yet"
-    here = _connected(folder)
-    if not here:
-        return "no other device is connected"
-    behind = [member["name"] for member in here if not member["in_sync"]]
-    if behind:
-        return f"sending to {', '.join(behind)}"
-    return f"in sync with {', '.join(member['name'] for member in here)}"
-
-
-def _is_stopped(folder: dict[str, Any]) -> bool:
-    """Whether its problem keeps it from being synced; others only say what is not as it could be."""
-    return bool(folder["problem"]) and (folder["state"] == "paused" or not _connected(folder))
-
-
-def _is_busy(folder: dict[str, Any]) -> bool:
-    progress = folder["progress"]
-    is_receiving = bool(progress["files_to_go"] or progress["bytes_to_go"]) or folder["state"] != "idle"
-    return is_receiving or not all(member["in_sync"] for member in _connected(folder))
-
-
-def _connected(folder: dict[str, Any]) -> list[dict[str, Any]]:
-    return [member for member in folder["devices"] if member["connected"]]
-
-
-def _names(folders: list[dict[str, Any]]) -> str:
-    return ", ".join(folder["label"] for folder in folders)
-
-
 def folder_table(folders: list[dict[str, Any]], *, ids: bool) -> list[str]:
     header = ["Folder", "Directory", "Files", "State", *(["ID"] if ids else [])]
     rows = [
@@ -143,7 +79,7 @@ def folder_table(folders: list[dict[str, Any]], *, ids: bool) -> list[str]:
             folder["label"],
             folder["path"],
             f"{folder['entries']['here']:,}",
-            state(folder),
+            of_folder(folder),
             *([folder["id"]] if ids else []),
         ]
         for folder in folders
@@ -207,8 +143,10 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
         found.append(f"{one['device']} asks to remove the past of {files}: this device {request_state(one)}")
     for member in folder["devices"]:
         if member["connected"] and not member["in_sync"]:
-            behind = f"{member['behind']:,} files behind" if member["behind"] else ""
-            found.append(f"{member['name']}: {', '.join(filter(None, (member['condition'], behind))) or 'comparing'}")
+            found.append(f"{member['name']}: {of_member(member)}")
+        elif member.get("lacks"):
+            seen = f", seen {shown(member['last_seen'])}" if member["last_seen"] is not None else ""
+            found.append(f"{member['name']}: {of_member(member)}{seen}")
     found += _not_here(folder["entries"])
     found += _listed("damaged on this disk, and on no device that is connected", _damaged(folder))
     found += _listed("not synced", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])

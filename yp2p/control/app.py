@@ -152,7 +152,8 @@ class _Control:
         Answer: what `yp2p status --json` prints; `settings` are those that could not be carried out yet, with
         the reason; `transfers` is what is on its way, at most 64 a folder: `{device, folder, direction, path,
         kind, files, bytes_done, bytes_total, bytes_per_s, seconds_left}`, where many small `files` or `texts`
-        are one without a path, and what nobody knows is null.
+        are one without a path, and what nobody knows is null. `summary` says in a sentence how everything is,
+        a folder is, and how far a device is in it; `lacks` is how many files it is behind, null where nobody knows.
         """
         return self._device.status()
 

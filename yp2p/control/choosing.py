@@ -20,6 +20,10 @@ class Choosing(Protocol):
 
     def names(self, name: str | None, beneath: str) -> list[str]: ...
 
+    async def files(
+        self, name: str | None, search: str, beneath: str, *, offset: int, limit: int
+    ) -> dict[str, Any]: ...
+
     async def choose(self, name: str | None, paths: Sequence[str]) -> dict[str, Any]: ...
 
 
@@ -31,6 +35,14 @@ class ChooseRequest(msgspec.Struct, forbid_unknown_fields=True):
 class NamesRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName | None = None
     beneath: FileName = ""
+
+
+class FilesRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName | None = None
+    search: FileName = ""
+    beneath: FileName = ""
+    offset: int = 0
+    limit: int = 500
 
 
 def choosing_routes(choosing: Callable[[], Choosing], stop: trio.Event) -> list[Route]:
@@ -56,7 +68,22 @@ def choosing_routes(choosing: Callable[[], Choosing], stop: trio.Event) -> list[
         """
         return choosing().names(wanted.folder, wanted.beneath)
 
+    async def files(wanted: FilesRequest) -> Any:
+        """What is in a folder, in the order of the paths, a part at a time.
+
+        `search` is a part of the path, `beneath` a directory, at any depth. `limit` is from 1 to 1000.
+
+        Answer: `{total, entries: [{path, type, bytes, changed_at, here, conflict, reason}]}`: `total` is how many
+        there are; `type` is "text", "file", "symlink" or "directory" (where a directory is empty, or has permissions
+        of its own); `bytes` and `changed_at` are null where that is not known here; `here` says whether it is on this
+        disk, `conflict` whether it stands beside another one of its name, `reason` why it is not as it is to be.
+        """
+        return await choosing().files(
+            wanted.folder, wanted.search, wanted.beneath, offset=wanted.offset, limit=wanted.limit
+        )
+
     return [
+        post_route("/v1/folder/files", FilesRequest, files),
         post_route("/v1/folder/choose", ChooseRequest, choose),
         post_route("/v1/folder/names", NamesRequest, names),
     ]

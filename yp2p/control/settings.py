@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from yp2p.control.requests import Nothing
-from yp2p.control.routes import Route, post_route
+from yp2p.control.requests import Nothing, Request
+from yp2p.control.routes import Route, get_route, post_route
 
 
 class Reloaded(Protocol):
@@ -20,14 +20,26 @@ class Reloaded(Protocol):
 
 
 class Settings(Protocol):
-    """What reads the settings again. Raises YpError: they cannot be used, and nothing has changed."""
+    """What has the settings, and reads them again. Raises YpError: they cannot be used, and nothing has changed."""
 
     async def reload(self) -> Reloaded: ...
+
+    def shown(self) -> dict[str, Any]:
+        """Where they are, and each of them."""
 
 
 class _Answers:
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
+
+    async def show(self, request: Request) -> Any:
+        """The settings that count now.
+
+        Answer: `{path, settings}`: the path of their file, where there may be none, and of each setting `{name,
+        value, default, about, from_a_start, waits}`: such as `[limits] upload`, what it may be, whether a change
+        counts from the next start of the daemon, and whether one waits for that. An invite is not shown.
+        """
+        return self._settings().shown()
 
     async def reload(self, wanted: Nothing) -> Any:
         """Read the settings again, as on SIGHUP.
@@ -42,4 +54,8 @@ class _Answers:
 
 def settings_routes(settings: Callable[[], Settings]) -> list[Route]:
     """The routes of settings."""
-    return [post_route("/v1/settings/reload", Nothing, _Answers(settings).reload)]
+    answers = _Answers(settings)
+    return [
+        get_route("/v1/settings", answers.show),
+        post_route("/v1/settings/reload", Nothing, answers.reload),
+    ]

@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from yp2p.device.folders import Folders, open_root
+from yp2p.device.listing import list_files
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.choice import MARK_BYTES
 from yp2p.folder.folder import Folder
@@ -58,6 +59,11 @@ class Choosing:
                 is_directory = bool(slash) or entries[entry].kind is Kind.DIRECTORY
                 found.add(f"{above}{first}/" if is_directory else f"{above}{first}")
         return sorted(found)[:MAX_PATHS]
+
+    async def files(self, name: str | None, search: str, beneath: str, *, offset: int, limit: int) -> dict[str, Any]:
+        """A part of what is in a folder (`listing.py`). Raises UsageError."""
+        every = self._folders.by_id.values()
+        return await list_files(every, name, search=search, beneath=beneath, offset=offset, limit=limit)
 
     async def choose(self, name: str | None, paths: Sequence[str]) -> dict[str, Any]:
         """Have only these paths on this disk, or everything where none is named; gives what is chosen then.

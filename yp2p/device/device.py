@@ -56,6 +56,7 @@ from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import InviteHost
 from yp2p.peers.peers import Peers
 from yp2p.programs.programs import Programs
+from yp2p.sentences import summary
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.salvage import kept_stores
@@ -409,7 +410,7 @@ class Device:
 
     def status(self) -> dict[str, Any]:
         """Everything `yp2p status` shows."""
-        return {
+        found = {
             "version": __version__,
             "store": {
                 "problem": self._database.writability.problem,
@@ -437,3 +438,4 @@ class Device:
             "offers": self.offers.shown(),
             "transfers": self._status.transfers(),
         }
+        return found | {"summary": summary(found)}

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 import trio
 
-from yp2p.config import TABLES, Config, sections
+from yp2p.config import TABLES, Config, describe, sections
 from yp2p.errors import YpError
 
 # The listener, the key and mDNS are opened once; a text that is open would become a blob, or the reverse, in the middle
@@ -80,6 +80,30 @@ def _value(config: Config, name: str) -> object:
     return value if section in TABLES else getattr(value, key.strip())
 
 
+def _about(name: str) -> str:
+    """What a setting may be; nothing of a table."""
+    section, _, key = name.strip("[").partition("]")
+    return "" if section in TABLES else describe(sections()[section], key.strip())
+
+
+def _public(value: Any) -> Any:
+    """A value as JSON, without what lets somebody in."""
+    match value:
+        case msgspec.Struct():
+            return {name: _public(getattr(value, name)) for name in value.__struct_fields__} | _hidden(value)
+        case dict():
+            return {str(key): _public(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_public(item) for item in value]
+        case str():
+            return str(value)  # from the environment it may be a kind of text
+    return value
+
+
+def _hidden(value: object) -> dict[str, str]:
+    return {"invite": "(not shown)"} if getattr(value, "invite", "") else {}
+
+
 class Supervisor(Protocol):
     """Who is told that settings are read again."""
 
@@ -94,6 +118,7 @@ class Settings:
     Attributes:
         load: reads them; blocks. Raises YpError.
         supervisor: is told of each time; None: nobody is.
+        place: the path of their file, which there may be none at.
     """
 
     def __init__(self, config: Config, parts: Iterable[Part]) -> None:
@@ -104,6 +129,7 @@ class Settings:
         self._one_at_a_time = trio.Lock()
         self.load: Callable[[], Config] = lambda: config
         self.supervisor: Supervisor | None = None
+        self.place = ""
 
     def add(self, part: Part) -> None:
         """This carries out some settings as well."""
@@ -119,6 +145,22 @@ class Settings:
         """What a person should know, by setting."""
         found = dict.fromkeys(self._from_a_start(), "was changed, and counts from the next start of the daemon")
         return found | ({"file": f"not read again: {self._refused}"} if self._refused else {})
+
+    def shown(self) -> dict[str, Any]:
+        """Where they are, and each of them with what it is and what it could be."""
+        default, waiting = Config(), set(self._from_a_start())
+        found = [
+            {
+                "name": name,
+                "value": _public(_value(self._in_use, name)),
+                "default": _public(_value(default, name)),
+                "about": _about(name),
+                "from_a_start": name in FROM_A_START,
+                "waits": name in waiting,
+            }
+            for name in every_setting()
+        ]
+        return {"path": self.place, "settings": found}
 
     def _from_a_start(self) -> list[str]:
         return [name for name in differing(self._at_start, self._in_use) if name in FROM_A_START]

@@ -17,6 +17,7 @@ from yp2p.history.conflicts import conflict_files, conflicts_of
 from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
 from yp2p.peers.peers import Peers
 from yp2p.protocol.messages import Condition
+from yp2p.sentences import of_folder, of_member
 
 # What stands between what another device announced and its disk, as `status` says it.
 _CONDITIONS = {
@@ -78,7 +79,7 @@ class Status:
         """How a folder is doing here and, as far as they say, on the other devices."""
         alive = folder.catalogue.layout().path_of
         waiting = folder.files.waiting
-        return {
+        found = {
             "id": folder.id.hex(),
             "label": folder.label,
             "path": str(folder.path),
@@ -117,6 +118,7 @@ class Status:
                         if device != self._own],
             "presence": self._present(folder),
         }  # fmt: skip
+        return found | {"summary": of_folder(found)}
 
     def transfers(self) -> list[dict[str, Any]]:
         """What is on its way, by file and device."""
@@ -180,7 +182,8 @@ class Status:
     def member(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
         """How far a device is in a folder."""
         session = self._peers.session(device, folder.id)
-        return {
+        behind = len(session.agreement.behind) if session is not None else None
+        found = {
             "id": format_device_id(device),
             "name": self.name_of(device),
             "connected": session is not None,
@@ -188,9 +191,12 @@ class Status:
             and folder.state.settled
             and folder.is_complete()
             and session.agreement.in_sync,
-            "behind": len(session.agreement.behind) if session is not None else None,
+            "behind": behind,
+            "lacks": behind if session is not None else folder.observers.away.count(device),
             "condition": _CONDITIONS[session.agreement.condition] if session is not None else "",
+            "last_seen": time.time() if session is not None else self._peers.devices.contact(device).last_seen,
         }
+        return found | {"summary": of_member(found)}
 
 
 def _path_of(folder: Folder, entry: EntryID) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from yp2p.folder.away import Away
 from yp2p.folder.claims import Claims
 from yp2p.folder.long_blobs import LongBlob
 from yp2p.folder.purges import Purges
@@ -70,6 +71,7 @@ class Observers:
         self.uncounted, self.unsent, self.purges = uncounted, unsent, purges
         uncounted.when_doubted = unsent.when_pending = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
+        self.away = Away()  # what the devices lack that have no session
         self.watcher: Watcher | None = None
         self.quarantine = Quarantine()
         # What a device is called here, where that is known from elsewhere than the statements; empty where it is not.
@@ -92,6 +94,8 @@ class Observers:
         """
         for session in self.sessions.values():
             session.document_changed(document, source, entry)
+        if entry is not None:
+            self.away.changed(entry, self.sessions.keys())
         if self.watcher is not None:
             self.watcher.document_changed(document, source, entry)
 
@@ -99,6 +103,7 @@ class Observers:
         """What an entry is is another by now, or its text has just come."""
         for session in self.sessions.values():
             session.entry_changed(entry)
+        self.away.changed(entry, self.sessions.keys())
         if self.watcher is not None:
             self.watcher.entry_changed(entry)
 

@@ -134,6 +134,7 @@ class FolderSession:
         sessions = self._folder.observers.sessions
         if sessions.get(self.peer) is self:
             del sessions[self.peer]
+            self._folder.observers.away.left(self.peer, self.agreement.behind, is_all=self.compared)
         self._presence.left(self.peer, self)
         self._folder.observers.links_changed()
         self._folder.state.touch()
