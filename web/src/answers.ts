@@ -96,9 +96,12 @@ export interface Transfer {
 
 export interface ReceivedOffer {
   label: string;
-  name: string;
   role: string;
-  open: boolean;
+  decision: "none" | "accept";
+  path: string;
+  problem: string;
+  device: string;
+  name: string;
 }
 
 export interface Status {

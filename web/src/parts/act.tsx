@@ -1,6 +1,6 @@
 // Buttons that ask the daemon for something: not twice at a time, and with the answer as a sentence.
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { About } from "./about";
 import { sentence } from "../api";
@@ -17,21 +17,27 @@ interface Acting {
 export function useAct(): Acting {
   const [isActing, setActing] = useState(false);
   const [problem, setProblem] = useState("");
+  const isBusy = useRef(false);
+  function set(acting: boolean): void {
+    isBusy.current = acting;
+    setActing(acting);
+  }
   async function act(what: () => Promise<string | void>): Promise<boolean> {
-    if (isActing) return false;
-    setActing(true);
+    if (isBusy.current) return false; // a second click of a double click
+    set(true);
     setProblem("");
+    let told: string | void;
     try {
-      const told = await what();
-      await refreshNow();
-      if (told) say(told);
-      return true;
+      told = await what();
     } catch (error) {
       setProblem(sentence(error));
       return false;
     } finally {
-      setActing(false);
+      set(false);
     }
+    await refreshNow();
+    if (told) say(told);
+    return true;
   }
   return { isActing, problem, act };
 }

@@ -284,11 +284,12 @@ function Directly({
 export function Accept({ parts }: { parts: string[] }) {
   const [label = "", device = ""] = parts;
   const [path, setPath] = useState(beside(label.replaceAll("/", "_")));
+  const name = status.value?.devices.find((one) => one.id === device)?.name ?? device;
   const body = (): object => ({ name: label, device, path: path.trim() });
   return (
     <>
       <Title text={`Accept ${printable(label)}`}>
-        Accept <Name text={label} /> of <Name text={device} />
+        Accept <Name text={label} /> of <Name text={name} />
       </Title>
       <TakePart
         does="Accept"

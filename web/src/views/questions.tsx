@@ -11,7 +11,7 @@ import { to } from "../route";
 const SHOWN = 5;
 
 export function Decisions({ status }: { status: Status }) {
-  const offers = status.offers.received.filter((offer) => offer.open);
+  const offers = status.offers.received.filter((offer) => offer.decision === "none");
   const found = [...status.folders.flatMap(decisions), ...offers.map((offer) => <Offer offer={offer} />)];
   return <List id="decisions" title="For you to decide" items={found} />;
 }
@@ -145,12 +145,12 @@ function Offer({ offer }: { offer: ReceivedOffer }) {
         {offer.role === "reader" ? ", to read only." : "."}
       </p>
       <div class="buttons">
-        <a class="button main" href={to("accept", offer.label, offer.name)}>
+        <a class="button main" href={to("accept", offer.label, offer.device)}>
           Accept…
         </a>
         <Act
           onAct={async () => {
-            await post("/v1/folder/decline", { name: offer.label, device: offer.name });
+            await post("/v1/folder/decline", { name: offer.label, device: offer.device });
             return "Declined.";
           }}
         >
@@ -220,9 +220,19 @@ function Items({ about, title, items }: { about: ComponentChildren; title: strin
 }
 
 function ofDevice(status: Status): ComponentChildren[] {
-  const found: ComponentChildren[] = status.device.missing_addresses.map((address) => (
+  const found: ComponentChildren[] = status.offers.received
+    .filter((offer) => offer.decision === "accept")
+    .map((offer) => (
+      <p>
+        <Name text={offer.label} /> of <Name text={offer.name} /> is accepted, and becomes a folder here once that
+        device answers.
+        {offer.problem && <Name text={` ${offer.problem}`} />}
+      </p>
+    ));
+  const missing = status.device.missing_addresses.map((address) => (
     <p>yp2p does not listen on {address}: no network has that address yet.</p>
   ));
+  found.push(...missing);
   if (status.device.files_wait) found.push(<p>Files wait, as this connection is metered. Texts go on.</p>);
   for (const kept of status.store.damaged) {
     found.push(
