@@ -19,8 +19,9 @@ from yp2p.folder.folder import Folder
 from yp2p.programs import carets
 from yp2p.programs.awareness_feed import AwarenessFeed, Clocks
 from yp2p.programs.carets import Caret, client_of
+from yp2p.programs.news import News
 from yp2p.programs.programs import Program, Programs, cleaned, states_for
-from yp2p.programs.server import Documents, Wanted
+from yp2p.programs.wanted import Wanted
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
 from yp2p.protocol.channel import AwarenessUpdate, Denied, decode
@@ -228,8 +229,8 @@ def test_a_program_hears_something_every_ten_seconds_and_cursors_at_most_twenty_
             programs.add(one)
             programs.add(two)
             nursery.start_soon(
-                Documents(_Device(programs, bridge.folder))._tell,  # type: ignore[arg-type]
-                bridge.folder, two, channel, Wanted.of("/?path=a.txt"),
+                News(_Device(programs, bridge.folder), bridge.folder, two, Wanted("a.txt")).run,  # type: ignore[arg-type]
+                channel,
             )  # fmt: skip
             start = trio.current_time()
             await trio.sleep(65)  # of a clock that jumps: what is told in that time is what is tested

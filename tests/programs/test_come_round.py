@@ -14,8 +14,9 @@ from conditions import until
 
 from yp2p.folder.folder import Folder
 from yp2p.programs.awareness_feed import AwarenessFeed, Clocks
+from yp2p.programs.news import News
 from yp2p.programs.programs import Program, Programs
-from yp2p.programs.server import Documents, Wanted
+from yp2p.programs.wanted import Wanted
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import Presence
 from yp2p.protocol.channel import AwarenessUpdate, decode
@@ -114,7 +115,7 @@ class Browser:
             tab.others.append(other)
         self.tabs.append(tab)
         self._nursery.start_soon(
-            Documents(self.device)._tell, self.folder, program, tab, Wanted.of("/?path=a.txt")  # type: ignore[arg-type]
+            News(self.device, self.folder, program, Wanted("a.txt")).run, tab  # type: ignore[arg-type]
         )  # fmt: skip
         return tab
 

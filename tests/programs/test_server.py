@@ -7,10 +7,12 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from lab import Device, devices, eventually
+from pycrdt import Doc, Text
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Ping, Pong, Request, TextMessage
 
@@ -18,7 +20,9 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.programs import websocket
 from yp2p.programs.websocket import WebSocket
-from yp2p.protocol.channel import Denied, Step1, Step2, Unrecognised, Updates, decode, encode
+from yp2p.protocol import awareness
+from yp2p.protocol.awareness import Presence
+from yp2p.protocol.channel import AwarenessUpdate, Denied, Step1, Step2, Unrecognised, Updates, decode, encode
 
 TEXT = "a line\n"
 
@@ -263,6 +267,49 @@ def test_a_client_of_a_room_hears_of_its_own_update_when_it_is_stored(
                 heard.append(decode(client.message()))
         else:
             assert Updates((update,)) not in heard
+
+
+def test_clients_with_other_names_for_the_text_share_it(device: Device) -> None:
+    _new_file(device, "roots.md")
+    target = f"/v1/y/{device.dir.name}/roots.md?root="
+    with connected(device) as one, connected(device) as two:
+        clients = {root: Client(sock, target + root) for root, sock in (("codemirror", one), ("monaco", two))}
+        docs = {root: Doc[Any](client_id=4730 + number) for number, root in enumerate(clients)}
+        for root, client in clients.items():
+            client.message()
+            client.say(BytesMessage(encode(Step1(b"\x00"))))
+            while not isinstance(message := decode(client.message()), Step2):
+                pass
+            docs[root].apply_update(message.update)
+            assert str(docs[root].get(root, type=Text)) == TEXT
+        text, before = docs["codemirror"].get("codemirror", type=Text), docs["codemirror"].get_state()
+        del text[:]
+        text.insert(0, "alone: an item that names its root")
+        clients["codemirror"].say(BytesMessage(encode(Updates((docs["codemirror"].get_update(before),)))))
+        place = {"type": None, "tname": "codemirror", "item": None, "assoc": 0}
+        state = {"user": {"name": "A"}, "cursor": {"anchor": place, "head": place}}
+        presence = awareness.encode([Presence(4730, 1, state)])
+        clients["codemirror"].say(BytesMessage(encode(AwarenessUpdate(presence))))
+        seen: dict[str, Any] = {}
+        while "A" not in str(seen) or str(docs["monaco"].get("monaco", type=Text)) != str(text):
+            match decode(clients["monaco"].message()):
+                case Updates(updates):
+                    for update in updates:
+                        docs["monaco"].apply_update(update)
+                case AwarenessUpdate(data):
+                    seen |= {str(one.client): one.state for one in awareness.decode(data)}
+    assert seen["4730"]["cursor"]["head"]["tname"] == "monaco"
+    eventually(lambda: (device.dir / "roots.md").read_text() == str(text))
+
+
+def test_a_client_that_says_no_root_is_told_how_to(device: Device) -> None:
+    doc: Doc[Any] = Doc()
+    doc.get("quill", type=Text).insert(0, "text")
+    with connected(device) as sock:
+        client = Client(sock, f"/v1/y/{device.dir.name}/a.md")
+        client.message()
+        client.say(BytesMessage(encode(Updates((doc.get_update(),)))))
+        assert "root=quill" in client.denial()
 
 
 def test_a_client_that_offers_protocols_is_answered_with_ours_alone(device: Device) -> None:

@@ -11,8 +11,10 @@ cannot() {
 }
 command -v node >/dev/null || cannot "needs Node.js"
 command -v npm >/dev/null || cannot "needs npm"
-if [ ! -d "$place/node_modules/y-websocket" ]; then
-  npm install --silent --no-save --no-package-lock --prefix "$place" yjs@13.6.33 y-websocket@3.1.0 ws@8 ||
-    cannot "npm cannot fetch yjs, y-websocket and ws"
+if [ ! -d "$place/node_modules/@hocuspocus/provider" ]; then
+  npm install --silent --no-save --no-package-lock --prefix "$place" yjs@13.6.33 y-websocket@3.1.0 ws@8 \
+    y-codemirror.next@0.3.6 @codemirror/state@6 @codemirror/view@6 jsdom@26 \
+    @y/y@14.0.0-rc.7 @y/websocket@4.0.0-3 @hocuspocus/provider@4.8.0 ||
+    cannot "npm cannot fetch yjs, its providers and editors"
 fi
 YP2P_YJS=$place exec "$pytest" -q -m yjs -p no:randomly tests/yjs

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ import trio
 from lab import Device, devices, eventually
 from pycrdt import Doc, Provider, Text
 from wsproto import ConnectionType
-from yjs.node import NodeProcess
+from yjs.node import Node, stock_clients
 
 from yp2p.programs.websocket import WebSocket, WebSocketClosed
 
@@ -33,26 +32,10 @@ _WORDS = ["a", "é", "漢字 ", "😀", "word ", "\n", "a line\n", "👍🏽"]
 _REST_LIMIT_S = 30.0
 
 
-class Node(NodeProcess):
-    """Stock clients in one process of Node.js."""
-
-    def open(self, device: Device, file: str, *names: str, **settings: str) -> None:
-        for name in names:
-            socket, path = str(device.home / "documents.sock"), str(device.dir / file)
-            self.ask("open", name=name, socket=socket, path=path, user=f"person {name}", **settings)
-
-    def text(self, name: str) -> str:
-        return str(self.ask("look", name=name)["text"])
-
-
 @pytest.fixture
 def node() -> Iterator[Node]:
-    script = Path(os.environ["YP2P_YJS"], "client.mjs")
-    script.write_text(Path(__file__).with_name("client.mjs").read_text())
-    with subprocess.Popen(["node", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Node(process)
-        assert process.stdin is not None
-        process.stdin.close()
+    with stock_clients() as clients:
+        yield clients
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Route, Routes, get_route, live_route, post_route
 from yp2p.control.settings import Settings, settings_routes
 from yp2p.folder.folder import Folder
+from yp2p.programs.news import Device as LiveDevice
 from yp2p.programs.programs import Programs
-from yp2p.programs.server import Device as LiveDevice
 from yp2p.programs.server import Documents
 from yp2p.programs.wanted import ROOM_PATH
 
@@ -285,5 +285,9 @@ def make_documents(device: LiveDevice) -> Routes:
 
 def document_routes(device: LiveDevice) -> list[Route]:
     """The WebSockets of live documents, for any socket whose other end may edit every text of this device."""
-    serve = Documents(device).serve
-    return [live_route("/v1/documents", serve), live_route(ROOM_PATH, serve, is_beginning=True)]
+    documents = Documents(device)
+    return [
+        live_route("/v1/documents", documents.serve),
+        live_route(ROOM_PATH, documents.serve, is_beginning=True),
+        live_route("/v1/hocuspocus", documents.serve_hocuspocus),
+    ]

@@ -280,6 +280,10 @@ class LiveDocument:
         """Updates of this document as a peer takes them."""
         return await parts_to_send(updates, self.replica.shape)
 
+    async def stored(self) -> None:
+        """Return when what was applied so far is durable, and told."""
+        await self._telling.wait()
+
     async def receive(self, update: bytes, source: object, theirs: PeerState | None = None) -> None:
         """Take a peer's update; returns when it is durable. Raises MissingDependency, InvalidUpdate."""
         await self.receive_all([update], source, theirs)

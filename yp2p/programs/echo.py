@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import trio
 
+from yp2p.documents.provider import Channel
 from yp2p.folder.live_document import LiveDocument
-from yp2p.programs.channel import ProgramChannel
 from yp2p.programs.programs import Program
 from yp2p.protocol.channel import Updates, encode
 
@@ -22,7 +22,7 @@ _EMPTY_VECTOR = b"\x00"
 class Echo:
     """Of what one program writes into one document."""
 
-    def __init__(self, live: LiveDocument, program: Program, channel: ProgramChannel) -> None:
+    def __init__(self, live: LiveDocument, program: Program, channel: Channel) -> None:
         self._live = live
         self._program = program
         self._channel = channel
@@ -47,7 +47,8 @@ class Echo:
         if source is not self._program:
             return
         is_first = not (self._waiting or self._is_too_much or self._more.is_set())
-        if is_first and self._channel.send_nowait(encode(Updates((update,)))):
+        send_nowait = getattr(self._channel, "send_nowait", None)  # as `Provider` has it
+        if is_first and send_nowait is not None and send_nowait(encode(Updates((update,)))):
             return
         self._waiting.append(update)
         self._size += len(update)

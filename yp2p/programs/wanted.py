@@ -24,11 +24,13 @@ from yp2p.identity import ID_BYTES, EntryID
 from yp2p.programs.refusals import NotHereYet
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.names import path_problem
-from yp2p.protocol.ysync import MAX_CLIENT
+from yp2p.protocol.ysync import MAX_CLIENT, Shape
 
 ROOM_PATH = "/v1/y/"
 # A new file has to rest for 0.2 s before it is looked at, one that was renamed for 1 s, an empty one for 2 s.
 _LOOK_LIMIT_S = 1.5
+# Longer than anybody's: each message to and from a program is searched for it.
+_MAX_ROOT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Wanted:
         takes_lists: whether it reads updates as lists (kind 40), which no stock provider does.
         takes_others: whether it reads who is there as a list in one state.
         is_echoed: whether it is sent its own updates when they are stored.
+        root: what it calls the text.
     """
 
     path: str
@@ -51,6 +54,7 @@ class Wanted:
     takes_lists: bool = False
     takes_others: bool = False
     is_echoed: bool = False
+    root: str = Shape.TEXT.value
 
     @classmethod
     def of(cls, target: str) -> Wanted:
@@ -68,6 +72,7 @@ class Wanted:
             query.get("batch") == ["1"],
             query.get("others") == ["1"],
             query.get("echo", ["1" if is_room else "0"]) == ["1"],
+            str(query.get("root", [Shape.TEXT.value])[0]),
         )
 
 
@@ -82,6 +87,7 @@ async def find_soon(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, 
     Raises:
         UsageError, FileGone: there is no such text.
     """
+    _check_root(wanted.root)
     every = list(folders)
     with trio.move_on_after(_LOOK_LIMIT_S):
         while (folder := _about_to_look(every, wanted)) is not None:
@@ -109,6 +115,12 @@ def _place(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, str]:
     if (problem := path_problem(inside)) is not None:
         raise UsageError(f"{wanted.path!r} is no room: {problem}; it is written as FOLDER/PATH")
     return folder, inside
+
+
+def _check_root(root: str) -> None:
+    """Raises UsageError: no text can be called so."""
+    if not (0 < len(root) <= _MAX_ROOT and root.isprintable()):
+        raise UsageError(f"a root has a name of 1 to {_MAX_ROOT} printable characters, and not {root[:40]!r}")
 
 
 def _find(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, Entry]:

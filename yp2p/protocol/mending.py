@@ -146,7 +146,11 @@ class _Reader:
                 raise InvalidUpdate("an item inside another type: a file has text only", cursor.at)
             root = cursor.text()
             if root != _ROOT:
-                raise InvalidUpdate(f"the text of a file is the root {_ROOT!r}, and not {root[:40]!r}", cursor.at)
+                raise InvalidUpdate(
+                    f"the text of a file is the root {_ROOT!r}, and not {root[:40]!r}; a client that calls it so says "
+                    f"`root={root[:40]}` in the address",
+                    cursor.at,
+                )
         return self._content(_Block((client, clock), info & 0x1F, 1, origin, right))
 
     def _content(self, block: _Block) -> _Block:

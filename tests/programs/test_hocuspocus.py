@@ -1,0 +1,110 @@
+"""Several documents over one connection, in the framing of Hocuspocus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from lab import Device, devices, eventually
+from programs.test_server import Client, connected
+from wsproto.events import AcceptConnection, BytesMessage
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.text import TextReplica
+from yp2p.protocol.channel import Step1, Step2, Updates, decode, encode
+from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import Cursor
+
+AUTH, STATELESS, CLOSE, STATUS = 2, 5, 7, 8
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    with devices(tmp_path_factory.mktemp("hocuspocus"), "one") as (one,):
+        for name in ("a %41.md", "b.md"):
+            (one.dir / name).write_text(f"{name}\n")
+        one.cli("share", str(one.dir))
+        one.wait()
+        yield one
+
+
+def _sized(text: str) -> bytes:
+    return write_varint(len(text.encode())) + text.encode()
+
+
+def _say(client: Client, name: str, message: bytes) -> None:
+    client.say(BytesMessage(_sized(name) + message))
+
+
+def _ask(client: Client, name: str) -> None:
+    _say(client, name, bytes([AUTH, 0]) + _sized("token") + _sized("4.8.0"))
+
+
+def _hear(client: Client) -> tuple[str, bytes]:
+    cursor = Cursor(data := client.message())
+    return cursor.text(), data[cursor.at :]
+
+
+def _until(client: Client, name: str, kind: int) -> bytes:
+    while True:
+        whose, message = _hear(client)
+        if whose == name and message[0] == kind:
+            return message
+
+
+def test_several_documents_share_a_connection_and_each_update_is_acknowledged_once(device: Device) -> None:
+    names = ("dir/a %41.md", "dir/b.md", "dir/b.md\0again")
+    with connected(device) as sock:
+        client = Client(sock, "/v1/hocuspocus")
+        client.until(AcceptConnection)
+        for name in names:
+            _ask(client, name)
+        for number, name in enumerate(names):
+            replica = TextReplica(4800 + number)
+            _say(client, name, encode(Step1(b"\x00")))
+            while not isinstance(answer := decode(_until(client, name, 0)), Step2):
+                pass
+            replica.receive(answer.update)
+            for _ in range(3):
+                update = replica.edit([Hunk(0, 0, "typed ")])
+                assert update is not None
+                _say(client, name, encode(Updates((update,))))
+            assert [_until(client, name, STATUS) for _ in range(3)] == [bytes([STATUS, 1])] * 3
+        _say(client, names[0], bytes([CLOSE]))
+    eventually(lambda: (device.dir / "a %41.md").read_text() == "typed " * 3 + "a %41.md\n")
+    eventually(lambda: (device.dir / "b.md").read_text() == "typed " * 6 + "b.md\n")
+
+
+def test_what_ends_one_document_leaves_the_others(device: Device) -> None:
+    with connected(device) as sock:
+        client = Client(sock, "/v1/hocuspocus")
+        client.until(AcceptConnection)
+        _ask(client, "dir/nothing.md")
+        denied = _until(client, "dir/nothing.md", AUTH)
+        assert denied[1] == 1
+        assert b"nothing.md" in denied
+        _until(client, "dir/nothing.md", CLOSE)
+        for name in ("dir/b.md", "dir/a %41.md"):
+            _ask(client, name)
+            assert _until(client, name, AUTH)[1] == 2
+        for _ in range(100):  # more than wait for one that has ended
+            _say(client, "dir/b.md", encode(Updates((b"\xff\xff\xff",))))
+        _until(client, "dir/b.md", CLOSE)
+        _say(client, "dir/a %41.md", encode(Step1(b"\x00")))
+        while not isinstance(decode(_until(client, "dir/a %41.md", 0)), Step2):
+            pass
+        assert (device.dir / "b.md").read_text().endswith("b.md\n")
+
+
+def test_a_client_that_counts_anew_is_asked_again(device: Device) -> None:
+    """A forced sync ends with the answer to our step 1."""
+    with connected(device) as sock:
+        client = Client(sock, "/v1/hocuspocus")
+        client.until(AcceptConnection)
+        _ask(client, "dir/b.md")
+        for _ in range(2):
+            _say(client, "dir/b.md", encode(Step1(b"\x00")))
+            while not isinstance(decode(_until(client, "dir/b.md", 0)), Step1):
+                pass
+            _say(client, "dir/b.md", encode(Step2(b"\x00\x00")))
+            assert _until(client, "dir/b.md", STATUS) == bytes([STATUS, 1])

@@ -1,0 +1,68 @@
+"""One program that has one text open, over any channel: what it hears of the text, and of the others."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import trio
+
+from yp2p.documents.manifest import Entry
+from yp2p.documents.provider import Channel, Provider
+from yp2p.folder.folder import Folder
+from yp2p.programs.document import ProgramDocument
+from yp2p.programs.echo import Echo
+from yp2p.programs.news import Device, News
+from yp2p.programs.programs import Program
+from yp2p.programs.wanted import Wanted
+
+
+class Session:
+    """What one program does with the text that it asked for."""
+
+    def __init__(self, device: Device, folder: Folder, entry: Entry, wanted: Wanted) -> None:
+        self._device = device
+        self._folder = folder
+        self._programs = device.programs(folder)
+        self._wanted = wanted
+        self.live = folder.texts.open(entry.document)
+        self._program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
+        if not self._program.is_this_file and (path := folder.catalogue.layout().path_of.get(entry.id)) is not None:
+            self._program.earlier = self._programs.served.note(path, entry.document)
+
+    async def run(self, channel: Channel) -> None:
+        """Keep the program in step until the channel ends.
+
+        Raises:
+            YpError, CrdtPanic: what it sent, or has, cannot be taken, or the text is not here any more.
+        """
+        programs, program, live = self._programs, self._program, self.live
+        document = ProgramDocument(
+            self._folder,
+            live,
+            program,
+            programs.max_text_bytes,
+            programs.displaced_in(live.id),
+            is_synced=lambda: provider.synced.is_set(),
+            tell=partial(programs.refused, program),
+        )
+        provider = Provider(
+            document,
+            channel,
+            source=program,
+            must_relay=lambda source: True,  # nobody else tells it
+            on_awareness=lambda data: programs.said(program, data),
+            batches=self._wanted.takes_lists,
+            pace_s=live.pace_s,
+        )
+        programs.add(program)
+        try:
+            async with trio.open_nursery() as nursery:
+                if self._wanted.is_echoed:
+                    echo = Echo(live, program, channel)
+                    nursery.start_soon(echo.run)
+                news = News(self._device, self._folder, program, self._wanted)
+                nursery.start_soon(news.run, channel)
+                await provider.start()
+                nursery.cancel_scope.cancel()
+        finally:
+            programs.remove(program)
