@@ -14,7 +14,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page walk
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -199,6 +199,11 @@ page: web ## The page in a real browser with real daemons: the editor, who is re
 TEAMTYPE := .teamtype-editors
 teamtype: $(TEST_VENV)/.wheel ## Four unmodified Neovims with Teamtype's plugin on two devices, 20 seeds of 400 commands each (20 min; YP2P_TEAMTYPE_SEEDS=0:20)
 	sh tests/teamtype/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(TEAMTYPE)
+
+MINUTES_OF_WALK ?= 10
+walk: export YP2P_WALK_S = $(shell expr $(MINUTES_OF_WALK) \* 60)
+walk: ARGS = -s -k test_a_walk
+walk: page ## Clicks at random on the page for ten minutes, while files change (chromium and npm; YP2P_WALK_SEED=7 tells one walk)
 
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member

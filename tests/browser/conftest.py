@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OpenTab = Callable[..., Tab]
 # What is in the log because a person, or a test, did it.
-_OF_PEOPLE = ("folder_paused", "program_refused")
+_OF_PEOPLE = ("folder_paused", "program_refused", "mass_deletion_paused", "conflict_copy_created")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -26,6 +26,7 @@ CHROMIUM = os.environ.get("YP2P_CHROMIUM", "/usr/bin/chromium")
 WAIT_S = 20.0
 # What is no UTF-8 in a name is half of a surrogate pair, which the page's addresses write so.
 _HALF = re.compile("[\ud800-\udfff]")
+_ASKING = ("Asking yp2p…", "Opening the editor…", "Opening…")
 PHONE = {"width": 320, "height": 640}
 SCREEN = {"width": 1280, "height": 800}
 
@@ -143,12 +144,19 @@ class Tab:
 
         self.eventually(lambda: not missing(), f"the page saying {parts}")
 
-    def mood(self) -> str:
-        return str(self.page.locator("[data-mood]").first.get_attribute("data-mood"))
+    def settled(self) -> None:
+        """Wait until the view has what it asks for."""
+        self.eventually(lambda: not any(word in self.words() for word in _ASKING), "the view having what it asks for")
 
-    def press(self, name: str) -> None:
-        """Press the button that is called so."""
-        self.page.get_by_role("button", name=name, exact=True).click()
+    def mood(self) -> str:
+        """What the first line of the overview looks like: `good`, `busy`, `look`, `unknown`."""
+        return str(self.page.locator(".headline").get_attribute("class")).split()[-1]
+
+    def press(self, name: str, about: str = "") -> None:
+        """Press the button, or follow the link, that is called so; of several, the one about something."""
+        wanted = re.compile(f"^{re.escape(name)}(?: \\(.*{re.escape(about)}.*\\))?$", re.DOTALL)
+        button = self.page.get_by_role("button", name=wanted)
+        button.or_(self.page.get_by_role("link", name=wanted)).first.click()
 
     def violations(self) -> list[str]:
         """What axe finds, as lines."""

@@ -1,0 +1,92 @@
+"""Each view of the page, with everything in it: no accessibility rule is broken, nothing stands out of a narrow screen,
+names do no harm, and it can be used with the keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from browser.conftest import OpenTab
+from browser.scene import HOSTILE_NAMES, UNSEEN, full_room
+from browser.tabs import PHONE, Tab
+from lab import Device
+
+ZOOMED = {"width": 640, "height": 400}  # 1280 by 800 at 200 %
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Device]]:
+    with full_room(tmp_path_factory.mktemp("room")) as found:
+        yield found
+
+
+# What no view has, unless a name has become markup.
+_HARM = "img:not([src='icon.svg']), script:not([src]), iframe, [onerror], [onload], b, i"
+
+
+def _views(device: Device) -> dict[str, tuple[str, ...]]:
+    """All of them, by a name for messages."""
+    status = device.status()
+    folder, other = status["folders"][0]["id"], status["devices"][0]["id"]
+    parts = ["", "at", "conflicts", "trash", "here", "add", "more"]
+    views: dict[str, tuple[str, ...]] = {
+        "overview": (),
+        "devices": ("devices",),
+        "one device": ("devices", other),
+        "changes": ("changes",),
+        "settings": ("settings",),
+        "share": ("share",),
+        "join": ("join",),
+        "accept": ("accept", "<b>x</b>", "a\u202eb"),
+        "nothing": ("there is no such page",),
+        **{f"folder {part}": ("folder", folder, *filter(None, [part])) for part in parts},
+    }
+    for part in ("history", "lines", "read", "edit"):
+        views[f"plan {part}"] = ("file", folder, "plan.md", part)
+        views[f"hostile {part}"] = ("file", folder, HOSTILE_NAMES[0], part)
+    for number, name in enumerate(HOSTILE_NAMES[1:]):
+        views[f"hostile name {number}"] = ("file", folder, name)
+    views["blob"] = ("file", folder, "photo.bin")
+    views["deleted"] = ("file", folder, "gone.md")
+    return views
+
+
+def _each_view(tab: Tab, device: Device) -> Iterator[str]:
+    for name, parts in _views(device).items():
+        tab.go(*parts)
+        tab.settled()
+        yield name
+
+
+_LOOKS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark", "reduced_motion": "reduce"},
+    "phone": {"viewport": PHONE, "color_scheme": "light"},
+    "zoomed": {"viewport": ZOOMED, "device_scale_factor": 2, "color_scheme": "dark"},
+}
+
+
+@pytest.mark.parametrize("look", _LOOKS)
+def test_no_rule_is_broken_and_nothing_stands_out_in_any_view(room: list[Device], open_tab: OpenTab, look: str) -> None:
+    settings: dict[str, Any] = _LOOKS[look]
+    tab = open_tab(**settings)
+    tab.open(room[0])
+    found: dict[str, list[str]] = {}
+    for view in _each_view(tab, room[0]):
+        faults = [*tab.violations(), *(f"stands out: {one}" for one in tab.overflowing())]
+        if faults:
+            found[view] = faults
+    assert found == {}
+
+
+def test_names_do_no_harm_in_any_view(room: list[Device], tab: Tab) -> None:
+    tab.open(room[0])
+    for view in _each_view(tab, room[0]):
+        words = tab.words()
+        assert not [character for character in UNSEEN if character in words], view
+        assert tab.page.title() != "bad", view
+        assert tab.page.locator(_HARM).count() == 0, view
+    (name,) = [name for name in HOSTILE_NAMES if name.startswith("\x1b")]
+    tab.go("file", room[0].status()["folders"][0]["id"], name)
+    tab.reads(r"\x1b[31mred\x07\x1b]0;title\x07.md")
