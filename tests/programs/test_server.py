@@ -396,6 +396,47 @@ def test_a_client_that_comes_back_to_a_path_of_another_file_is_refused(device: D
     assert (device.dir / "is.md").read_text() == "typed " + TEXT
 
 
+def test_a_client_stays_with_a_file_that_is_renamed_also_when_it_comes_back(device: Device) -> None:
+    old, new, writer = "old name.md", "new name.md", TextReplica(4718)
+    _new_file(device, old)
+    target = f"/v1/y/{device.dir.name}/{quote(old)}"
+
+    def ask(client: Client, has: bytes) -> Denied | Step2:
+        client.message()
+        client.say(BytesMessage(encode(Step1(has))))
+        while not isinstance(message := decode(client.message()), Step2 | Denied):
+            pass
+        return message
+
+    def type_word(client: Client, word: str) -> None:
+        update = writer.edit([Hunk(0, 0, word)])
+        assert update is not None
+        client.say(BytesMessage(encode(Updates((update,)))))
+
+    with connected(device) as sock:
+        client = Client(sock, target)
+        answer = ask(client, b"\x00")
+        assert isinstance(answer, Step2)
+        writer.receive(answer.update)
+        (device.dir / old).rename(device.dir / new)
+        eventually(lambda: device.run("log", str(device.dir / new)).returncode == 0)
+        type_word(client, "while connected ")
+        eventually(lambda: (device.dir / new).read_text() == "while connected " + TEXT)
+    with connected(device) as sock:
+        client = Client(sock, target)
+        assert isinstance(ask(client, writer.state_vector()), Step2)
+        type_word(client, "back ")
+        eventually(lambda: (device.dir / new).read_text() == "back while connected " + TEXT)
+    assert not (device.dir / old).exists()
+    with connected(device) as sock:  # somebody who has nothing of it means another file
+        answer = ask(client := Client(sock, target), b"\x00")
+        assert isinstance(answer, Denied)
+        assert new in answer.reason
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 4404
+
+
 @pytest.mark.parametrize("begins", ["", "# Template\n"])
 def test_a_client_that_only_read_is_refused_where_both_files_may_be_its_own(device: Device, begins: str) -> None:
     """Both began with the same text, and a process of this device wrote in both: the same client IDs in each."""

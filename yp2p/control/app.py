@@ -33,10 +33,10 @@ from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Route, Routes, get_route, live_route, post_route
 from yp2p.control.settings import Settings, settings_routes
 from yp2p.folder.folder import Folder
-from yp2p.programs.news import Device as LiveDevice
 from yp2p.programs.programs import Programs
 from yp2p.programs.server import Documents
 from yp2p.programs.wanted import ROOM_PATH
+from yp2p.programs.wanted import Device as LiveDevice
 
 
 class Device(Members, Folders, Protocol):

@@ -18,7 +18,7 @@ from secrets import randbits
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.provider import Listener, PeerState
-from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile
+from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument, check_in_slices
 from yp2p.programs.corrections import CAPTURE_S, Corrections
@@ -73,12 +73,17 @@ class ProgramDocument:
         return self._live.state_vector()
 
     def cut(self, state_vector: bytes) -> tuple[bytes, Commit]:
-        """Raises OtherFile: the program has the text of another file, or another writer of its client ID."""
+        """Raises OtherFile: the program has the text of another file, or another writer of its client ID.
+
+        UsageError: the file has left the path that it asked for, and it has nothing of it.
+        """
         if self._program.client is not None:
             self._said = max(self._said, read_state_vector(state_vector).get(self._program.client, 0))
             self._check_own_id(self._live.replica.clocks())
         if not self._program.is_this_file:
             vector, earlier = read_state_vector(state_vector), self._program.earlier
+            if self._program.is_former:
+                self._check_is_its_own(vector)
             check_clients(self._folder, self._live.id, vector, is_all=True, earlier=earlier)
             is_reader = self._folder.membership.is_reader
             if not is_reader and any(is_alike(self._folder, self._live.id, other) for other in earlier):
@@ -163,6 +168,14 @@ class ProgramDocument:
                 "in this program alone; keep a copy of it, and open the file again with an empty document"
             )
 
+    def _check_is_its_own(self, vector: StateVector) -> None:
+        """Raise where a program that asks for a file by the path that this has left has nothing of it."""
+        clocks = self._live.replica.clocks()
+        if any(clock and client in clocks for client, clock in vector.items()):
+            return
+        where = self._folder.catalogue.layout().path_of.get(self._program.entry, "")
+        raise UsageError(f"there is no such file any more; it is at {where} now")
+
     def _check_clients(self, parsed: Parsed) -> None:
         client = self._program.client
         if client in parsed.sections:
@@ -170,7 +183,7 @@ class ProgramDocument:
             self._said = max(self._said, parsed.sections[client][1])
         if self._program.is_this_file:
             return
-        if not self._is_known and self._program.earlier:
+        if not self._is_known and (self._program.earlier or self._program.is_former):
             raise InvalidUpdate("a client says what it has (step 1) before it writes")
         clocks = self._live.replica.clocks()
         if any(client not in clocks for client in parsed.sections):

@@ -42,6 +42,10 @@ class Served:
         for path, document in rows:
             self._documents.setdefault(path, set()).add(DocumentID(document))
 
+    def at(self, path: str) -> frozenset[DocumentID]:
+        """What clients were given under this path."""
+        return frozenset(self._documents.get(encode_path(path), ()))
+
     def note(self, path: str, document: DocumentID) -> frozenset[DocumentID]:
         """A client is given this document; gives those that clients were given under this path before."""
         documents = self._documents.setdefault(encode_path(path), set())

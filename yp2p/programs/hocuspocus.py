@@ -30,9 +30,8 @@ from yp2p.documents.provider import Channel
 from yp2p.errors import CrdtPanic, InvalidUpdate, YpError, first_of
 from yp2p.folder.live_document import LiveDocument
 from yp2p.programs.dialect import in_dialect
-from yp2p.programs.news import Device
 from yp2p.programs.session import Session
-from yp2p.programs.wanted import Wanted, find_soon
+from yp2p.programs.wanted import Device, Wanted, find_soon
 from yp2p.protocol.channel import Denied, Step1, Step2, Updates, decode, encode
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Cursor
@@ -117,10 +116,10 @@ class _Room:
     async def run(self, device: Device, of_all: Wanted) -> None:
         """Raises as `Session.run`, and where there is no such text."""
         wanted = Wanted(self.path, is_room=True, root=of_all.root)
-        folder, entry = await find_soon(device.folders, wanted)
-        session = Session(device, folder, entry, wanted)
+        found = await find_soon(device, wanted)
+        session = Session(device, found, wanted)
         self._live = session.live
-        is_reader = folder.membership.is_reader
+        is_reader = found.folder.membership.is_reader
         await self._send(bytes([_AUTH, _GRANTED]) + _text("readonly" if is_reader else "read-write"))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._acknowledge, session.live, is_reader)

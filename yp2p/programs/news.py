@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 import trio
@@ -14,8 +13,8 @@ import trio
 from yp2p.errors import FileGone
 from yp2p.folder.folder import Folder
 from yp2p.programs.awareness_feed import RENEWED_S, AwarenessFeed
-from yp2p.programs.programs import PRESENCE_AGE_S, Program, Programs, states_for
-from yp2p.programs.wanted import Wanted
+from yp2p.programs.programs import PRESENCE_AGE_S, Program, states_for
+from yp2p.programs.wanted import Device, Wanted
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import as_json
 from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
@@ -23,21 +22,6 @@ from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
 # The client ID under which the daemon says who else is there: no document has it.
 _DAEMON_CLIENT = 0
 _PRESENCE_DELAY_S = 0.05
-
-
-class Device(Protocol):
-    """What live documents need of the device."""
-
-    @property
-    def folders(self) -> Iterable[Folder]: ...
-
-    @property
-    def shown_id(self) -> str: ...
-
-    def programs(self, folder: Folder) -> Programs: ...
-
-    def present(self, folder: Folder) -> list[dict[str, Any]]:
-        """The awareness states of all who are in a folder."""
 
 
 class Listener(Protocol):

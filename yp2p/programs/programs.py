@@ -57,6 +57,7 @@ class Program:
     client: int | None = None
     is_this_file: bool = False
     earlier: frozenset[DocumentID] = frozenset()  # what clients were given under its path before
+    is_former: bool = False  # whether the file has left the path that it named
     number: int = 0  # in the order in which they came
     since: float = field(default_factory=lambda: round(time.time()))
     carets: dict[int, Caret] = field(default_factory=dict)  # what it says of itself, by awareness client

@@ -25,10 +25,9 @@ from yp2p.errors import CrdtPanic, YpError, first_of
 from yp2p.programs.channel import ProgramChannel
 from yp2p.programs.dialect import in_dialect
 from yp2p.programs.hocuspocus import Hocuspocus
-from yp2p.programs.news import Device
 from yp2p.programs.refusals import refusal
 from yp2p.programs.session import Session
-from yp2p.programs.wanted import Wanted, find_soon, name_of
+from yp2p.programs.wanted import Device, Wanted, find_soon, name_of
 from yp2p.programs.websocket import WebSocket, WebSocketClosed
 
 _CLOSE_LIMIT_S = 0.5
@@ -81,18 +80,18 @@ class Documents:
 
     async def _serve_document(self, stream: trio.SocketStream, socket: WebSocket, wanted: Wanted) -> None:
         try:
-            folder, entry = await find_soon(self._device.folders, wanted)
+            found = await find_soon(self._device, wanted)
         except YpError as error:
             await stream.send_all(socket.accept() + refusal(socket, error))
             return
-        most = str(self._device.programs(folder).max_text_bytes).encode()
-        headers = [(b"yp2p-file", name_of(entry).encode()), (b"yp2p-max-text-bytes", most)]
+        most = str(self._device.programs(found.folder).max_text_bytes).encode()
+        headers = [(b"yp2p-file", name_of(found.entry).encode()), (b"yp2p-max-text-bytes", most)]
         await stream.send_all(socket.accept(headers))
         channel: ProgramChannel | None = None
         try:
             async with trio.open_nursery() as nursery:
                 channel = ProgramChannel(stream, socket, wanted.path, nursery)
-                await Session(self._device, folder, entry, wanted).run(in_dialect(channel, wanted.root))
+                await Session(self._device, found, wanted).run(in_dialect(channel, wanted.root))
                 nursery.cancel_scope.cancel()
         except* (YpError, CrdtPanic, WebSocketClosed) as group:
             fault = first_of(group)

@@ -6,28 +6,31 @@ from functools import partial
 
 import trio
 
-from yp2p.documents.manifest import Entry
 from yp2p.documents.provider import Channel, Provider
-from yp2p.folder.folder import Folder
 from yp2p.programs.document import ProgramDocument
 from yp2p.programs.echo import Echo
-from yp2p.programs.news import Device, News
+from yp2p.programs.news import News
 from yp2p.programs.programs import Program
-from yp2p.programs.wanted import Wanted
+from yp2p.programs.wanted import Device, Found, Wanted
 
 
 class Session:
     """What one program does with the text that it asked for."""
 
-    def __init__(self, device: Device, folder: Folder, entry: Entry, wanted: Wanted) -> None:
+    def __init__(self, device: Device, found: Found, wanted: Wanted) -> None:
+        folder, entry = found.folder, found.entry
         self._device = device
         self._folder = folder
         self._programs = device.programs(folder)
         self._wanted = wanted
         self.live = folder.texts.open(entry.document)
         self._program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
-        if not self._program.is_this_file and (path := folder.catalogue.layout().path_of.get(entry.id)) is not None:
-            self._program.earlier = self._programs.served.note(path, entry.document)
+        served = self._programs.served
+        if found.former_path is not None:
+            self._program.is_former = True
+            self._program.earlier = served.at(found.former_path) - {entry.document}
+        elif not wanted.file and (path := folder.catalogue.layout().path_of.get(entry.id)) is not None:
+            self._program.earlier = served.note(path, entry.document)
 
     async def run(self, channel: Channel) -> None:
         """Keep the program in step until the channel ends.

@@ -3,6 +3,10 @@
 Three forms: an absolute path (`/v1/documents?path=PATH`); a room as the providers of Yjs name it (`/v1/y/FOLDER/PATH`,
 percent-decoded once); or, behind either of them, `file=NAME`, which names the file that the program had before. A
 folder in a room is its label or the beginning of its ID, since a directory would need slashes.
+
+A stock client knows a file by its path alone. When the file is renamed, a client that is connected stays with it, and
+one that comes back to the old path is given it again, as long as no other file is there: it shows by what it has that
+it was given that one (`ProgramDocument.cut`).
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
 import trio
@@ -20,7 +25,8 @@ from yp2p.documents.manifest import Entry
 from yp2p.errors import FileGone, UsageError
 from yp2p.folder import lookup
 from yp2p.folder.folder import Folder
-from yp2p.identity import ID_BYTES, EntryID
+from yp2p.identity import ID_BYTES, DocumentID, EntryID
+from yp2p.programs.programs import Programs
 from yp2p.programs.refusals import NotHereYet
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.names import path_problem
@@ -81,20 +87,49 @@ def name_of(entry: Entry) -> str:
     return (entry.id + entry.document).hex()
 
 
-async def find_soon(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, Entry]:
+class Device(Protocol):
+    """What live documents need of the device."""
+
+    @property
+    def folders(self) -> Iterable[Folder]: ...
+
+    @property
+    def shown_id(self) -> str: ...
+
+    def programs(self, folder: Folder) -> Programs: ...
+
+    def present(self, folder: Folder) -> list[dict[str, Any]]:
+        """The awareness states of all who are in a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The text that a program asks for.
+
+    Attributes:
+        former_path: where it was when clients were given it; what is asked for by that path, and is not there any more,
+            is for those alone who have something of it already.
+    """
+
+    folder: Folder
+    entry: Entry
+    former_path: str | None = None
+
+
+async def find_soon(device: Device, wanted: Wanted) -> Found:
     """The text that a program asks for; a file that was just made is waited for until it was looked at.
 
     Raises:
         UsageError, FileGone: there is no such text.
     """
     _check_root(wanted.root)
-    every = list(folders)
+    every = list(device.folders)
     with trio.move_on_after(_LOOK_LIMIT_S):
         while (folder := _about_to_look(every, wanted)) is not None:
             await folder.state.changed.wait()
     if _about_to_look(every, wanted) is not None:
         raise NotHereYet(f"{wanted.path} is on the disk and has not been looked at yet; try again in a moment")
-    return _find(every, wanted)
+    return _find(device, every, wanted)
 
 
 def _about_to_look(folders: Iterable[Folder], wanted: Wanted) -> Folder | None:
@@ -123,17 +158,29 @@ def _check_root(root: str) -> None:
         raise UsageError(f"a root has a name of 1 to {_MAX_ROOT} printable characters, and not {root[:40]!r}")
 
 
-def _find(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, Entry]:
+def _find(device: Device, folders: Iterable[Folder], wanted: Wanted) -> Found:
     """Raises UsageError."""
     if wanted.file:
-        return _find_again(folders, wanted)
+        return Found(*_find_again(folders, wanted))
     folder, inside = _place(folders, wanted)
+    if inside not in folder.catalogue.layout().entry_at:
+        served = device.programs(folder).served.at(inside)
+        moved = [entry for document in served if (entry := _moved(folder, document)) is not None]
+        if len(moved) == 1:
+            return Found(folder, moved[0], inside)
     entry = lookup.entry_at(folder, inside)
     if not folder.catalogue.is_alive(entry):
         raise UsageError(f"{inside} was deleted; `yp2p restore` brings it back")
     if entry.document not in folder.texts.digests:
         raise NotHereYet(f"the text of {inside} has not come to this device yet")
-    return folder, entry
+    return Found(folder, entry)
+
+
+def _moved(folder: Folder, document: DocumentID) -> Entry | None:
+    """The file that has a document, if there is one, whatever its path."""
+    entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
+    is_text = entry is not None and entry.kind is Kind.TEXT and entry.document == document
+    return entry if is_text and entry is not None and folder.catalogue.is_alive(entry) else None
 
 
 def _find_again(folders: Iterable[Folder], wanted: Wanted) -> tuple[Folder, Entry]:
