@@ -28,6 +28,10 @@ FILE = Path(__file__).with_name("samples.json")
 
 # Stated by hand: what needs more devices, or more time.
 STATED: dict[str, dict[str, Any]] = {
+    "POST /v1/conflicts/merge": {
+        "body": {"path": "/home/me/notes/plan.md", "before": "one\ntwo\n", "text": "one\ntwo, of both\n"},
+        "answer": {"path": "plan.md", "settled": 1, "changed": True, "is_edit": True, "trash": []},
+    },
     "POST /v1/device/readmit": {
         "body": {"device": "pi", "folder": "notes"},
         "answer": {"device": "pi", "name": "pi", "folder": "notes"},

@@ -100,12 +100,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/conflicts": {"folder": "f"},
     "/v1/conflicts/resolve": {"path": "/d/a", "keep": "this", "number": 1},
     "/v1/conflicts/marked": {"path": "/d/a", "number": 1},
+    "/v1/conflicts/merge": {"path": "/d/a", "before": "b", "text": "t", "number": 1},
     "/v1/page/open": {"read_only": False},
     "/v1/page/used": {"number": 1, "wait_s": 1.0},
     "/v1/page/close": {},
     "/v1/stop": {},
 }  # fmt: skip
-FILE_NAMES = {"path", "search", "paths", "folder", "names", "beneath", "choose", "glob"}
+FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose", "glob"}
 
 
 class _NoDevice:

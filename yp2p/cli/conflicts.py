@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,8 +12,7 @@ from yp2p.cli.group import Group
 from yp2p.cli.merging import Merging
 from yp2p.cli.options import call, folder_option, json_option
 from yp2p.cli.output import paged, print_json, say
-from yp2p.errors import UsageError
-from yp2p.files.trash import new_place
+from yp2p.errors import UsageError, YpError
 
 _SHOWN_LINES = 3
 
@@ -95,18 +92,10 @@ def resolve(file: str, keep: str, number: int | None, tool: str | None, as_json:
     path = os.path.abspath(file)
     if tool is not None and keep != "merge":
         raise UsageError("--tool is the editor for --keep merge")
-    beside = [
-        conflict for conflict in call("POST", "/v1/conflicts", {"folder": None})
-        if conflict["kind"] == "file"
-        and os.path.realpath(path) in map(os.path.realpath, (_inside(conflict, "path"), _inside(conflict, "beside")))
-    ]  # fmt: skip
     if keep == "merge":
         answer = _merge(path, number, tool)
-    elif beside and number is None:
-        answer = {"path": path, "settled": len(beside), **_settle_files(beside, keep)}
     else:
         answer = call("POST", "/v1/conflicts/resolve", {"path": path, "keep": keep, "number": number})
-        answer |= {"is_edit": answer["changed"], "trash": []}
     if as_json:
         print_json(answer)
         return
@@ -123,85 +112,16 @@ def _way_back(file: str, answer: dict[str, Any]) -> str:
     return " ".join(ways)
 
 
-def _inside(conflict: dict[str, Any], name: str) -> str:
-    return f"{conflict['root']}/{conflict[name]}"
-
-
-def _settle_files(beside: list[dict[str, Any]], keep: str) -> dict[str, Any]:
-    """Do with files what a person would do by hand; the daemon sees it. Tells what is in the trash now."""
-    if len(beside) > 1 and keep == "other":
-        names = ", ".join(conflict["path"] for conflict in beside)
-        raise UsageError(f"several files stand beside it: {names}; name the one to keep as FILE")
-    trash: list[str] = []
-    for conflict in beside:
-        other, named = _inside(conflict, "path"), _inside(conflict, "beside")
-        try:
-            if keep == "this":
-                trash.append(_move_to_trash(conflict["root"], conflict["path"]))
-            elif keep == "other":
-                trash.append(_copy_to_trash(conflict["root"], conflict["beside"]))
-                shutil.copyfile(other, named)
-                os.unlink(other)
-            elif keep == "both":
-                os.rename(other, _free_name(named))
-        except OSError as error:
-            raise UsageError(f"{other}: {error.strerror}; nothing was lost, and nothing more was done") from error
-    return {"changed": keep != "now", "is_edit": False, "trash": trash}
-
-
-def _trash_place(root: str, path: str) -> tuple[str, str]:
-    """Where a file goes in the trash of its folder, and what that item is called. Raises OSError."""
-    place = f"{new_place()}/{path}"
-    Path(root, place).parent.mkdir(parents=True, exist_ok=True)
-    return f"{root}/{place}", place.split("/", 2)[2]
-
-
-def _move_to_trash(root: str, path: str) -> str:
-    place, item = _trash_place(root, path)
-    os.rename(f"{root}/{path}", place)
-    return item
-
-
-def _copy_to_trash(root: str, path: str) -> str:
-    """Under a name that is free, as something else is about to stand under its own."""
-    place, item = _trash_place(root, os.path.relpath(_free_name(f"{root}/{path}"), root))
-    shutil.copy2(f"{root}/{path}", place, follow_symlinks=False)
-    return item
-
-
 def _merge(path: str, number: int | None, tool: str | None) -> dict[str, Any]:
     """Have both versions merged in an editor, and write what came of it as an editor would."""
     found = call("POST", "/v1/conflicts/marked", {"path": path, "number": number})
     named = f"{found['root']}/{found['path']}"
     merging = Merging(named, found["text"], found["markers"])
     merged = merging.edit(tool)
-    trash: list[str] = []
+    wanted = {"path": path, "number": number, "before": found["before"], "text": merged}
     try:
-        with open(named, "r+b") as file:
-            if file.read() != found["before"].encode():
-                raise UsageError(
-                    f"{named} was changed meanwhile, so it stays as it is; what you made is {merging.path}"
-                )
-            if found["copy"] is not None:
-                trash.append(_move_to_trash(found["root"], found["copy"]))
-            file.seek(0)
-            file.write(merged.encode())
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise UsageError(f"{named} cannot be written: {error.strerror}; what you made is {merging.path}") from error
-    if found["copy"] is None:
-        call("POST", "/v1/conflicts/resolve", {"path": named, "keep": "now", "number": number})
+        answer: dict[str, Any] = call("POST", "/v1/conflicts/merge", wanted)
+    except YpError as error:
+        raise UsageError(f"{error}; what you made is {merging.path}") from error
     merging.forget()
-    return {"path": named, "settled": 1, "changed": True, "is_edit": True, "trash": trash}
-
-
-def _free_name(path: str) -> str:
-    """A name beside a file that nobody has: `a 2.txt` beside `a.txt`."""
-    named = Path(path)
-    for number in range(2, 1000):
-        found = named.with_name(f"{named.stem} {number}{named.suffix}")
-        if not os.path.lexists(found):
-            return str(found)
-    raise UsageError(f"there are a thousand files with names like {path}; rename the one to keep by hand")
+    return answer

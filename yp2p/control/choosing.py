@@ -39,7 +39,7 @@ class NamesRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class FilesRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName | None = None
-    search: FileName = ""
+    search: str = ""
     beneath: FileName = ""
     offset: int = 0
     limit: int = 500

@@ -19,9 +19,11 @@ from yp2p.errors import UsageError
 from yp2p.folder import lookup
 from yp2p.folder.authors import writers
 from yp2p.folder.folder import Folder
-from yp2p.history import bookmarks, conflicts, file_log, point_in_time, undo, versions
+from yp2p.history import bookmarks, conflicts, file_log, point_in_time, settling, undo, versions
 
 _MAX_STEPS = 10_000
+# Two texts, as JSON.
+_MAX_MERGED_BYTES = 32 << 20
 _MAX_CLIENTS = 1000
 
 
@@ -83,6 +85,13 @@ class ResolveRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class MergeRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
+    number: int | None = None
+
+
+class MergedRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: FileName
+    before: str
+    text: str
     number: int | None = None
 
 
@@ -274,14 +283,33 @@ class _History:
         return (await conflicts.marked(folder, path, wanted.number)).as_dict(str(folder.path))
 
     async def resolve(self, wanted: ResolveRequest) -> Any:
-        """Settle what was changed apart.
+        """Settle what was changed apart in a text, or the file that stands beside another one.
 
-        Answer: `{path, settled, changed}`.
+        `keep` is `this` (what this device had, or the file with the plain name), `other`, `both` (one version after the
+        other, or the other file under a name of its own), or `now`: what stands there.
+
+        Answer: `{path, settled, changed, is_edit, trash}`: `is_edit` says whether `/v1/undo` takes it back; `trash` are
+        the items of the trash that the version is that was not kept.
         """
         folder, path = self._find_to_write(wanted.path)
+        if wanted.number is None and (files := await settling.settle_files(folder, path, wanted.keep)) is not None:
+            return files
         done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
         if done["changed"]:
             await undo.on_disk(folder, lookup.entry_at(folder, path).id)
+        return done | {"is_edit": done["changed"], "trash": []}
+
+    async def merge(self, wanted: MergedRequest) -> Any:
+        """Have the text stand that a person made of both versions, and settle what was changed apart.
+
+        `before` is that of `/v1/conflicts/marked`; where the file is another one by now, or a marker is left in `text`,
+        it is an error, and nothing is changed.
+
+        Answer: `{path, settled, changed, is_edit, trash}`, as of `/v1/conflicts/resolve`.
+        """
+        folder, path = self._find_to_write(wanted.path)
+        done = await settling.merge(folder, path, wanted.number, wanted.before, wanted.text)
+        await undo.on_disk(folder, lookup.entry_at(folder, done["path"]).id)
         return done
 
 
@@ -292,6 +320,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
         post_route("/v1/conflicts", FolderRequest, answers.list_conflicts),
         post_route("/v1/conflicts/resolve", ResolveRequest, answers.resolve),
         post_route("/v1/conflicts/marked", MergeRequest, answers.marked),
+        post_route("/v1/conflicts/merge", MergedRequest, answers.merge, max_body_bytes=_MAX_MERGED_BYTES),
         post_route("/v1/bookmarks", FileRequest, answers.list_bookmarks),
         post_route("/v1/bookmarks/set", BookmarkRequest, answers.set_bookmark),
         post_route("/v1/undo", UndoRequest, answers.undo),

@@ -1,0 +1,168 @@
+"""Settling by files, and by a text that a person made of both versions.
+
+Where a file stands beside another one, what is done is what a person would do by hand: one of them goes into the trash,
+its content comes into the other one, or it gets a name of its own. The disk actor sees it as it sees any change, and
+tells the other devices. Nothing is removed before it is in the trash.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import PurePath
+from typing import Any
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.layout import plain_name
+from yp2p.errors import UsageError
+from yp2p.files.copies import copy_file, copy_to
+from yp2p.files.inspect import NO_STAMP, Stamp
+from yp2p.files.replace import Outcome, move_away
+from yp2p.files.root import TRASH, Root
+from yp2p.files.trash import new_place
+from yp2p.folder.folder import Folder
+from yp2p.folder.lookup import entry_at
+from yp2p.history.conflicts import KEEP, conflict_files, marked, resolve
+from yp2p.history.trash import on_root
+from yp2p.history.undo import settle
+
+# Names like that of a file which are tried.
+_MOST_NAMES = 1000
+
+
+async def settle_files(folder: Folder, path: str, keep: str) -> dict[str, Any] | None:
+    """Settle the files that stand beside another one; None: none does here.
+
+    Args:
+        path: of the file with the plain name, or of one that stands beside it.
+        keep: `this` (the one with the plain name), `other`, `both`, or `now`: nothing is done.
+
+    Raises:
+        UsageError: it cannot be done so; nothing was lost. FolderError: the folder cannot be used now.
+    """
+    copies = [one for one in conflict_files(folder) if path in (one, plain_name(one))]
+    if not copies:
+        return None
+    if keep not in KEEP:
+        raise UsageError(f"{keep!r} is nothing to keep; it is one of {', '.join(KEEP)}")
+    if len(copies) > 1 and keep == "other":
+        raise UsageError(f"several files stand beside it: {', '.join(copies)}; name the one to keep as FILE")
+
+    def work(root: Root) -> list[str]:
+        return [item for copy in copies for item in _settled(root, copy, plain_name(copy), keep)]
+
+    trash: list[str] = [] if keep == "now" else await on_root(folder, work)
+    await settle(folder)
+    return {"path": path, "settled": len(copies), "changed": keep != "now", "is_edit": False, "trash": trash}
+
+
+def _settled(root: Root, copy: str, named: str, keep: str) -> list[str]:
+    """Settle one of them; gives what is in the trash now. Raises UsageError, OSError. Blocks."""
+    found, other = root.lstat(named), root.lstat(copy)
+    if other is None or (found is None and keep == "this"):
+        gone = copy if other is None else named
+        raise UsageError(f"{gone} is not on this disk any more; nothing was done")
+    if keep == "this":
+        return [_to_trash(root, copy, copy)]
+    if keep == "both":
+        _move(root, copy, _free_name(root, named))
+        return []
+    if found is None:
+        _move(root, copy, named)
+        return []
+    if not (stat.S_ISREG(found.st_mode) and stat.S_ISREG(other.st_mode)):
+        item = _to_trash(root, named, _free_name(root, named))
+        _move(root, copy, named)
+        return [item]
+    # Under a name that is free: something stands under its own when it comes back.
+    item = _copied_to_trash(root, named, Stamp.of(found), _free_name(root, named))
+    _fill(root, named, copy, Stamp.of(other))
+    with root.parent(copy) as (directory, name):
+        os.unlink(name, dir_fd=directory)
+    return [item]
+
+
+def _fill(root: Root, named: str, copy: str, stamp: Stamp) -> None:
+    """Write the content of one file into another one, as a program that saves does. Raises OSError."""
+    descriptor = root.open_file(named, os.O_WRONLY)
+    try:
+        os.ftruncate(descriptor, 0)
+        copy_file(root, copy, stamp, descriptor)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _to_trash(root: Root, path: str, name: str) -> str:
+    """Have a file in the trash, as if it had this path; gives the item."""
+    place = f"{new_place()}/{name}"
+    _move(root, path, place)
+    return place.removeprefix(f"{TRASH}/")
+
+
+def _copied_to_trash(root: Root, path: str, stamp: Stamp, name: str) -> str:
+    place = f"{new_place()}/{name}"
+    root.make_parents(place)
+    copy_to(root, path, stamp, place)
+    return place.removeprefix(f"{TRASH}/")
+
+
+def _move(root: Root, path: str, target: str) -> None:
+    """Raises UsageError: something stands there, or it was changed meanwhile."""
+    result = move_away(root, path, target, None, NO_STAMP)
+    if result.outcome is not Outcome.DONE:
+        raise UsageError(f"{path}: {result.reason or 'it was changed meanwhile'}; nothing was lost, and it stays there")
+
+
+def _free_name(root: Root, path: str) -> str:
+    """A name beside a file that nobody has: `a 2.txt` beside `a.txt`. Raises UsageError."""
+    named = PurePath(path)
+    for number in range(2, _MOST_NAMES):
+        found = str(named.with_name(f"{named.stem} {number}{named.suffix}"))
+        if root.lstat(found) is None:
+            return found
+    raise UsageError(f"there are a thousand files with names like {path}; rename the one to keep by hand")
+
+
+async def merge(folder: Folder, path: str, number: int | None, before: str, text: str) -> dict[str, Any]:
+    """Have the text stand that a person made of both versions; they are settled then.
+
+    Args:
+        before: what the text was that both versions were put into (`conflicts.marked`).
+
+    Raises:
+        UsageError: it was changed since, a marker is left, or there is nothing to merge; nothing was changed.
+        CrdtPanic: the library panicked; nothing was changed.
+    """
+    found = await marked(folder, path, number)
+    if found.before != before:
+        raise UsageError(f"{found.path} was changed meanwhile, so it stays as it is; merge what stands there now")
+    if {line.rstrip("\r") for line in text.split("\n")} & set(found.markers):
+        raise UsageError(f"both versions still stand in the text for {found.path}, with their markers")
+    if "\0" in text:
+        raise UsageError(f"the text for {found.path} has a NUL: a file with one is no text")
+    trash: list[str] = []
+    if found.copy is not None:
+        copy = found.copy
+        trash = await on_root(folder, lambda root: [_to_trash(root, copy, copy)])
+    await _write(folder, found.path, before, text)
+    if found.copy is None:
+        await resolve(folder, found.path, "now", number)
+    return {"path": found.path, "settled": 1, "changed": text != before, "is_edit": text != before, "trash": trash}
+
+
+async def _write(folder: Folder, path: str, before: str, text: str) -> None:
+    """Edit a text, as one step of undo. Raises UsageError: it was changed meanwhile."""
+    entry = entry_at(folder, path)
+    live = folder.texts.open(entry.document)
+    if live.text.text() != before:
+        raise UsageError(f"{path} was changed meanwhile; what was beside it is in the trash, and the rest is as it was")
+    # no await since the text was read
+    folder.edits.end_undo_group(entry.document)
+    with folder.texts.reloading(live):
+        update = live.text.edit(hunks(before, text)) if text != before else None
+    if update is not None:
+        commit = folder.edits.record(live, update, None, undo_gap_s=0.0)
+        folder.render_queue.want(entry.id)
+        folder.edits.end_undo_group(entry.document)
+        await commit.wait()
