@@ -14,7 +14,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz editors yjs teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page walk
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page walk
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, wi
 starts: export YP2P_STARTS = $(N)
 starts: $(TEST_VENV)/.wheel ## A daemon is started on N=200 stores and folders with one thing damaged or foreign in each (10 min)
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests/starts
+
+agents: export YP2P_AGENT_EDITS = 10000
+agents: $(TEST_VENV)/.wheel ## Eight programs make 10,000 edits in 20 files, while people type and git switches branches (10 min)
+	$(TEST_VENV)/bin/pytest -q -s -m long -p no:randomly tests/agents
 
 editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest

@@ -34,6 +34,7 @@ from yp2p.folder.authors import Maker, maker_of, writers
 from yp2p.folder.folder import Folder
 from yp2p.history.undo import on_disk
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import parse_update
 from yp2p.store.sql import Statement
 from yp2p.threeway.merge import Merged, Told, merge
 
@@ -224,6 +225,7 @@ def _apply(one: _Edit, update: bytes | None, extra: list[Statement], client: int
             folder.edits.record(live, news, None, extra=extra, undo_gap_s=gap_s)
             folder.render_queue.want(one.entry.id)
             if is_named:
+                live.recent.add(time.time(), parse_update(news).sections)  # a save that removes it is told
                 folder.edits.named.wrote(live.id, client, live.replica.clocks().get(client, 0))
     one.after = head(folder, one.entry)
 

@@ -1,0 +1,277 @@
+"""Many programs edit the same files by the version that they read, while people type and git changes the files.
+
+An oracle knows every change: a line of its own, with a word that is nowhere else. In the end each is there once, on
+both devices; or its program was told (not applied, or lines that both changed), or people were: `git checkout` writes
+whole files, so it takes out what comes between its reading and its writing, which a notice counts by characters.
+`YP2P_AGENT_EDITS` says how many edits there are (`make agents`: 10,000).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from lab import Device, devices, eventually, unexpected_lines
+
+from yp2p.client import connect
+from yp2p.documents.diff import unified
+
+EDITS = int(os.environ.get("YP2P_AGENT_EDITS", "160"))
+AGENTS, FILES, PEOPLE = 8, 20, 2
+# Of changes in lines that nobody else touches.
+MOST_REPORTED = 0.05
+_AUTHOR = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@a", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@a"}
+
+
+def _name(number: int) -> str:
+    return f"f{number:02}.md"
+
+
+def _text(branch: str) -> str:
+    parts = [f"branch {branch}\n", "what stands between\n", "\n"]
+    for agent in range(AGENTS):
+        parts += [f"part of agent{agent}\n", f"agent{agent} count 0\n", f"end of agent{agent}\n", "\n"]
+    return "".join([*parts, "people\n"])
+
+
+@dataclass
+class Oracle:
+    """What everybody changed: words that have to be there, with the file, and those of which programs were told."""
+
+    there: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    removed: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)  # by saves: the file, characters
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Agent:
+    """One program: reads, thinks for a while, edits; now and then made of what it had read long before."""
+
+    def __init__(self, number: int, device: Device, oracle: Oracle) -> None:
+        self.name = f"agent{number}"
+        self._device = device
+        self._oracle = oracle
+        self._rng = random.Random(number)
+        self._read: dict[str, tuple[str, str]] = {}
+        self._own: dict[str, list[str]] = {}
+
+    def edit(self, number: int) -> None:
+        rng = self._rng
+        name = _name(rng.randrange(FILES))
+        path = str(self._device.dir / name)
+        if name not in self._read or rng.random() < 0.8:
+            read = self._device.call("POST", "/v1/read", {"path": path, "name": self.name})
+            self._read[name] = read["text"], read["version"]
+        text, version = self._read[name]
+        word = f"{self.name}-{number:06}"
+        lines = text.splitlines(keepends=True)
+        at = lines.index(f"end of {self.name}\n")
+        lines.insert(at, f"{word} 😀\n")
+        removed = next((old for old in self._own.get(name, []) if f"{old} 😀\n" in lines and rng.random() < 0.2), None)
+        if removed is not None:
+            lines.remove(f"{removed} 😀\n")
+        edit = self._as(text, "".join(lines), f"{word} 😀\n", removed)
+        answer = self._device.call("POST", "/v1/edit", {
+            "edits": [{"path": path, "version": version, **edit}], "name": self.name, "until_on_disk": False,
+        })  # fmt: skip
+        self._take(answer, name, word, removed)
+
+    def _as(self, old: str, new: str, line: str, removed: str | None) -> dict[str, Any]:
+        match self._rng.randrange(3):
+            case 0:
+                return {"text": new}
+            case 1:
+                return {"diff": "\n".join(unified(old, new)) + "\n"}
+            case _:
+                end = f"end of {self.name}\n"
+                blocks = [{"search": end, "replace": line + end}]
+                if removed is not None:
+                    blocks.append({"search": f"{removed} 😀\n", "replace": ""})
+                return {"blocks": blocks}
+
+    def _take(self, answer: dict[str, Any], name: str, word: str, removed: str | None) -> None:
+        (done,) = answer["files"]
+        oracle = self._oracle
+        with oracle.lock:
+            oracle.counts["edits"] += 1
+            oracle.counts["both"] += bool(done["both"])
+            oracle.counts["merged"] += bool(done["between"]["diff"])
+            if not answer["done"]:
+                oracle.counts["not applied"] += 1
+                return
+            oracle.there[word] = name
+            self._own.setdefault(name, []).append(word)
+            if removed is not None:
+                self._own[name].remove(removed)
+                oracle.gone[removed] = oracle.there.pop(removed)
+            if done["both"]:
+                said = repr(done["both"])
+                oracle.told |= {one for one in (word, removed) if one is not None and one in said}
+
+
+async def _type(person: int, device: Device, oracle: Oracle, is_over: Callable[[], bool]) -> None:
+    """A person writes lines of their own, letter by letter, wherever they are."""
+    rng = random.Random(1000 + person)
+    number = 0
+    async with connect(device.home / "control.sock") as here:
+        while not is_over():
+            name = _name(rng.randrange(FILES))
+            async with here.open(str(device.dir / name)) as file:
+                for _ in range(3):
+                    number += 1
+                    word = f"person{person}-{number:06}"
+                    position = file.position(len(str(file)))
+                    file.insert(len(str(file)), "\n")
+                    for letter in word:
+                        file.insert(file.index_of(position), letter)
+                        await anyio.sleep(0.02)
+                    with oracle.lock:
+                        oracle.there[word] = name
+                        oracle.counts["typed"] += 1
+
+
+def _note_removals(oracle: Oracle, *found: Device) -> None:
+    """What people were told that saves removed."""
+    for device in found:
+        for notice in device.call("GET", "/v1/notices"):
+            characters = re.match(r"a save here removed (\d+) characters", notice["text"])
+            if characters is not None:
+                oracle.removed[device.name, notice["number"]] = notice["path"], int(characters[1])
+
+
+def _git(directory: Path, *words: str) -> None:
+    command = ["git", "-C", str(directory), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | _AUTHOR)
+    assert done.returncode == 0, done.stderr
+
+
+def _switch(device: Device, is_over: Callable[[], bool], oracle: Oracle) -> None:
+    """git changes the first line of all files, again and again, and keeps what others wrote in them."""
+    branch = "main"
+    while not is_over():
+        branch = "other" if branch == "main" else "main"
+        _git(device.dir, "checkout", "-q", "-m", branch)
+        oracle.counts["checkouts"] += 1
+        _note_removals(oracle, device)
+        time.sleep(2.0)
+
+
+def _prepare(directory: Path) -> None:
+    _git(directory, "init", "-q", "-b", "main")
+    for branch in ("main", "other"):
+        if branch == "other":
+            _git(directory, "checkout", "-q", "-b", branch)
+        for number in range(FILES):
+            (directory / _name(number)).write_text(_text(branch))
+        _git(directory, "add", *map(_name, range(FILES)))
+        _git(directory, "commit", "-qm", branch)
+    _git(directory, "checkout", "-q", "main")
+
+
+@contextmanager
+def _meanwhile(one: Device, two: Device, oracle: Oracle) -> Iterator[None]:
+    """People type on both devices, and git runs on the first, until this ends."""
+    over = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        work = [
+            pool.submit(anyio.run, _type, 0, one, oracle, over.is_set),
+            pool.submit(anyio.run, _type, 1, two, oracle, over.is_set),
+            pool.submit(_switch, one, over.is_set, oracle),
+        ]
+        try:
+            yield
+        finally:
+            over.set()
+    for each in work:
+        each.result()
+
+
+def _all_texts(one: Device, two: Device) -> dict[str, str]:
+    """What both devices have, once it is the same on both disks."""
+
+    def same() -> bool:
+        return all((one.dir / _name(n)).read_text() == (two.dir / _name(n)).read_text() for n in range(FILES))
+
+    for device in (one, two):
+        device.wait()
+    eventually(same, 30)
+    return {_name(number): (one.dir / _name(number)).read_text() for number in range(FILES)}
+
+
+def _check(oracle: Oracle, texts: dict[str, str]) -> Counter[str]:
+    """Each change is there once, or was told."""
+    found: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
+    for word, name in oracle.there.items():
+        times = texts[name].count(word)
+        found["there" if times == 1 else "told to its program" if word in oracle.told else "told to people"] += 1
+        assert times <= 1 or word in oracle.told, f"{word} is {times} times in {name}"
+        missing[name] += len(word) if times == 0 and word not in oracle.told else 0
+    for word, name in oracle.gone.items():
+        found["taken out" if word not in texts[name] else "back"] += 1
+    removed: Counter[str] = Counter()
+    for name, characters in oracle.removed.values():
+        removed[name] += characters
+    for name, characters in missing.items():
+        assert characters <= removed[name], f"{characters} characters are gone from {name}, {removed[name]} were told"
+    assert not found["back"] or removed, "what was taken out came back"
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0 if EDITS > 1000 else 120)
+def test_every_change_is_there_once_or_told(tmp_path: Path) -> None:
+    oracle = Oracle()
+    with devices(tmp_path, "one", "two") as (one, two):
+        _prepare(one.dir)
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        agents = [Agent(number, (one, two)[number % 2], oracle) for number in range(AGENTS)]
+        began = time.monotonic()
+
+        def work(agent: Agent) -> None:
+            for number in range(EDITS // AGENTS):
+                agent.edit(number)
+
+        with _meanwhile(one, two, oracle), ThreadPoolExecutor(AGENTS) as pool:
+            for each in [pool.submit(work, agent) for agent in agents]:
+                each.result()
+        seconds = time.monotonic() - began
+        texts = _all_texts(one, two)
+        _note_removals(oracle, one, two)
+        found = _check(oracle, texts)
+        rate = oracle.counts["edits"] / seconds
+        print(f"\n{dict(oracle.counts)}; {dict(found)}; {seconds:.1f} s, {rate:.1f} edits a second")
+        reported = oracle.counts["not applied"] + found["told to its program"]
+        assert reported <= MOST_REPORTED * oracle.counts["edits"]
+        _take_back(agents[2], one, two)
+        for device in (one, two):
+            assert not unexpected_lines(device)
+
+
+def _take_back(agent: Agent, one: Device, two: Device) -> None:
+    """What one program did is taken back, and nothing else. What git wrote anew is git's."""
+
+    def lines_of_others(name: str) -> list[str]:
+        lines = one.call("POST", "/v1/history/blame", {"path": str(one.dir / name)})["lines"]
+        return [line["text"] for line in lines if line["name"] != agent.name]
+
+    wanted = {_name(number): "".join(lines_of_others(_name(number))) for number in range(FILES)}
+    one.call("POST", "/v1/undo/by", {"path": str(one.dir), "name": agent.name})
+    assert _all_texts(one, two) == wanted
