@@ -17,6 +17,7 @@ from bridge import open_bridge, replica_like
 from lab import Device, devices, eventually, tree
 
 from yp2p.client import Assoc, Author, Edit, File, FileUnavailable, NotRunning, Position, connect
+from yp2p.control.call import RemoteError
 from yp2p.documents.diff import Hunk
 from yp2p.errors import PositionInvalid
 from yp2p.protocol.clients import Writer
@@ -95,6 +96,42 @@ def test_two_programs_and_two_disks_have_the_same(tmp_path: Path, backend: str) 
                 assert (edit.changes[-1].text, edit.authors) == ("saved by an editor\n", (Author("one"),))
             with pytest.raises(FileUnavailable):
                 await anext(edits)
+
+        _run(backend, test)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_files_are_found_and_named_as_on_the_command_line(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "sub").mkdir()
+        (one.dir / "sub/a.md").write_text("in sub\n")
+        (one.dir / "sub/b.bin").write_bytes(b"\0")
+        _shared_alone(one)
+
+        async def test() -> None:
+            async with connect(_socket(one)) as here:
+                assert await here.find("*.md") == [str(one.dir / "a.md"), str(one.dir / "sub/a.md")]
+                assert await here.find("sub/**", one.dir.name) == [str(one.dir / "sub/a.md")]
+                assert await here.find("*.bin") == []
+                with pytest.raises(RemoteError, match="no folder is called 'none'"):
+                    await here.find("*", "none")
+                events = here.events("file", folder=one.dir.name)
+                assert (await anext(events))["kind"] == "daemon"
+                monkeypatch.chdir(one.dir / "sub")
+                async with here.open("a.md") as file, here.open("../a.md") as other:
+                    assert (str(file), str(other)) == ("in sub\n", TEXT)
+                    file.insert(0, "more ")
+                    await file.flush()
+                    event = await anext(events)
+                    assert (event["path"], event["change"]) == ("sub/a.md", "changed")
+                with anyio.move_on_after(0.1):
+                    await anext(events)  # it can be left while it waits
+                await events.aclose()
+                monkeypatch.chdir(tmp_path)
+                async with here.open("a.md") as file:
+                    assert str(file) == TEXT
 
         _run(backend, test)
 

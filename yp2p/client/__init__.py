@@ -11,8 +11,9 @@ What a program writes goes to the disk and to the other devices like any other e
 `Provider` is for documents of one's own, over any channel.
 """
 
+from yp2p.client.device import Device, connect
 from yp2p.client.edits import Author, Edit, Edits, Received
-from yp2p.client.file import Device, File, connect
+from yp2p.client.file import File
 from yp2p.documents.positions import Assoc, Position
 from yp2p.documents.provider import Provider
 from yp2p.documents.undo_stack import UndoManager

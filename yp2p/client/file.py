@@ -32,8 +32,7 @@ from yp2p.client.changes import ChangeCount, NextChange
 from yp2p.client.connection import Connection
 from yp2p.client.edits import Authors, Edits, Received
 from yp2p.control.call import RemoteError, call
-from yp2p.control.names import is_file_name, is_text
-from yp2p.control.socket import find_control_socket
+from yp2p.control.names import is_text
 from yp2p.documents.editable import EditableText
 from yp2p.documents.positions import Position
 from yp2p.documents.shared import SharedText
@@ -50,64 +49,6 @@ _OTHERS = "others"
 _LONGEST_NAME = 100
 
 log = logging.getLogger(__name__)
-
-
-@asynccontextmanager
-async def connect(socket: Path | None = None) -> AsyncIterator[Device]:
-    """The device whose daemon runs for this home.
-
-    Args:
-        socket: its control socket, where it is another home's.
-
-    Raises:
-        NotRunning: no daemon answers.
-    """
-    device = Device(socket if socket is not None else find_control_socket())
-    await device.status()
-    yield device
-
-
-class Device:
-    """A running daemon. Use `connect`."""
-
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-
-    async def status(self) -> dict[str, Any]:
-        """What `yp2p status --json` prints. Raises NotRunning."""
-        answer: dict[str, Any] = await anyio.to_thread.run_sync(call, self._socket, "GET", "/v1/status")
-        return answer
-
-    @asynccontextmanager
-    async def open(self, path: str | os.PathLike[str]) -> AsyncIterator[File]:
-        """Open a text file of a folder.
-
-        Args:
-            path: absolute, or in the one folder that this device has.
-
-        What was written in the block is stored when the block is left, also by an exception, by `sys.exit`, by Ctrl-C
-        or by a cancellation; this takes up to five seconds where the daemon is gone. Where it cannot be stored, the
-        caller is told how much was not: by NotRunning, or, where an `Exception` left the block, by a note on that.
-
-        Raises:
-            FileUnavailable: there is no such text, with the reason; also out of the block, when it is none any more, or
-                the daemon refuses what was written.
-            NotRunning: no daemon answers; at the end of the block: what was written is not stored.
-        """
-        file = File(self._socket, await self._absolute(os.fsdecode(path)))
-        await file._connect()
-        async with file._kept_in_step():
-            yield file
-
-    async def _absolute(self, path: str) -> str:
-        if not is_file_name(path):
-            raise FileUnavailable(f"{path!r} is the name of no file")
-        if os.path.isabs(path):
-            return path
-        folders = (await self.status())["folders"]
-        if len(folders) != 1:
-            raise FileUnavailable(f"{path!r} could be in any of {len(folders)} folders; give an absolute path")
-        return os.path.join(folders[0]["path"], path)
 
 
 class _Update(bytes):
@@ -142,6 +83,15 @@ class File(EditableText):
         self._progress = anyio.Event()
         self._changes = ChangeCount(self._check_open)
         self._authors = Authors(lambda: self._others, self._ask_authors)
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, socket: Path, path: str) -> AsyncIterator[File]:
+        """The text file at an absolute path. Raises as `Device.open`."""
+        file = cls(socket, path)
+        await file._connect()
+        async with file._kept_in_step():
+            yield file
 
     # --- bookmarks ----------------------------------------------------------------------------------------------
 
