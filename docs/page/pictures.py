@@ -44,6 +44,7 @@ class Scene:
 
     def __init__(self, laptop: Device, desktop: Device, pi: Device) -> None:
         self.laptop, self.desktop, self.pi = laptop, desktop, pi
+        self.before = 0.0  # when all had the same, and nothing had been changed
 
     def at(self, device: Device, name: str) -> Path:
         place = device.dir.with_name(name)
@@ -63,6 +64,7 @@ class Scene:
         self.share("code", self.desktop)
         self.laptop.wait(120)
         self.desktop.wait(60)
+        self.before = time.time()
         self._edit()
         self._conflict()
         self._leave_behind()
@@ -178,7 +180,7 @@ def questions(camera: Camera, folders: dict[str, str], moment: float) -> None:
     page.wait_for_selector(".code")
     camera.take("add")
     page = camera.go(f"#/folder/{folders['notes']}/at")
-    page.get_by_label("Day and time").fill(time.strftime("%Y-%m-%dT%H:%M", time.localtime(moment)))
+    page.get_by_label("Day and time").fill(time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(moment)))
     page.wait_for_timeout(1500)
     camera.take("at")
     page = camera.go(f"#/folder/{folders['notes']}/here")
@@ -200,7 +202,7 @@ def tell(base: Path) -> None:
         camera = Camera(browser, laptop, base)
         camera.take("overview")
         views(camera, folders)
-        questions(camera, folders, time.time() - 60)
+        questions(camera, folders, scene.before)
         scene.send_large()
         for name, options in {"transfer": {}, "dark": {"is_dark": True}, "phone": {"is_narrow": True}}.items():
             looked: dict[str, Any] = options

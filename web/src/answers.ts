@@ -7,7 +7,7 @@ export interface Member {
   in_sync: boolean;
   behind: number | null;
   condition: string;
-  /** Also of one that is not connected: how it was when it was seen last. */
+  /** In words; of one that is not connected, what it lacks as far as is known here. */
   summary?: string;
   last_seen?: number | null;
 }

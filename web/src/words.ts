@@ -66,6 +66,11 @@ export function listed(names: string[]): string {
   return `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
 }
 
+/** In the same order wherever they stand. */
+export function byName(members: Member[]): Member[] {
+  return [...members].sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
+}
+
 function connected(folder: Folder): Member[] {
   return folder.devices.filter((member) => member.connected);
 }
@@ -149,8 +154,7 @@ export function memberState(member: Member, device: LinkedDevice | undefined, no
     if (device?.paused) return { mood: "unknown", text: "paused by you" };
     const at = device?.last_seen ?? member.last_seen ?? null;
     const seen = at === null ? "never seen" : `seen ${ago(at, now)}`;
-    const known = member.summary && member.summary !== "not connected" ? `${printable(member.summary)} then` : behind;
-    return { mood: "unknown", text: ["not connected", seen, known].filter(Boolean).join(", ") };
+    return { mood: "unknown", text: `${printable(member.summary ?? "not connected")}, ${seen}` };
   }
   if (member.condition) return { mood: "look", text: [printable(member.condition), behind].filter(Boolean).join(", ") };
   if (member.in_sync) return { mood: "good", text: "has all of it" };

@@ -65,7 +65,7 @@ test("a device is told of in a sentence", () => {
   assert.equal(told({ in_sync: false, condition: "its disk is full", behind: 1 }), "its disk is full, 1 file behind");
   const away = { connected: false, in_sync: false, behind: null };
   assert.equal(told(away), "not connected, seen 2 h ago");
-  assert.equal(told({ ...away, summary: "14 files behind" }), "not connected, seen 2 h ago, 14 files behind then");
+  assert.equal(told({ ...away, summary: "14 files behind" }), "14 files behind, seen 2 h ago");
   assert.equal(told(away, { last_seen: null }), "not connected, never seen");
   assert.equal(told(away, { last_seen: 1000, paused: true }), "paused by you");
 });

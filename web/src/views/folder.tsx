@@ -3,7 +3,7 @@
 import type { FunctionComponent } from "preact";
 import { isKnown, now, status } from "../live";
 import type { Folder } from "../answers";
-import { folderState, memberState, plural } from "../words";
+import { byName, folderState, memberState, plural } from "../words";
 import { post } from "../api";
 import { Act } from "../parts/act";
 import { Sentence, Sign } from "../parts/mood";
@@ -95,7 +95,7 @@ function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
       </div>
       {isWhole && (
         <ul class="members">
-          {folder.devices.map((member) => {
+          {byName(folder.devices).map((member) => {
             const state = isKnown.value
               ? memberState(member, devices.get(member.id), now.value)
               : { mood: "unknown" as const, text: "not known now" };

@@ -3,7 +3,7 @@
 import { About } from "../parts/about";
 import { isKnown, now, status, transfers } from "../live";
 import type { Folder, LinkedDevice, Status } from "../answers";
-import { folderState, memberState, plural, summary, transferState } from "../words";
+import { byName, folderState, memberState, plural, summary, transferState } from "../words";
 import { Sentence, Sign } from "../parts/mood";
 import { Name, Path } from "../parts/name";
 import { Decisions, WorthKnowing } from "./questions";
@@ -11,15 +11,17 @@ import { Notices } from "./notices";
 import { Title } from "../parts/title";
 import { to } from "../route";
 
+const MOST_TRANSFERS = 4;
+
 export function Overview() {
   const found = status.value;
   if (!found) return <p class="starting">Asking yp2p…</p>;
   return (
     <>
       <Headline status={found} />
+      <Transfers />
       <Decisions status={found} />
       {found.folders.length > 0 ? <Folders status={found} /> : <Beginning />}
-      <Transfers />
       <WorthKnowing status={found} />
       <Notices />
     </>
@@ -81,7 +83,7 @@ function FolderCard({ folder, devices }: { folder: Folder; devices: Map<string, 
         <Progress folder={folder} />
       </div>
       <ul class="members" aria-label={`Devices of ${folder.label}`}>
-        {folder.devices.map((member) => {
+        {byName(folder.devices).map((member) => {
           const device = devices.get(member.id);
           const state = isKnown.value
             ? memberState(member, device, now.value)
@@ -122,7 +124,7 @@ function Transfers() {
     <section aria-labelledby="transfers">
       <h2 id="transfers">On its way</h2>
       <ul class="cards transfers">
-        {transfers.value.map((one) => (
+        {transfers.value.slice(0, MOST_TRANSFERS).map((one) => (
           <li key={JSON.stringify([one.device, one.folder, one.direction, one.kind, one.path])} class="card">
             <p>
               {one.direction === "sending" ? "To " : "From "}
@@ -146,6 +148,9 @@ function Transfers() {
           </li>
         ))}
       </ul>
+      {transfers.value.length > MOST_TRANSFERS && (
+        <p class="quiet">and {(transfers.value.length - MOST_TRANSFERS).toLocaleString("en")} more</p>
+      )}
     </section>
   );
 }

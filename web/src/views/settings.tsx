@@ -170,7 +170,7 @@ interface SettingsAnswer {
     default: unknown;
     about: string;
     from_a_start: boolean;
-    differs: boolean;
+    waits: boolean;
   }[];
 }
 
@@ -208,7 +208,7 @@ function AllSettings() {
                       </dt>
                       <dd class="quiet">
                         <Name text={one.about} />
-                        {one.differs && " The file says otherwise since the start: that counts from the next start."}
+                        {one.waits && " The file says otherwise since the start: that counts from the next start."}
                       </dd>
                     </div>
                   ))}
