@@ -167,8 +167,8 @@ hostile: $(TEST_VENV)/.wheel ## 200,000 hostile and 200,000 honest updates again
 	$(TEST_VENV)/bin/pytest -q -rA -m fuzz -p no:randomly tests/fuzz
 
 malformed: export YP2P_MALFORMED = 100000
-malformed: $(TEST_VENV)/.wheel ## 100,000 requests that are none at each local socket of a daemon (15 min)
-	$(TEST_VENV)/bin/pytest -q -s -p no:randomly tests/control/test_malformed.py
+malformed: $(TEST_VENV)/.wheel ## 100,000 requests that are none at each local socket of a daemon, and at the port of the page (20 min)
+	$(TEST_VENV)/bin/pytest -q -s -p no:randomly tests/control/test_malformed.py tests/page/test_strangers.py
 
 api: $(TEST_VENV)/.wheel ## Write docs/api.md anew, with answers of real daemons (1 min)
 	cd tests && PYTHONPATH=. ../$(TEST_VENV)/bin/python -m control.samples

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lab import Device, devices
+from page.browser import Browser
 
 from yp2p.errors import YpError
 
@@ -24,20 +23,6 @@ def _listening(device: Device) -> set[int]:
     }
 
 
-def _ask(port: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    headers = {"Host": f"127.0.0.1:{port}", "Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        response = connection.getresponse()
-        data = response.read()
-    finally:
-        connection.close()
-    return response.status, json.loads(data) if response.headers["content-type"] == "application/json" else data
-
-
 def test_a_daemon_has_a_page_while_one_is_wanted(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<!doctype html>")
     with devices(tmp_path, "one", YP2P_PAGE__DIRECTORY=str(tmp_path)) as (device,):
@@ -45,14 +30,13 @@ def test_a_daemon_has_a_page_while_one_is_wanted(tmp_path: Path) -> None:
         device.call("POST", "/v1/share", {"path": str(device.dir), "label": "notes"})
         opened = json.loads(device.run("open", "--json").stdout)
         assert _listening(device) - before == {opened["port"]}
-        port = opened["port"]
-        assert _ask(port, "GET", "/") == (200, b"<!doctype html>")
-        assert _ask(port, "GET", "/v1/status")[0] == 401
-        token = _ask(port, "POST", "/v1/session", {"code": opened["url"].partition("#open=")[2]})[1]["token"]
-        status, found = _ask(port, "GET", "/v1/status", token=token)
+        browser = Browser(opened)
+        assert browser.ask("GET", "/", token="") == (200, b"<!doctype html>")
+        assert browser.ask("GET", "/v1/status", token="")[0] == 401
+        status, found = browser.ask("GET", "/v1/status")
         assert status == 200
         assert found["folders"][0]["label"] == "notes"
-        assert token not in device.log.read_text()
+        assert browser.token not in device.log.read_text()
         assert opened["url"].partition("=")[2] not in device.log.read_text()
         assert device.run("open", "--close").stdout == "The page is closed.\n"
         assert _listening(device) == before

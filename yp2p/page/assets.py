@@ -3,16 +3,14 @@
 They lie flat in `assets/`, and `index.html` is what `/` is. They are the same for everybody, and hold nothing of
 anybody: so they are answered without a token, to whoever asks for them as a browser does.
 
-`index.html` has a nonce in its policy for the style sheets that the editor makes, and the same one in its text, in the
-place of `__NONCE__`: another one in each answer. Nothing else that is made at run time is style or script.
+What is made at run time is neither style nor script: the editor's sheets are adopted by a shadow root, which the policy
+has nothing to say of. So the policy has no nonce, and allows nothing but these files.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +21,11 @@ from yp2p.control.routes import Route
 from yp2p.errors import NotInstalled
 
 PLACE = Path(__file__).parent / "assets"
-_INDEX, _NONCE = "index.html", b"__NONCE__"
-_NONCE_BYTES = 16
+_INDEX, _PAGE = "index.html", "text/html; charset=utf-8"
 # What is built is a tenth of that; more is a mistake that would be held in memory while the port is open.
 _MAX_BYTES = 8 << 20
 _KINDS = {
-    ".html": "text/html; charset=utf-8",
+    ".html": _PAGE,
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
@@ -89,10 +86,7 @@ def _compressed(name: str, data: bytes) -> File:
 
 def routes(files: Mapping[str, File], address: str) -> list[Route]:
     """The routes of these files at an address, HOST:PORT."""
-    return [
-        Route("GET", path, "", answer=_Answers(file, address).index if path == "/" else _Answers(file, address).file)
-        for path, file in files.items()
-    ]
+    return [Route("GET", path, "", answer=_Answers(file, address).answer) for path, file in files.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,32 +96,24 @@ class _Answers:
     _file: File
     _address: str
 
-    async def file(self, request: Request) -> Answer:
-        kept = (("etag", self._file.tag), ("cache-control", "no-cache"), NO_DOCUMENT)
+    async def answer(self, request: Request) -> Answer:
+        policy = ("content-security-policy", _policy(self._address)) if self._file.kind == _PAGE else NO_DOCUMENT
+        kept = (("etag", self._file.tag), ("cache-control", "no-cache"), policy)
         if self._file.tag in request.headers.get("if-none-match", ""):
             return Answer(status=304, media_type=self._file.kind, headers=kept)
-        return self._answer(request, self._file.data, kept)
-
-    async def index(self, request: Request) -> Answer:
-        nonce = urlsafe_b64encode(secrets.token_bytes(_NONCE_BYTES)).rstrip(b"=")
-        page = gzip.decompress(self._file.data).replace(_NONCE, nonce)
-        said = (("content-security-policy", _policy(nonce.decode(), self._address)), ("cache-control", "no-store"))
-        return self._answer(request, gzip.compress(page, 1, mtime=0), said)
-
-    def _answer(self, request: Request, data: bytes, headers: tuple[tuple[str, str], ...]) -> Answer:
         if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Answer(gzip.decompress(data), media_type=self._file.kind, headers=headers)
-        encoded = (*headers, ("content-encoding", "gzip"), ("vary", "accept-encoding"))
-        return Answer(data, media_type=self._file.kind, headers=encoded)
+            return Answer(gzip.decompress(self._file.data), media_type=self._file.kind, headers=kept)
+        encoded = (*kept, ("content-encoding", "gzip"), ("vary", "accept-encoding"))
+        return Answer(self._file.data, media_type=self._file.kind, headers=encoded)
 
 
-def _policy(nonce: str, address: str) -> str:
+def _policy(address: str) -> str:
     """What a browser lets the page do: its own files, its own address, and no text ever as a script."""
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
-            f"style-src 'self' 'nonce-{nonce}'",
+            "style-src 'self'",
             "img-src 'self' data:",
             "font-src 'self'",
             f"connect-src 'self' ws://{address}",

@@ -1,0 +1,38 @@
+"""Asks at the port of the page as a browser does for the page."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+
+class Browser:
+    """One that has exchanged the code of an address.
+
+    Args:
+        opened: what `/v1/page/open` answered.
+    """
+
+    def __init__(self, opened: dict[str, Any]) -> None:
+        self.port = int(opened["port"])
+        self.token = ""
+        status, answer = self.ask("POST", "/v1/session", {"code": opened["url"].partition("#open=")[2]})
+        assert status == 200, answer
+        self.token = answer["token"]
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
+        """One request; gives the status and the answer."""
+        shown = self.token if token is None else token
+        headers = {"Host": f"127.0.0.1:{self.port}", "Origin": f"http://127.0.0.1:{self.port}"}
+        headers["Sec-Fetch-Site"] = "same-origin"
+        if shown:
+            headers["Authorization"] = f"Bearer {shown}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            response = connection.getresponse()
+            data = response.read()
+        finally:
+            connection.close()
+        return response.status, json.loads(data) if response.headers["content-type"] == "application/json" else data
