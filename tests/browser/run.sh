@@ -1,6 +1,6 @@
 #!/bin/sh
 # The page in a real browser: Debian's Chromium, driven by Playwright, with real daemons. Says why it cannot; with
-# YP2P_PAGE_OPTIONAL that is no failure. The page is built by `make web` and in the wheel that is tested.
+# YP2P_PAGE_OPTIONAL that is no failure. YP2P_PAGE_TESTS=smoke is a minute of it. The page is built by `make web` and in the wheel that is tested.
 set -eu
 bin=$1
 place=$2
@@ -27,4 +27,4 @@ fi
   "$bin/pip" install --quiet --disable-pip-version-check playwright==1.65.2 ||
   cannot "pip cannot fetch playwright"
 export YP2P_PAGE="$place" YP2P_CHROMIUM="$browser"
-exec "$bin/pytest" -q -m browser -p no:randomly "$@"
+exec "$bin/pytest" -q -m "${YP2P_PAGE_TESTS:-browser}" -p no:randomly "$@"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, WebSocketRoute
 
 CHROMIUM = os.environ.get("YP2P_CHROMIUM", "/usr/bin/chromium")
+# Whether only a minute is spent on all of it.
+SMOKE = os.environ.get("YP2P_PAGE_TESTS") == "smoke"
 # A page that is on this machine shows everything sooner; a busy machine takes its time.
 WAIT_S = 20.0
 # What is no UTF-8 in a name is half of a surrogate pair, which the page's addresses write so.

@@ -28,6 +28,7 @@ def test_what_is_saved_on_the_disk_is_in_the_editor(laptop: Device, tab: Tab) ->
     tab.eventually(lambda: "eggs" in text.inner_text(), "the editor having what was saved")
 
 
+@pytest.mark.smoke
 def test_two_tabs_a_second_device_and_an_editor_on_the_disk_have_one_text(
     pair: list[Device], open_tab: OpenTab
 ) -> None:
@@ -94,7 +95,7 @@ def test_who_wrote_which_line(pair: list[Device], open_tab: OpenTab) -> None:
     tab = open_tab()
     text = tab.open(one).edit(one, "plan.md")
     tab.eventually(lambda: "by the desktop" in text.inner_text(), "the line of the other one")
-    tab.press("Who wrote what")
+    tab.press("Authors")
     authors = tab.page.locator(".yp-author")
     tab.eventually(
         lambda: [name.strip() for name in authors.all_inner_texts() if name.strip()] == ["laptop", "desktop"],
@@ -102,6 +103,7 @@ def test_who_wrote_which_line(pair: list[Device], open_tab: OpenTab) -> None:
     )
 
 
+@pytest.mark.smoke
 def test_what_is_typed_offline_is_counted_and_kept_and_stored_later(laptop: Device, tab: Tab) -> None:
     line = tab.cut_the_line()
     tab.open(laptop).edit(laptop, "plan.md")

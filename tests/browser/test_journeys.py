@@ -29,6 +29,7 @@ def strangers(tmp_path: Path) -> Iterator[list[Device]]:
         yield found
 
 
+@pytest.mark.smoke
 def test_pairing_two_devices_with_a_page_on_each(strangers: list[Device], open_tab: OpenTab) -> None:
     one, two = strangers
     here, there = open_tab(), open_tab()
@@ -89,7 +90,7 @@ def test_removing_a_device(pair: list[Device], tab: Tab) -> None:
 @pytest.mark.parametrize(
     ("button", "then"),
     [
-        ("Keep this", ["ours"]),
+        pytest.param("Keep this", ["ours"], marks=pytest.mark.smoke),
         ("Keep other", ["theirs"]),
         ("Keep both", ["ours", "theirs"]),
         ("Leave it as it is", None),

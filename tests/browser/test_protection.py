@@ -89,7 +89,7 @@ def test_the_page_itself_can_ask_all_that_others_are_refused(laptop: Device, tab
     assert seen["script element"] == "refused"  # the page's own policy: no script is made of an address
 
 
-@pytest.mark.parametrize("host", [REBOUND, "localhost"])
+@pytest.mark.parametrize("host", [pytest.param(REBOUND, marks=pytest.mark.smoke), "localhost"])
 def test_a_name_that_leads_here_opens_nothing(laptop: Device, tab: Tab, stranger: Tab, host: str) -> None:
     """DNS rebinding: the browser takes the page of a stranger and ours for one origin."""
     port = urlsplit(tab.open(laptop).page.url).port
@@ -107,7 +107,7 @@ def test_a_name_that_leads_here_opens_nothing(laptop: Device, tab: Tab, stranger
     _is_unharmed(laptop)
 
 
-@pytest.mark.parametrize("host", [STRANGE, "127.0.0.1", "localhost"])
+@pytest.mark.parametrize("host", [pytest.param(STRANGE, marks=pytest.mark.smoke), "127.0.0.1", "localhost"])
 def test_a_page_of_another_origin_is_refused(
     laptop: Device, tab: Tab, stranger: Tab, elsewhere: int, host: str
 ) -> None:
@@ -157,6 +157,7 @@ def test_a_form_of_another_page_does_nothing(laptop: Device, tab: Tab, stranger:
     _is_unharmed(laptop)
 
 
+@pytest.mark.smoke
 def test_a_code_is_good_once_and_no_part_of_the_address_afterwards(laptop: Device, open_tab: OpenTab) -> None:
     address = address_of(laptop)
     first, second = open_tab(), open_tab()

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from browser.tabs import Tab
+from browser.tabs import SMOKE, Tab
 from lab import Device, tree
 
 SEED = int(os.environ.get("YP2P_WALK_SEED", str(random.SystemRandom().randrange(1 << 30))))
-SECONDS = float(os.environ.get("YP2P_WALK_S", "30"))
+SECONDS = float(os.environ.get("YP2P_WALK_S", "15" if SMOKE else "30"))
 # What changed is seen on the disk, compared and shown by then, on a busy machine as well.
 _GRACE_S = 5.0
 _CLICK_MS = 2000
@@ -152,6 +152,7 @@ class Walker:
         return headline.count() == 1 and headline.inner_text().startswith("In sync: all folders are the same")
 
 
+@pytest.mark.smoke
 def test_a_walk_finds_no_error_and_no_wrong_in_sync(pair: list[Device], tab: Tab) -> None:
     rng = random.Random(SEED)
     tab.expects("Failed to load resource", "ERR_")  # what is refused is said on the page

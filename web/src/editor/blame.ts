@@ -106,6 +106,7 @@ export function show(view: EditorView, blamed: readonly BlamedLine[]): void {
 
 const theme = EditorView.baseTheme({
   ".yp-blame": { minWidth: "6em", maxWidth: "10em", borderRight: "1px solid var(--line, #8884)" },
+  "@media (max-width: 40rem)": { ".yp-blame": { minWidth: "4em", maxWidth: "5.5em" } },
   ".yp-author": {
     display: "block",
     padding: "0 0.5em",

@@ -17,31 +17,40 @@ import type { Text } from "yjs";
 import { othersIn } from "./people";
 import type { Person } from "./people";
 
+const ROOM_FOR_NAME_PX = 110;
+
 /** Somebody's cursor is elsewhere, or they came or went. */
 const moved = StateEffect.define<null>();
 
-/** A cursor with its owner's name above it. */
+/** A cursor, with its owner's name above it for a moment whenever it moves: the name is in the way of the line there. */
 class Caret implements LayerMarker {
   constructor(
     private readonly place: RectangleMarker,
     private readonly name: string,
+    /** Whether the name is to the left of the cursor, as there is no room to the right. */
+    private readonly isAtEnd: boolean,
   ) {}
 
   eq(other: LayerMarker): boolean {
-    return other instanceof Caret && other.name === this.name && other.place.eq(this.place);
+    return (
+      other instanceof Caret && other.name === this.name && other.isAtEnd === this.isAtEnd && other.place.eq(this.place)
+    );
   }
 
   draw(): HTMLElement {
     const caret = this.place.draw();
     const label = document.createElement("bdi");
-    label.className = "yp-caret-name";
+    label.className = this.isAtEnd ? "yp-caret-name yp-at-end" : "yp-caret-name";
     label.textContent = this.name;
     caret.append(label);
     return caret;
   }
 
   update(dom: HTMLElement, before: LayerMarker): boolean {
-    return before instanceof Caret && before.name === this.name && this.place.update(dom, before.place);
+    if (!(before instanceof Caret) || before.name !== this.name || before.isAtEnd !== this.isAtEnd) return false;
+    if (!this.place.update(dom, before.place)) return false;
+    dom.classList.toggle("yp-moved"); // the name is shown anew
+    return true;
   }
 }
 
@@ -65,7 +74,7 @@ function markersOf(view: EditorView, person: Person, text: Text): LayerMarker[] 
   if (anchor === null || head === null || anchor > length || head > length) return [];
   const at = EditorSelection.cursor(head);
   const markers: LayerMarker[] = RectangleMarker.forRange(view, `yp-caret yp-colour-${person.colour}`, at).map(
-    (place) => new Caret(place, person.name),
+    (place) => new Caret(place, person.name, place.left > view.scrollDOM.clientWidth - ROOM_FOR_NAME_PX),
   );
   if (anchor !== head) {
     const range = EditorSelection.range(anchor, head);
@@ -134,9 +143,17 @@ const theme = EditorView.baseTheme({
     borderRadius: "3px 3px 3px 0",
     font: "600 0.72rem/1.3 system-ui, sans-serif",
     whiteSpace: "nowrap",
+    maxWidth: "12em",
+    overflow: "hidden",
+    textOverflow: "ellipsis",
     color: "#fff",
     backgroundColor: "var(--yp-caret)",
+    animation: "yp-named 4s forwards",
   },
+  ".yp-moved > .yp-caret-name": { animationName: "yp-named-again" },
+  ".yp-at-end": { left: "auto", right: "0", borderRadius: "3px 3px 0 3px" },
+  "@keyframes yp-named": { "0%, 80%": { opacity: "1" }, "100%": { opacity: "0" } },
+  "@keyframes yp-named-again": { "0%, 80%": { opacity: "1" }, "100%": { opacity: "0" } },
   ".yp-selected": { position: "absolute", backgroundColor: "var(--yp-caret)", opacity: "0.22" },
   ...Object.fromEntries(COLOURS.map((colour, number) => [`.yp-colour-${number}`, { "--yp-caret": colour }])),
 });

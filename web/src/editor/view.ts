@@ -56,7 +56,7 @@ const BLAME_PAUSE_MS = 1500;
 
 const looks = EditorView.theme({
   "&": { height: "100%", color: "var(--text, inherit)", backgroundColor: "var(--surface, transparent)" },
-  "&.cm-focused": { outline: "2px solid var(--accent, #0b57d0)", outlineOffset: "-2px" },
+  "&.cm-focused": { outline: "none" }, // editor.css: around the line numbers as well
   ".cm-scroller": { fontFamily: "ui-monospace, monospace", fontSize: "0.95rem", lineHeight: "1.5" },
   ".cm-content": { caretColor: "var(--text, currentColor)", paddingTop: "1.2em" },
   ".cm-cursor": { borderLeftColor: "var(--text, currentColor)" },
@@ -175,7 +175,7 @@ export class TextEditor {
     tools.setAttribute("role", "group");
     tools.setAttribute("aria-label", "Editor");
     if (isMarkdown(this.options.path)) tools.append(toggle("Preview", (isOn) => this.#togglePreview(isOn)));
-    tools.append(toggle("Who wrote what", (isOn) => this.#toggleBlame(isOn)));
+    tools.append(toggle("Authors", (isOn) => this.#toggleBlame(isOn)));
     if (!this.options.isReadOnly) {
       const { undo } = this.#session;
       tools.append(
@@ -255,11 +255,12 @@ export class TextEditor {
   }
 
   #showPeople(): void {
-    const names = othersIn(this.#session.awareness);
+    // Somebody with two windows is one person.
+    const people = new Map(othersIn(this.#session.awareness).map((person) => [person.name, person]));
     this.#people.replaceChildren();
-    if (names.length === 0) return;
+    if (people.size === 0) return;
     this.#people.append("Also here: ");
-    names.forEach((person, index) => {
+    [...people.values()].forEach((person, index) => {
       const name = element("bdi", `editor-person yp-colour-${person.colour}`);
       name.textContent = person.name;
       this.#people.append(index > 0 ? ", " : "", name);
