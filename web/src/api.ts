@@ -1,6 +1,6 @@
 // Asks the daemon: JSON over HTTP, as docs/api.md has it. What goes wrong comes as a `Failure`, with a sentence.
 
-import { authorization, close } from "./session";
+import { authorization, close, session } from "./session";
 import type { Happening } from "./answers";
 
 /** What a person can be told of what did not work. */
@@ -34,6 +34,7 @@ export async function post<T>(route: string, body: object = {}, signal?: AbortSi
 }
 
 async function request(route: string, init: RequestInit): Promise<Response> {
+  if (session.value === "closed") throw new Failure("This page is closed.");
   let answer: Response;
   try {
     answer = await fetch(route, { ...init, headers: { ...init.headers, ...authorization() }, cache: "no-store" });

@@ -107,6 +107,15 @@ async function ask(): Promise<boolean> {
   return true;
 }
 
+let stream: AbortController | null = null;
+let isOver = false;
+
+/** Before the session is closed from here. */
+export function endStream(): void {
+  isOver = true;
+  stream?.abort();
+}
+
 /** Follows the daemon for as long as the session is open. */
 export async function follow(): Promise<void> {
   setInterval(tick, 10_000);
@@ -116,6 +125,7 @@ export async function follow(): Promise<void> {
   while (session.value === "open") {
     await untilSeen();
     const stop = new AbortController();
+    stream = stop;
     const isSeen = stopWhenHidden(stop);
     try {
       for await (const event of happenings(since, stop)) {
@@ -127,7 +137,7 @@ export async function follow(): Promise<void> {
       // said by `connection`, for as long as it lasts
     }
     isSeen.forget();
-    if (session.value !== "open") return;
+    if (isOver || session.value !== "open") return;
     if (isSeen.wasHidden()) {
       connection.value = "connecting";
       continue;

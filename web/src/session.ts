@@ -3,7 +3,7 @@
 // The code stands behind the # of the address, which no browser sends to anybody; it is good once and for a minute. The
 // token is kept for this tab only (sessionStorage), and not in a cookie: those are shared by all ports of 127.0.0.1.
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 
 export type Session = "opening" | "open" | "closed";
 
@@ -37,6 +37,10 @@ export async function open(): Promise<void> {
   }
   resume("This address alone opens nothing.");
 }
+
+effect(() => {
+  document.documentElement.classList.toggle("looks-only", !mayWrite.value);
+});
 
 /** Goes on with the token of this tab. */
 function resume(otherwise: string): void {

@@ -48,13 +48,15 @@ interface ActProps {
   kind?: "main" | "danger" | "plain";
   /** What it is about, for who does not see where it stands. */
   about?: string;
+  /** Also where a page may only look. */
+  isHarmless?: boolean;
 }
 
 /** A button with its own error beneath it. */
-export function Act({ onAct, children, kind = "plain", about }: ActProps) {
+export function Act({ onAct, children, kind = "plain", about, isHarmless = false }: ActProps) {
   const { isActing, problem, act } = useAct();
   return (
-    <span class="act">
+    <span class={isHarmless ? "act" : "act changing"}>
       <button type="button" class={kind} aria-disabled={isActing} aria-busy={isActing} onClick={() => void act(onAct)}>
         {children}
         {about !== undefined && <About text={about} />}

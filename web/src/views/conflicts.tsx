@@ -10,6 +10,7 @@ import { Names } from "../parts/names-list";
 import { Text, Time } from "../parts/texts";
 import { named, printable } from "../names";
 import { to } from "../route";
+import { textOf } from "../texts";
 
 interface Version {
   text?: string;
@@ -129,7 +130,7 @@ function ConflictCard({ folder, conflict, onChange }: CardProps) {
           <Act onAct={keep("this", "This version is kept.")}>Keep this{of(conflict.this)}</Act>
           <Act onAct={keep("other", "The other version is kept.")}>Keep other{of(conflict.other)}</Act>
           <Act onAct={keep("both", "Both versions are kept.")}>Keep both</Act>
-          <button type="button" onClick={() => setMerging(true)}>
+          <button type="button" class="changing" onClick={() => setMerging(true)}>
             Merge by hand…
           </button>
           {isPlace && <Act onAct={keep("now", "It stays as it is.")}>Leave it as it is</Act>}
@@ -188,11 +189,20 @@ function Side({ name, conflict, version, against, isPlace, path }: SideProps) {
 function FileText({ root, path, name }: { root: string; path: string; name: string }) {
   const answer = useAnswer(
     path,
-    () => post<{ text: string }>("/v1/history/show", { path: `${root}/${path}` }),
+    () => textOf(`${root}/${path}`),
     (event) => event.kind === "file" && event["path"] === path,
   );
-  if (answer.problem) return <p class="quiet">No text: it can be opened on the disk.</p>;
-  return answer.value ? <Text text={answer.value.text} label={`${name} version`} /> : <p class="quiet">Asking yp2p…</p>;
+  return (
+    <Answered answer={answer}>
+      {(text) =>
+        text === null ? (
+          <p class="quiet">It is no text: open it on the disk.</p>
+        ) : (
+          <Text text={text} label={`${name} version`} />
+        )
+      }
+    </Answered>
+  );
 }
 
 interface Marked {

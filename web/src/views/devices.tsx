@@ -141,7 +141,7 @@ function DeviceCard({ device, onChange }: { device: KnownDevice; onChange: () =>
         </dl>
       </details>
       {isMember && (
-        <div class="buttons">
+        <div class="buttons changing">
           <button type="button" onClick={() => setQuestion({ kind: "rename" })}>
             Rename…
             <About text={device.name} />
@@ -217,7 +217,7 @@ function PlaceLine({ device, place, onRole, onChange }: PlaceProps) {
         )}
       </span>
       {isMember && !device.is_this_device && (
-        <button type="button" class="plain" onClick={onRole}>
+        <button type="button" class="plain changing" onClick={onRole}>
           Change…
           <About text={`${device.name}, ${place.folder}`} />
         </button>

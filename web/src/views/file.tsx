@@ -15,6 +15,7 @@ import { Diff, Text, Time } from "../parts/texts";
 import { Title } from "../parts/title";
 import { LazyEditor } from "../editor/lazy";
 import { to } from "../route";
+import { mayWrite } from "../session";
 
 interface Version {
   version: number | null;
@@ -75,7 +76,8 @@ function File({ folder, path, part, deviceName }: { folder: Folder; path: string
   const tabs: [string, string][] = [["history", "History"]];
   if (isText) {
     tabs.push(["lines", "Who wrote what"]);
-    if (!answer.value?.deleted) tabs.push(["read", "Read"], ["edit", "Edit"]);
+    if (!answer.value?.deleted) tabs.push(["read", "Read"]);
+    if (!answer.value?.deleted && mayWrite.value) tabs.push(["edit", "Edit"]);
   }
   return (
     <>
@@ -226,7 +228,7 @@ function VersionItem({ folder, path, version, before, isNow }: VersionProps) {
           </button>
         )}
         {isText && !isNow && (
-          <button type="button" onClick={() => setRestoring(true)}>
+          <button type="button" class="changing" onClick={() => setRestoring(true)}>
             Restore…
           </button>
         )}

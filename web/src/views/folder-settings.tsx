@@ -236,7 +236,7 @@ function Leaving({ folder }: { folder: Folder }) {
       <h2>Leave</h2>
       <p>This device takes part in the folder no more. Your files stay where they are, here and everywhere.</p>
       <div class="buttons">
-        <button type="button" class="danger" onClick={() => setAsking(true)}>
+        <button type="button" class="danger changing" onClick={() => setAsking(true)}>
           Leave the folder…
         </button>
       </div>

@@ -10,6 +10,7 @@ import { Sentence, Sign } from "../parts/mood";
 import { Name } from "../parts/name";
 import { Title } from "../parts/title";
 import { to } from "../route";
+import { mayWrite } from "../session";
 import { AddDevice } from "./add-device";
 import { Conflicts } from "./conflicts";
 import { Files } from "./files";
@@ -21,16 +22,18 @@ import { Trash } from "./trash";
 interface Part {
   name: string;
   View: FunctionComponent<{ folder: Folder }>;
+  /** Not for a page that only looks. */
+  changes?: boolean;
 }
 
 const PARTS: Record<string, Part> = {
   "": { name: "Files", View: Files },
-  at: { name: "As it was", View: Moment },
+  at: { name: "As it was", View: Moment, changes: true },
   conflicts: { name: "Conflicts", View: Conflicts },
   trash: { name: "Trash", View: Trash },
-  here: { name: "On this disk", View: OnThisDisk },
-  add: { name: "Add a device", View: AddDevice },
-  more: { name: "More", View: FolderSettings },
+  here: { name: "On this disk", View: OnThisDisk, changes: true },
+  add: { name: "Add a device", View: AddDevice, changes: true },
+  more: { name: "More", View: FolderSettings, changes: true },
 };
 
 export function FolderView({ parts }: { parts: string[] }) {
@@ -49,12 +52,13 @@ export function FolderView({ parts }: { parts: string[] }) {
       </>
     );
   }
+  const tabs = Object.entries(PARTS).filter(([, one]) => mayWrite.value || !one.changes);
   const conflicts = folder.entries.conflicts + folder.entries.places_to_settle;
   return (
     <>
       <FolderHead folder={folder} isWhole={part === ""} />
       <nav class="tabs" aria-label="Folder">
-        {Object.entries(PARTS).map(([key, { name }]) => (
+        {tabs.map(([key, { name }]) => (
           <a
             key={key}
             href={key ? to("folder", id, key) : to("folder", id)}

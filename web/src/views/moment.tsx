@@ -11,6 +11,7 @@ import { Dialog } from "../parts/dialog";
 import { Path } from "../parts/name";
 import { Text } from "../parts/texts";
 import { printable } from "../names";
+import { textOf } from "../texts";
 
 interface Step {
   path: string;
@@ -107,7 +108,7 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
             )}
             {steps.length > 0 && (
               <div class="buttons">
-                <button type="button" class="main" onClick={() => setAsking(true)}>
+                <button type="button" class="main changing" onClick={() => setAsking(true)}>
                   Restore the whole folder…
                 </button>
               </div>
@@ -140,14 +141,22 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
 function AsItWas({ folder, path, at, onClose }: { folder: Folder; path: string; at: number; onClose: () => void }) {
   const answer = useAnswer(
     path,
-    () => post<{ text: string }>("/v1/history/show", { path: `${folder.path}/${path}`, when: { at } }),
+    () => textOf(`${folder.path}/${path}`, { at }),
     () => false,
   );
   return (
     <Dialog title={<Path text={path} />} onClose={onClose}>
       <p class="quiet">As it was on {moment(at)}.</p>
       {connection.value === "live" && (
-        <Answered answer={answer}>{({ text }) => <Text text={text} label="The text as it was" />}</Answered>
+        <Answered answer={answer}>
+          {(text) =>
+            text === null ? (
+              <p>It is no text, and comes back as it was.</p>
+            ) : (
+              <Text text={text} label="The text as it was" />
+            )
+          }
+        </Answered>
       )}
     </Dialog>
   );

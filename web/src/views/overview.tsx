@@ -46,7 +46,7 @@ function Folders({ status }: { status: Status }) {
     <section aria-labelledby="folders">
       <div class="section-head">
         <h2 id="folders">Folders</h2>
-        <span class="buttons">
+        <span class="buttons changing">
           <a class="button" href={to("share")}>
             Share a folder
           </a>
@@ -100,7 +100,7 @@ function FolderCard({ folder, devices }: { folder: Folder; devices: Map<string, 
             </li>
           );
         })}
-        <li class="add">
+        <li class="add changing">
           <a href={to("folder", folder.id, "add")}>
             + Add a device
             <About text={folder.label} />
@@ -163,14 +163,14 @@ function Beginning() {
         <li class="card">
           <h2>This device has the files</h2>
           <p>Share a folder, and let other devices in with a code.</p>
-          <a class="button main" href={to("share")}>
+          <a class="button main changing" href={to("share")}>
             Share a folder
           </a>
         </li>
         <li class="card">
           <h2>Another device has them</h2>
           <p>Type the code that it shows, and the files come here.</p>
-          <a class="button main" href={to("join")}>
+          <a class="button main changing" href={to("join")}>
             Join another’s folder
           </a>
         </li>

@@ -145,7 +145,7 @@ function Offer({ offer }: { offer: ReceivedOffer }) {
         {offer.role === "reader" ? ", to read only." : "."}
       </p>
       <div class="buttons">
-        <a class="button main" href={to("accept", offer.label, offer.device)}>
+        <a class="button main changing" href={to("accept", offer.label, offer.device)}>
           Accept…
         </a>
         <Act

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { get, post } from "../api";
-import { status } from "../live";
+import { endStream, status } from "../live";
 import { close } from "../session";
 import { size } from "../words";
 import { Act, Problem, useAct } from "../parts/act";
@@ -50,9 +50,14 @@ export function Settings() {
         </p>
         <div class="buttons">
           <Act
+            isHarmless
             onAct={async () => {
-              await post("/v1/session/end");
-              close("You have closed it.");
+              endStream();
+              try {
+                await post("/v1/session/end");
+              } finally {
+                close("You have closed it.");
+              }
             }}
           >
             Close this page

@@ -75,7 +75,7 @@ export function Trash({ folder }: { folder: Folder }) {
                   ))}
                 </ul>
                 <div class="buttons">
-                  <button type="button" class="danger" onClick={() => setEmptying(true)}>
+                  <button type="button" class="danger changing" onClick={() => setEmptying(true)}>
                     Empty the trash…
                   </button>
                 </div>
