@@ -14,7 +14,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page walk
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page walk
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +58,11 @@ test: $(TEST_VENV)/.wheel ## All tests that need nothing special, against the in
 test-all: lint test long properties simulate hostile packaging netns systemd days editors power ## Everything, also what needs root (30 min)
 
 format: $(VENV)/.dev ## Format the code
-	$(BIN)/ruff format --quiet yp2p packaging tests benches docs
+	$(BIN)/ruff format --quiet yp2p packaging tests benches docs integrations
 	$(BIN)/ruff check --quiet --fix yp2p packaging tests benches docs
 
 lint: $(VENV)/.dev ## ruff, flake8-async, mypy --strict, import-linter
-	$(BIN)/ruff check --quiet yp2p packaging tests benches docs
+	$(BIN)/ruff check --quiet yp2p packaging tests benches docs integrations
 	$(BIN)/flake8 $$(grep -rlEw --include='*.py' 'async|trio|anyio' yp2p) # its rules are about these; a second a file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -208,6 +208,15 @@ MINUTES_OF_WALK ?= 10
 walk: export YP2P_WALK_S = $(shell expr $(MINUTES_OF_WALK) \* 60)
 walk: ARGS = -s -k test_a_walk
 walk: page ## Clicks at random on the page for ten minutes, while files change (chromium and npm; YP2P_WALK_SEED=7 tells one walk)
+
+yjs-long: $(TEST_VENV)/.wheel ## The same with 10,000 edits of everybody in one file, and ten minutes in which nobody does anything (25 min)
+	YP2P_YJS_EDITS=10000 YP2P_YJS_IDLE_S=600 sh tests/yjs/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(YJS)
+
+JUPYTER := .venv-jupyter
+jupyter: $(TEST_VENV)/.wheel ## Documents of JupyterLab's server and files on two devices, without a browser (5 min, most of it pip)
+	test -x $(JUPYTER)/bin/python || $(PYTHON) -m venv $(JUPYTER)
+	$(JUPYTER)/bin/pip install --quiet --disable-pip-version-check $$(ls dist/*.whl) './integrations/jupyter-yp2p[test]'
+	cd integrations/jupyter-yp2p && PYTHONPATH=../../tests ../../$(JUPYTER)/bin/python -m pytest -q -c pyproject.toml tests
 
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member

@@ -396,6 +396,19 @@ def test_a_client_that_comes_back_to_a_path_of_another_file_is_refused(device: D
     assert (device.dir / "is.md").read_text() == "typed " + TEXT
 
 
+def test_a_client_hears_at_once_that_its_file_is_no_text_any_more(device: Device) -> None:
+    _new_file(device, "blob.md")
+    with connected(device) as sock:
+        client = Client(sock, f"/v1/y/{device.dir.name}/blob.md")
+        client.message()
+        client.answer()
+        (device.dir / "blob.md").write_bytes(b"\x00\x01\x02")
+        assert "no text any more" in client.denial()
+        closed = client.until(CloseConnection)
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 4410
+
+
 def test_a_client_stays_with_a_file_that_is_renamed_also_when_it_comes_back(device: Device) -> None:
     old, new, writer = "old name.md", "new name.md", TextReplica(4718)
     _new_file(device, old)

@@ -18,6 +18,7 @@ from yp2p.programs.wanted import Device, Wanted
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import as_json
 from yp2p.protocol.channel import AwarenessUpdate, Denied, encode
+from yp2p.protocol.entries import Kind
 
 # The client ID under which the daemon says who else is there: no document has it.
 _DAEMON_CLIENT = 0
@@ -39,6 +40,7 @@ class News:
         self._program = program
         self._programs = device.programs(folder)
         self._wanted = wanted
+        self._document = folder.catalogue.entries[program.entry].document
 
     async def run(self, channel: Listener) -> None:
         """What was refused, and who else has the file open and where it is, whenever that changes."""
@@ -49,6 +51,8 @@ class News:
             changed = folder.state.changed
             if all(folder is not one for one in self._device.folders):
                 raise FileGone(f"this device has left the folder of {wanted.path}")
+            if not self._is_its_file():
+                raise FileGone("the file is another one by now, or no text any more")
             if program.refusals:
                 reasons, program.refusals = dict.fromkeys(program.refusals), []
                 await channel.send(encode(Denied("; ".join(reasons))))
@@ -67,6 +71,10 @@ class News:
             delay_s = max(_PRESENCE_DELAY_S, programs.delay_s(program.entry))
             # Not woken by every keystroke meanwhile; and all at one moment, so that what they are told is made once.
             await trio.sleep_until((trio.current_time() // delay_s + 1) * delay_s)
+
+    def _is_its_file(self) -> bool:
+        found = self._folder.catalogue.entries.get(self._program.entry)
+        return found is not None and found.kind is Kind.TEXT and found.document == self._document
 
     def _as_list(self) -> dict[int, str]:
         """One awareness state with all others in it."""
