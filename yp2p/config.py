@@ -12,6 +12,7 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -293,6 +294,7 @@ def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
 TABLES: dict[str, type[msgspec.Struct]] = {"folders": SharedFolder, "devices": KnownDevice}
 
 
+@cache
 def sections() -> dict[str, type[msgspec.Struct]]:
     """The sections by name."""
     return {field.name: field.type for field in msgspec.structs.fields(Config) if field.name not in TABLES}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from lab import Device, devices
-from page.browser import Browser
+from page_client import Browser
 
 from yp2p.errors import YpError
 

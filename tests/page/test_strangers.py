@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from control.test_requests import BODIES
 from lab import devices, eventually, unexpected_lines
-from page.browser import Browser
 from page.strangers import flood
+from page_client import Browser
 
 _COUNT = int(os.environ.get("YP2P_MALFORMED", "1500"))
 _WARM = max(500, _COUNT // 20)

@@ -78,7 +78,7 @@ class Status:
     def folder(self, folder: Folder) -> dict[str, Any]:
         """How a folder is doing here and, as far as they say, on the other devices."""
         alive = folder.catalogue.layout().path_of
-        waiting = folder.files.waiting
+        waiting, beside = folder.files.waiting, conflict_files(folder)
         found = {
             "id": folder.id.hex(),
             "label": folder.label,
@@ -100,7 +100,7 @@ class Status:
                 "waiting": len(waiting.entries),
                 "ignored": len(folder.files.ignored.entries),
                 **counts(folder),
-                "conflicts": len(conflict_files(folder)),
+                "conflicts": len(beside),
                 "places_to_settle": sum(1 for _ in conflicts_of(folder)),
             },
             "progress": folder.state.progress.describe(
@@ -112,7 +112,7 @@ class Status:
                 {"path": _path_of(folder, entry), "reason": reason}
                 for entry, reason in waiting.entries.items()
             ],
-            "conflicts": conflict_files(folder),
+            "conflicts": beside,
             "quarantined": self._quarantined(folder),
             "devices": [self.member(folder, device) for device in sorted(folder.membership.devices)
                         if device != self._own],

@@ -21,6 +21,7 @@ from yp2p.protocol.names import MAX_NAME_BYTES, MAX_PATH_BYTES, encode_path
 
 # What follows the last dot is an ending only when it is short.
 _LONGEST_SUFFIX = 20
+CONFLICT = ".conflict-"
 _MARK = re.compile(r"\.conflict-(?:(?:[^./]{1,64}-)?[0-9]{4}-[0-9]{2}-[0-9]{2}-)?([0-9a-f]{8,})(?=\.|$)")
 
 

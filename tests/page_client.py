@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -23,11 +25,7 @@ class Browser:
 
     def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
         """One request; gives the status and the answer."""
-        shown = self.token if token is None else token
-        headers = {"Host": f"127.0.0.1:{self.port}", "Origin": f"http://127.0.0.1:{self.port}"}
-        headers["Sec-Fetch-Site"] = "same-origin"
-        if shown:
-            headers["Authorization"] = f"Bearer {shown}"
+        headers = self._headers(self.token if token is None else token)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
@@ -36,3 +34,20 @@ class Browser:
         finally:
             connection.close()
         return response.status, json.loads(data) if response.headers["content-type"] == "application/json" else data
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Iterator[bytes]]:
+        """The lines of an answer that has no end."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        try:
+            connection.request("GET", path, None, self._headers(self.token))
+            response = connection.getresponse()
+            assert response.status == 200, response.read()
+            yield iter(response)
+        finally:
+            connection.close()
+
+    def _headers(self, token: str) -> dict[str, str]:
+        address = f"127.0.0.1:{self.port}"
+        found = {"Host": address, "Origin": f"http://{address}", "Sec-Fetch-Site": "same-origin"}
+        return found | {"Authorization": f"Bearer {token}"} if token else found

@@ -1,0 +1,196 @@
+"""What the page costs the daemon: closed, and while a tab shows it.
+
+A folder of 10,000 files on three devices, and a long file on its way to both others at a bounded rate. The loop of the
+daemon that has the page is watched from inside (`loop_watch.py`) for some seconds without a page, and for as long with
+one, turn by turn: what is told are the medians of the turns. The tab that shows it does what the page does: it follows
+the events, asks for the status after each (twice a second at most), and looks at files, devices, history and the trash.
+
+Bars: the longest stretch and the memory with a tab are within 10 % of those without; a page that is closed has no port.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loop_watch import PREFIX, LoopWatch, cpu_s, rss_mib
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lab import Device, eventually
+from page_client import Browser
+from scale import fill
+
+LIMIT_S = 1800.0
+# So fast that it lasts, and that something happens all the time.
+_RATE = 4_000_000
+_BETWEEN_S = 0.5
+
+
+class Tab:
+    """One that shows the page: the events, the status after each, and a view now and then."""
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self._browser = browser
+        self._folder = folder
+        self._ends = threading.Event()
+        self._happened = threading.Event()
+        self.asked = 0
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        threads = [threading.Thread(target=work) for work in (self._follow, self._look)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._ends.set()
+            self._happened.set()
+            for thread in threads:
+                thread.join()
+
+    def _follow(self) -> None:
+        with self._browser.stream("/v1/events") as lines:
+            for line in lines:
+                if line.startswith(b"data: "):
+                    self._happened.set()
+                if self._ends.is_set():
+                    return
+
+    def _look(self) -> None:
+        views = (
+            ("/v1/folder/files", {"limit": 500}),
+            ("/v1/history/log", {"path": str(self._folder)}),
+            ("/v1/conflicts", {}),
+            ("/v1/trash", {}),
+            ("/v1/folder/files", {"offset": 5000, "limit": 500}),
+        )
+        while not self._ends.is_set():
+            self._happened.wait()
+            self._happened.clear()
+            self._ask("GET", "/v1/status", None)
+            path, body = views[self.asked % len(views)]
+            if self.asked % 4 == 0:
+                self._ask("POST", path, body)
+            self._ends.wait(_BETWEEN_S)
+
+    def _ask(self, method: str, path: str, body: object) -> None:
+        status, answer = self._browser.ask(method, path, body)
+        assert status == 200, answer
+        self.asked += 1
+
+
+def _turn(watch: LoopWatch, device: Device, seconds: float) -> dict[str, float]:
+    watch.reset()
+    cpu = cpu_s(device.pid)
+    time.sleep(seconds)
+    found = watch.read()
+    print(f"    {found}", file=sys.stderr)
+    return {
+        "longest_ms": found.cpu_s * 1000,
+        "cpu_share": (cpu_s(device.pid) - cpu) / seconds,
+        "mib": rss_mib(device.pid),
+    }
+
+
+def _turns(watch: LoopWatch, device: Device, rounds: int, seconds: float) -> dict[str, list[dict[str, float]]]:
+    found: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
+    for _ in range(rounds):
+        found["without"].append(_turn(watch, device, seconds))
+        tab = Tab(Browser(device.call("POST", "/v1/page/open", {})), device.dir)
+        with tab.shown():
+            found["with"].append(_turn(watch, device, seconds))
+        assert tab.asked > seconds / 4
+        device.call("POST", "/v1/page/close", {})
+    return found
+
+
+def _make_assets(place: Path) -> Path:
+    """As many bytes as a page has, or the page itself where it was built."""
+    from yp2p.page.assets import PLACE
+
+    if (PLACE / "index.html").exists():
+        return PLACE
+    place.mkdir()
+    (place / "index.html").write_text("<!doctype html>")
+    (place / "page.js").write_bytes(os.urandom(300_000).hex().encode())
+    return place
+
+
+def measure(files: int, rounds: int, seconds: float) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as made:
+        base = Path(made)
+        watch = LoopWatch.make(base / "watch")
+        settings = {"YP2P_PAGE__DIRECTORY": str(_make_assets(base / "assets")), "YP2P_LOG__LEVEL": "warning"}
+        laptop = Device(base, "laptop", prefix=(*PREFIX, str(base / "watch")), **settings)
+        others = [Device(base, name, **settings) for name in ("desktop", "pi")]
+        every = [laptop, *others]
+        try:
+            for device in every:
+                device.others = [other for other in every if other is not device]
+                device.start()
+            fill(laptop.dir, files)
+            for other in others:
+                other.join(laptop)
+                other.wait(LIMIT_S)
+            laptop.wait(LIMIT_S)
+            return _measured(watch, laptop, rounds, seconds)
+        finally:
+            for device in every:
+                device.kill()
+
+
+def _measured(watch: LoopWatch, laptop: Device, rounds: int, seconds: float) -> dict[str, object]:
+    size = int(_RATE * (2 * seconds + 10) * (rounds + 2))
+    laptop.call("POST", "/v1/limits/set", {"upload": _RATE})
+    with (laptop.dir / "film").open("wb") as film:
+        for _ in range(size >> 20):
+            film.write(os.urandom(1 << 20))
+    eventually(lambda: bool(laptop.status()["transfers"]), 120)
+    time.sleep(5)
+    closed = rss_mib(laptop.pid)
+    laptop.call("POST", "/v1/page/open", {})
+    opened = rss_mib(laptop.pid)
+    laptop.call("POST", "/v1/page/close", {})
+    turns = _turns(watch, laptop, rounds, seconds)
+    assert laptop.status()["transfers"], "the transfer was under way all the time"
+    found: dict[str, object] = {
+        name: {key: statistics.median(turn[key] for turn in made) for key in made[0]} for name, made in turns.items()
+    }
+    return found | {"closed_mib": closed, "opened_mib": opened, "closed_again_mib": rss_mib(laptop.pid)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    result = measure(arguments.files, arguments.rounds, arguments.seconds)
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    without, shown = result["without"], result["with"]
+    assert isinstance(without, dict)
+    assert isinstance(shown, dict)
+    print(f"{arguments.files:,} files, three devices, a transfer; load {os.getloadavg()[0]:.1f}")
+    for key, unit in (("longest_ms", "ms, the longest stretch"), ("mib", "MiB"), ("cpu_share", "of a core")):
+        times = shown[key] / without[key]
+        print(f"  {without[key]:8.2f} without, {shown[key]:8.2f} with a tab: {times:5.2f} times  {unit}")
+    print(f"  memory: {result['closed_mib']:.1f} MiB before, {result['opened_mib']:.1f} open without a tab,"
+          f" {result['closed_again_mib']:.1f} closed in the end")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
