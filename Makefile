@@ -89,7 +89,7 @@ agents: export YP2P_AGENT_EDITS = 10000
 agents: $(TEST_VENV)/.wheel ## Eight programs make 10,000 edits in 20 files, while people type and git switches branches (10 min)
 	$(TEST_VENV)/bin/pytest -q -s -m long -p no:randomly tests/agents
 
-editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync)
+editors: $(TEST_VENV)/.wheel ## Real editors in a terminal save over what arrived meanwhile (vim, nano, ed, git, rsync; SLOW_DISK_MS=150)
 	sh tests/editors/run.sh $(TEST_VENV)/bin/pytest
 
 power: $(TEST_VENV)/.wheel ## Forty power cuts of a disk image, and file systems that can do less (root)

@@ -70,7 +70,7 @@ class Device:
             "YP2P_LISTEN__ADDRESS": "127.0.0.1",
             "YP2P_DISCOVERY__INTERFACES": "127.0.0.1",
             "YP2P_LOG__LEVEL": "debug",
-            **{key: os.environ[key] for key in ("PYTHONPATH",) if key in os.environ},
+            **{key: os.environ[key] for key in ("PYTHONPATH", "SLOW_DISK_MS") if key in os.environ},
             **settings,
         }
 

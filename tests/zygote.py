@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import random
+import runpy
 import select
 import signal
 import socket
@@ -183,6 +184,9 @@ def _become(request: dict[str, object], outputs: Sequence[int]) -> None:
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         time.tzset()
         random.seed()
+        if "SLOW_DISK_MS" in os.environ:
+            most_s = float(os.environ["SLOW_DISK_MS"]) / 1000
+            runpy.run_path(str(Path(__file__).with_name("slow_disk.py")))["begin"](most_s)
         sys.argv = ["yp2p", *request["arguments"]]  # type: ignore[misc]
         from yp2p.cli.main import main
 

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bridge import PEER, Bridge, clock, open_bridge, replica_like, run_with_directory
@@ -26,6 +27,7 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
 from yp2p.files.reads import Reads
 from yp2p.files.recent_writes import WAVE_FILES
+from yp2p.files.watch import Batch
 from yp2p.folder.notices import NoticeKind
 
 NAME = "notes.txt"
@@ -75,6 +77,20 @@ class Scene:
         await self.bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
         await self.bridge.render()
         assert self.bridge.document(NAME).text.content() == self.bridge.folder.files.by_path(NAME).content  # type: ignore[union-attr]
+
+    async def look_and_meanwhile(self, do: Callable[[], Awaitable[None]]) -> None:
+        """The file is looked at, and once it was read something else happens to it."""
+        inspector = self.bridge.ingest._inspector
+        real = inspector.inspect_known
+
+        async def inspect_known(*arguments: Any) -> Any:
+            findings = await real(*arguments)
+            await do()
+            return findings
+
+        with unittest.mock.patch.object(inspector, "inspect_known", inspect_known):
+            await self.bridge.ingest.inspect([NAME])
+        await self.bridge.take_events()
 
     async def hours_pass(self, hours: float = 5) -> None:
         """After five, whatever may have been opened at the start of the daemon does not count any more."""
@@ -183,6 +199,71 @@ async def vim_while_an_indexer_reads(scene: Scene) -> None:
     scene.read()
     await scene.bridge.take_events()
     scene.write()
+
+
+@situation(Becomes.BOTH)
+async def vim_whose_predecessor_is_reported_late_to_have_quit(scene: Scene) -> None:
+    scene.read()
+    swap = scene.swap()
+    await scene.arrive()
+    scene.read()
+    await scene.bridge.take_events()
+    scene.bridge.ingest.readers.take(Batch(released=[(NAME, swap.name, False)]))  # of another run of vim, before
+    scene.write()
+
+
+@situation(Becomes.BOTH)
+async def vim_that_quits_before_its_save_is_reported(scene: Scene) -> None:
+    scene.read()
+    swap = scene.swap()
+    await scene.arrive()
+    scene.read()
+    await scene.bridge.take_events()
+    scene.write()
+    swap.unlink()
+    await scene.bridge.ingest.inspect([NAME])
+
+
+@situation(Becomes.BOTH)
+async def vim_that_saves_and_quits_while_the_file_is_looked_at(scene: Scene) -> None:
+    scene.read()
+    swap = scene.swap()
+    await scene.arrive()
+    scene.read()
+    await scene.bridge.take_events()
+
+    async def save_and_quit() -> None:
+        scene.write()
+        swap.unlink()
+        await scene.bridge.take_events()
+
+    await scene.look_and_meanwhile(save_and_quit)
+
+
+@situation(Becomes.BOTH)
+async def renamed_over_while_the_file_is_looked_at_and_read_then(scene: Scene) -> None:
+    """Who reads the save has not read what had come before it."""
+    scene.read()
+    await scene.arrive()
+
+    async def save() -> None:
+        scene.rename_over(f"{NAME}.new")
+
+    await scene.look_and_meanwhile(save)
+    scene.read()
+
+
+@situation(Becomes.BOTH)
+async def written_in_place_while_the_file_is_looked_at_and_read_then(scene: Scene) -> None:
+    scene.read()
+    await scene.arrive()
+
+    async def save() -> None:
+        scene.write()
+        await scene.bridge.take_events()
+
+    await scene.look_and_meanwhile(save)
+    scene.read()
 
 
 @situation(Becomes.BOTH)

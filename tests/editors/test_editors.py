@@ -276,7 +276,10 @@ def test_vim_that_saves_what_it_opened_changes_nothing(tmp_path: Path) -> None:
         for number in range(ROUNDS):
             vim_unchanged(path, lambda: _arrive_at(path, other, f"arrived-{number}"))  # noqa: B023
             arrived = TEXT.replace("line 30 of the file", f"line 30 arrived-{number}")
-            eventually(lambda: path.read_text() == other.read_text() == arrived, what=f"round {number}")  # noqa: B023
+            eventually(
+                lambda: path.read_text() == other.read_text() == arrived,  # noqa: B023
+                what=lambda: _state(f"round {number}", one, two),  # noqa: B023
+            )
             for device in (one, two):
                 device.wait()
             other.write_text(TEXT)

@@ -40,22 +40,27 @@ class RecentWrites:
 
     def __init__(self) -> None:
         self.waves = Waves()
-        self._written: set[str] = set()  # written to, and not looked at yet
-        self._pending: set[str] = set()  # the same, and those that were put in place of another
+        self.reports = 0  # how many were taken
+        # Written to, and not looked at since: in which report that was told last.
+        self._written: dict[str, int] = {}
+        self._pending: dict[str, int] = {}  # the same, and those that were put in place of another
         self._in_git: set[str] = set()  # written to last by a git command
 
     def take(self, batch: Batch, now: float) -> None:
         """Take a report; `now` in seconds since 1970."""
-        self._written |= batch.written
-        self._pending |= batch.written | batch.finished
+        self._written |= dict.fromkeys(batch.written, self.reports)
+        self._pending |= dict.fromkeys(batch.written | batch.finished, self.reports)
         self._in_git = (self._in_git - batch.finished - batch.written) | batch.in_git
+        self.reports += 1
         for path in batch.written:
             self.waves.add(path, now)
 
-    def inspected(self, paths: Set[str]) -> None:
-        """What was written to these paths is known now."""
-        self._written -= paths
-        self._pending -= paths
+    def inspected(self, paths: Set[str], reports: int) -> None:
+        """What the first `reports` reports told of these paths is known now."""
+        for marks in (self._written, self._pending):
+            for path in paths:
+                if marks.get(path, reports) < reports:
+                    del marks[path]
 
     def is_written(self, path: str) -> bool:
         """Whether somebody has written to the file: who reads it now reads that."""

@@ -28,6 +28,7 @@ from yp2p.files.editor_locks import locked_names
 from yp2p.files.expected_moves import ExpectedMoves
 from yp2p.files.git_locks import GIT, GitLocks
 from yp2p.files.ignore import IgnoreRules
+from yp2p.files.inspect import Stamp
 from yp2p.files.reads import ReadWatcher
 from yp2p.files.root import TMP, Root
 from yp2p.files.walk import walk
@@ -179,13 +180,16 @@ class Watcher:
         finally:
             os.close(descriptor)
 
-    def watch_reading(self, path: str, key: bytes) -> bool:
-        """Tell once, under `key`, when somebody reads the file now at `path`; False when that cannot be told."""
+    def watch_reading(self, path: str, key: bytes, stamp: Stamp | None = None) -> bool:
+        """Tell once, under `key`, when somebody reads the file now at `path`; False when that cannot be told, or the
+        file does not have the `stamp` that is given."""
         try:
             descriptor = self._root.open(path, os.O_PATH)
         except OSError:
             return False
         try:
+            if stamp is not None and Stamp.of(os.fstat(descriptor)) != stamp:
+                return False
             # Whoever reads it after somebody wrote to it reads another version: that ends the watch as well.
             mask = flags.ACCESS | flags.MODIFY | flags.ONESHOT
             watch = self._inotify.add_watch(f"/proc/self/fd/{descriptor}", mask)

@@ -13,7 +13,8 @@ Theory of operation
 
 Invariants
     * Only reading the very file that was rendered counts as reading it; our own reading does not, nor that of a file
-      that was saved since.
+      that was saved since, whether that save was looked at or not.
+    * An inspection settles what had been told before it began; what is told meanwhile is settled by the next.
     * Candidates are in the store, so that a restart does not forget them.
 """
 
@@ -52,12 +53,17 @@ class ReadTracker:
     """The evidence for the files of one folder.
 
     Args:
-        watch: tells once, under a key, when somebody reads the file now at a path; False when that cannot be told.
+        watch: tells once, under a key, when somebody reads the file now at a path, if it has the stamp that is given;
+            False when that cannot be told.
         reads: tells which files are read; None when that cannot be told.
     """
 
     def __init__(
-        self, folder: Folder, root: Root, watch: Callable[[str, bytes], bool], reads: ReadWatcher | None = None
+        self,
+        folder: Folder,
+        root: Root,
+        watch: Callable[[str, bytes, Stamp | None], bool],
+        reads: ReadWatcher | None = None,
     ) -> None:
         self._folder = folder
         self._root = root
@@ -74,7 +80,8 @@ class ReadTracker:
         self._not_rendered: set[EntryID] = set()  # whose file is somebody else's text now
         self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
         self._next_key = 0
-        self._released: dict[EntryID, str] = {}  # an editor's lock that went after a save that is not looked at yet
+        # An editor's lock that went after a save that is not looked at yet, and which report told of it.
+        self._released: dict[EntryID, tuple[str, int]] = {}
 
     # --- what a save may have been made of ------------------------------------------------------------------------
 
@@ -86,12 +93,15 @@ class ReadTracker:
         if not found or record is None:
             return []
         stands = {
-            lock: self._released.get(entry) == lock.name or is_standing(self._root, record.path, lock)
+            lock: self._was_released(entry, lock.name) or is_standing(self._root, record.path, lock)
             for lock in {one.lock for one in found if one.lock is not None}
         }
         return [
             (one, one.lock is not None and stands[one.lock]) for one in found if one.base.document == record.document
         ]
+
+    def _was_released(self, entry: EntryID, name: str) -> bool:
+        return entry in self._released and self._released[entry][0] == name
 
     def was_read_since(self, entry: EntryID) -> bool:
         """Whether somebody has read what was rendered last, or has saved over it."""
@@ -230,17 +240,21 @@ class ReadTracker:
             rows.append(Candidate(foreign[0], 0.0).save(self._folder.id, entry, is_read=False))
         return [tables.unread.forget(self._folder.id, entry), *rows] if rows else []
 
-    def watch_rendered(self, entry: EntryID, path: str) -> None:
-        """The file at `path` is about to be put in place: then its readers count."""
+    def watch_rendered(self, entry: EntryID, name: str) -> None:
+        """The file at `name`, which is ours alone, is about to be put in place: then its readers count."""
         self._not_rendered.discard(entry)
-        self.watch_reading(entry, path)
+        self._watch_reading(entry, name, None)
 
-    def watch_reading(self, entry: EntryID, path: str) -> None:
-        """From now on reading the file at `path` counts for the entry. Where nobody can tell, it stays unread."""
+    def watch_reading(self, record: FileRecord) -> None:
+        """From now on reading a file counts, if it is the one that was put there. Where nobody can tell, it stays
+        unread, as it does when somebody has put another one in its place that is not looked at yet."""
+        self._watch_reading(record.entry, record.path, record.stamp)
+
+    def _watch_reading(self, entry: EntryID, path: str, stamp: Stamp | None) -> None:
         key = entry + self._next_key.to_bytes(8, "big")
         self._next_key += 1
         self._reading[entry] = key
-        self._watch(path, key)
+        self._watch(path, key, stamp)
 
     # --- recovery -------------------------------------------------------------------------------------------------
 
@@ -275,7 +289,8 @@ class ReadTracker:
         if not former.record.kind is record.kind is Kind.TEXT:
             return []
         self._foreign[record.entry] = former.record, former.until
-        self.watch_rendered(record.entry, record.path)
+        self._not_rendered.discard(record.entry)
+        self.watch_reading(record)
         return self.statements(record.entry)
 
     def foreign_base(self, record: FileRecord) -> FileRecord | None:
@@ -302,23 +317,30 @@ class ReadTracker:
 
     # --- what happens to the files --------------------------------------------------------------------------------
 
-    def inspected(self, paths: Set[str]) -> None:
-        """What was written to these paths is known now."""
-        self.writes.inspected(paths)
+    def inspected(self, paths: Set[str], reports: int) -> None:
+        """What the first so many reports told of these paths is known now."""
+        self.writes.inspected(paths, reports)
         for entry in [self._folder.files.at[path] for path in paths if path in self._folder.files.at]:
-            name = self._released.pop(entry, None)
-            if name is not None:
+            name, report = self._released.get(entry, ("", reports))
+            if report < reports:
+                del self._released[entry]
                 self._unlock(entry, name)
 
     def _unlock(self, entry: EntryID, name: str) -> None:
-        """The editor with this lock has closed the file."""
-        if any(one.lock is not None and one.lock.name == name for one in self._candidates.get(entry, [])):
+        """The editor with this lock has closed the file.
+
+        What is told may be of an earlier lock of that name: the one of an editor that was opened since stands.
+        """
+        found, record = self._candidates.get(entry, []), self._folder.files.get(entry)
+        locks = {one.lock for one in found if one.lock is not None and one.lock.name == name}
+        gone = {lock for lock in locks if record is None or not is_standing(self._root, record.path, lock)}
+        if gone:
             self._keep(
                 entry,
                 [
-                    replace(one, lock=None) if one.lock is not None and one.lock.name == name else one
-                    for one in self._candidates[entry]
-                    if entry not in self._were_read or one.lock is None or one.lock.name != name
+                    replace(one, lock=None) if one.lock in gone else one
+                    for one in found
+                    if entry not in self._were_read or one.lock not in gone
                 ],
             )
 
@@ -354,7 +376,7 @@ class ReadTracker:
             record = self._folder.files.get(entry)
             is_watched = not self.is_unread(entry) or entry in self._reading or entry in self._not_rendered
             if not is_watched and record is not None and record.path not in busy:
-                self.watch_reading(entry, record.path)
+                self.watch_reading(record)
 
     def take(self, batch: Batch) -> None:
         """Take who read and wrote what: what is read after a save is not what was rendered."""
@@ -372,7 +394,7 @@ class ReadTracker:
             if owner is None or owner not in self._candidates:
                 continue
             if (after_save or self.writes.is_pending(path)) and self._is_saved(owner):
-                self._released[owner] = name
+                self._released[owner] = name, self.writes.reports
             else:
                 self._unlock(owner, name)
         self.writes.take(batch, time.time())

@@ -185,7 +185,7 @@ class CrashRecovery:
         if was_read:
             self._ingest.readers.was_read(entry)
         elif is_rendered:
-            self._ingest.readers.watch_reading(entry, record.path)
+            self._ingest.readers.watch_reading(record)
         # Else it was saved meanwhile: who reads it from now on reads that save, and says nothing about who made it.
 
     async def _recover_replacement(self, purpose: Purpose, temporary: Temporary) -> None:
