@@ -87,21 +87,17 @@ class ReadTracker:
 
     def candidates(self, entry: EntryID) -> list[tuple[Candidate, bool]]:
         """What a save of this file may have been made of beside what it is known to hold, the oldest first; with
-        whether an editor's lock from that time stood when the save was made."""
-        found = self._candidates.get(entry)
-        record = self._folder.files.get(entry) if found else None
-        if not found or record is None:
-            return []
-        stands = {
-            lock: self._was_released(entry, lock.name) or is_standing(self._root, record.path, lock)
-            for lock in {one.lock for one in found if one.lock is not None}
-        }
-        return [
-            (one, one.lock is not None and stands[one.lock]) for one in found if one.base.document == record.document
-        ]
+        whether an editor's lock from that time stood when the save was made.
 
-    def _was_released(self, entry: EntryID, name: str) -> bool:
-        return entry in self._released and self._released[entry][0] == name
+        A lock counts until its end is told. A save may be found on the disk before the kernel's reports of it are read,
+        and the lock may be gone from the disk by then, as it is after vim's `:wq`.
+        """
+        record = self._folder.files.get(entry)
+        return [
+            (one, one.lock is not None)
+            for one in self._candidates.get(entry, [])
+            if record is not None and one.base.document == record.document
+        ]
 
     def was_read_since(self, entry: EntryID) -> bool:
         """Whether somebody has read what was rendered last, or has saved over it."""
@@ -263,6 +259,11 @@ class ReadTracker:
         if candidate.base.entry != entry:
             self._foreign[entry] = candidate.base, self.last_opened.blind_at + OPEN_S
             return
+        path = self._folder.files.get(entry, candidate.base).path
+        if candidate.lock is not None and not is_standing(self._root, path, candidate.lock):
+            candidate = replace(candidate, lock=None)  # its editor ended while nobody watched
+            if is_read:
+                return
         self._was_rendered(entry, replace(candidate, opened_at=self.last_opened.blind_at))
         if is_read:
             self._were_read.add(entry)
