@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { About } from "./about";
 import { sentence } from "../api";
 import { refreshNow } from "../live";
+import { Words } from "./words-of-daemon";
 import { say } from "./told";
 
 interface Acting {
@@ -69,7 +70,7 @@ export function Act({ onAct, children, kind = "plain", about, isHarmless = false
 export function Problem({ text }: { text: string }) {
   return text ? (
     <p class="problem" role="alert">
-      <bdi>{text}</bdi>
+      <Words text={text} />
     </p>
   ) : null;
 }

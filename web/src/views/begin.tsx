@@ -9,6 +9,7 @@ import { printable } from "../names";
 import { Problem, useAct } from "../parts/act";
 import { Name } from "../parts/name";
 import { Title } from "../parts/title";
+import { Words } from "../parts/words-of-daemon";
 import { go } from "../route";
 
 export function Share() {
@@ -131,7 +132,7 @@ function Previewed({ found }: { found: Preview }) {
       </ul>
       {found.no_room && (
         <p class="problem">
-          <Name text={found.no_room} />
+          <Words text={found.no_room} />
         </p>
       )}
       {found.impostors?.map((one) => (

@@ -44,10 +44,11 @@ function useChanges(folders: Folder[]): { found: Listed[]; isAsking: boolean } {
   useEffect(() => {
     if (!isLive) return;
     let isOurs = true;
+    const stop = new AbortController();
     setFound([]);
     setOpen(folders.length);
     for (const folder of folders) {
-      post<{ changes: Change[] }>("/v1/history/log", { path: folder.path, limit: MOST })
+      post<{ changes: Change[] }>("/v1/history/log", { path: folder.path, limit: MOST }, stop.signal)
         .then(({ changes }) => isOurs && add(changes.map((change) => ({ ...change, folder }))))
         .catch(() => undefined) // a folder that is away has no changes to show; the overview says why
         .finally(() => isOurs && setOpen((count) => count - 1));
@@ -60,6 +61,7 @@ function useChanges(folders: Folder[]): { found: Listed[]; isAsking: boolean } {
     });
     return () => {
       isOurs = false;
+      stop.abort();
       end();
     };
   }, [key, isLive]);

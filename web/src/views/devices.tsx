@@ -14,6 +14,7 @@ import { Sentence, Sign } from "../parts/mood";
 import { Name } from "../parts/name";
 import { RoleChoice } from "../parts/role-choice";
 import { Title } from "../parts/title";
+import { Words } from "../parts/words-of-daemon";
 import { to } from "../route";
 import type { Said } from "../words";
 
@@ -98,7 +99,7 @@ function DeviceCard({ device, onChange }: { device: KnownDevice; onChange: () =>
       </p>
       {device.reason && !device.paused && isMember && (
         <p class="quiet">
-          Why: <Name text={device.reason} />
+          Why: <Words text={device.reason} />
         </p>
       )}
       <ul class="places" aria-label={`Folders of ${printable(device.name)}`}>

@@ -28,7 +28,7 @@ interface Part {
 
 const PARTS: Record<string, Part> = {
   "": { name: "Files", View: Files },
-  at: { name: "As it was", View: Moment, changes: true },
+  at: { name: "Restore", View: Moment, changes: true },
   conflicts: { name: "Conflicts", View: Conflicts },
   trash: { name: "Trash", View: Trash },
   here: { name: "On this disk", View: OnThisDisk, changes: true },

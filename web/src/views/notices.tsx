@@ -6,6 +6,7 @@ import { ago, moment } from "../words";
 import { Act } from "../parts/act";
 import { useAnswer } from "../parts/answer";
 import { Name } from "../parts/name";
+import { Words } from "../parts/words-of-daemon";
 import { to } from "../route";
 import type { Notice } from "../answers";
 
@@ -62,7 +63,7 @@ function NoticeItem({ notice, onChange }: { notice: Notice; onChange: () => void
             )}
           </>
         )}
-        : <Name text={notice.text} />
+        : <Words text={notice.text} />
       </p>
       {(notice.can_be_brought_back || notice.can_be_settled) && (
         <div class="buttons">

@@ -5,6 +5,7 @@ import { post } from "../api";
 import type { Folder, ReceivedOffer, Status } from "../answers";
 import { Act } from "../parts/act";
 import { Name } from "../parts/name";
+import { Words } from "../parts/words-of-daemon";
 import { duration, plural } from "../words";
 import { to } from "../route";
 
@@ -61,7 +62,7 @@ function MassDeletion({ folder }: { folder: Folder }) {
   return (
     <>
       <p>
-        <Name text={folder.label} />: <Name text={folder.problem} />. Nothing is deleted or written here until you say
+        <Name text={folder.label} />: <Words text={folder.problem} />. Nothing is deleted or written here until you say
         what is right.
       </p>
       <div class="buttons">
@@ -92,7 +93,7 @@ function Rules({ folder }: { folder: Folder }) {
   return (
     <>
       <p>
-        <Name text={folder.label} />: <Name text={folder.rules_waiting} />. It is ignored here until you agree.
+        <Name text={folder.label} />: <Words text={folder.rules_waiting} />. It is ignored here until you agree.
       </p>
       <div class="buttons">
         <Act
@@ -174,7 +175,7 @@ function worthKnowing(folder: Folder): ComponentChildren[] {
   if (folder.problem && !folder.awaiting_confirmation)
     found.push(
       <p>
-        {about}: <Name text={folder.problem} />
+        {about}: <Words text={folder.problem} />
       </p>,
     );
   const damaged = folder.scrub?.damaged ?? [];
@@ -211,7 +212,7 @@ function Items({ about, title, items }: { about: ComponentChildren; title: strin
       <ul>
         {items.map((item) => (
           <li key={item}>
-            <Name text={item} />
+            <Words text={item} />
           </li>
         ))}
       </ul>
@@ -245,13 +246,13 @@ function ofDevice(status: Status): ComponentChildren[] {
   for (const one of status.machine)
     found.push(
       <p>
-        This machine: <Name text={one} />.
+        This machine: <Words text={one} />.
       </p>,
     );
   for (const one of status.settings)
     found.push(
       <p>
-        The setting <Name text={one.setting} />: <Name text={one.problem} />
+        The setting <Name text={one.setting} />: <Words text={one.problem} />
       </p>,
     );
   for (const device of status.devices) {
@@ -263,7 +264,7 @@ function ofDevice(status: Status): ComponentChildren[] {
           <Name text={device.name} />
         </a>
         {device.connected ? ": " : " is not connected: "}
-        <Name text={why} />
+        <Words text={why} />
       </p>,
     );
   }

@@ -9,6 +9,7 @@ import { Act, Problem, useAct } from "../parts/act";
 import { Answered, useAnswer } from "../parts/answer";
 import { Name } from "../parts/name";
 import { Title } from "../parts/title";
+import { Words } from "../parts/words-of-daemon";
 import { OneField } from "./folder-settings";
 
 export function Settings() {
@@ -212,7 +213,7 @@ function AllSettings() {
                         <code>{one.name}</code> = <code>{written(one.value)}</code>
                       </dt>
                       <dd class="quiet">
-                        <Name text={one.about} />
+                        <Words text={one.about} />
                         {one.waits && " The file says otherwise since the start: that counts from the next start."}
                       </dd>
                     </div>
