@@ -157,6 +157,43 @@ async def test_a_flood_is_kept_within_bounds() -> None:
         assert stream.next_number == 20_000
 
 
+@pytest.mark.parametrize("count", [5_000, 10_000])
+async def test_what_all_have_read_is_kept_for_a_while_and_not_for_long(count: int) -> None:
+    """Who follows for an hour costs no more than who does for some minutes."""
+    stream = Events(0)
+    with stream.subscribed((), "", None) as reader, stream.subscribed(("link",), "", None) as other:
+        for number in range(count):
+            stream.say(_file(number))
+            assert _paths(reader) == [f"{number}"]
+            assert not _paths(other)
+        kept = list(stream.frames_after(-1))
+        assert len(kept) == events._KEPT_EVENTS
+        assert kept[-1].number == count - 1
+    with stream.subscribed((), "", count - 3) as again:
+        assert _paths(again) == [f"{count - 2}", f"{count - 1}"]
+
+
+async def test_what_one_has_still_to_read_is_kept_for_it() -> None:
+    stream = Events(0)
+    with stream.subscribed((), "", None) as slow, stream.subscribed((), "", None) as quick:
+        for number in range(3 * events._KEPT_EVENTS):
+            stream.say(_file(number))
+            quick.read_nowait()
+        found: list[str] = []
+        while paths := _paths(slow):
+            found += paths
+        assert found == [f"{number}" for number in range(3 * events._KEPT_EVENTS)]
+        assert len(list(stream.frames_after(-1))) == events._KEPT_EVENTS
+
+
+async def test_what_nobody_follows_any_more_is_kept_within_the_same_bounds() -> None:
+    stream = Events(0)
+    with stream.subscribed((), "", None):
+        for number in range(3 * events._KEPT_EVENTS):
+            stream.say(_file(number))
+    assert len(list(stream.frames_after(-1))) == events._KEPT_EVENTS
+
+
 # --- what makes them -----------------------------------------------------------------------------------------------
 
 

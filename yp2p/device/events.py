@@ -3,8 +3,10 @@
 Theory of operation
     Whoever sees that something happened says so (`Events.say`); it is encoded once, gets the next number, and is kept
     in a ring of the newest ones. A subscriber has no queue: it knows the number of the event that it wants next, and
-    takes what is there from it on. So a slow one costs nothing, nobody waits for it, and what the ring has lost
-    meanwhile it is told as a number (`Lost`). Coming back with the number of the last event that was seen is the same.
+    takes what is there from it on. So nobody waits for a slow one, and what the ring has lost meanwhile it is told as a
+    number (`Lost`). Coming back with the number of the last event that was seen is the same.
+
+    What somebody has still to read is kept much longer than what all have read: that is there for who comes back.
 
     Numbers grow by one. Those of a new process begin with the time in microseconds, so that they are above those of
     the process before; one that is above all that were given (the clock was set back) is answered as lost.
@@ -14,7 +16,8 @@ Theory of operation
 
 Invariants
     * `say` never waits, and takes microseconds.
-    * The ring is bounded in events and in bytes, and so is the number of subscribers.
+    * The ring is bounded in events and in bytes, and so is the number of subscribers. As long as all read what comes it
+      holds `_KEPT_EVENTS` at most, so that who follows for an hour costs no more than who does for some minutes.
 """
 
 from __future__ import annotations
@@ -30,8 +33,10 @@ import trio
 
 from yp2p.errors import YpError
 
-# Some minutes of a busy folder; a first sync of more files than these overruns who does not read.
+# What a subscriber may still have to read: a first sync of more files than these overruns who does not read.
 _MAX_EVENTS, _MAX_BYTES = 8192, 4 << 20
+# What all have read: some minutes of a busy folder.
+_KEPT_EVENTS, _KEPT_BYTES = 1024, 512 << 10
 _MAX_SUBSCRIBERS = 64
 # So long a subscriber may be away and find what it missed.
 _KEPT_S = 600.0
@@ -224,7 +229,7 @@ class Events:
         self._first = self._oldest = self._next = first if first is not None else time.time_ns() // 1000
         self._frames: dict[int, Frame] = {}
         self._bytes = 0
-        self._subscribers = 0
+        self._subscribers: set[Subscription] = set()
         self._kept_until = float("-inf")
         self._news = trio.Event()
         self._wanted = trio.Event()
@@ -252,9 +257,21 @@ class Events:
         self._next += 1
         self._bytes += len(frame.data)
         while self._bytes > _MAX_BYTES or len(self._frames) > _MAX_EVENTS:
-            self._bytes -= len(self._frames.pop(self._oldest).data)
-            self._oldest += 1
+            self._drop_oldest()
+        self.drop_read()
         self._news.set()
+
+    def drop_read(self) -> None:
+        """Let go of what all subscribers have read, but for what is kept for who comes back."""
+        if self._bytes <= _KEPT_BYTES and len(self._frames) <= _KEPT_EVENTS:
+            return
+        read = min((one.seen for one in self._subscribers), default=self._next)
+        while self._oldest <= read and (self._bytes > _KEPT_BYTES or len(self._frames) > _KEPT_EVENTS):
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self._bytes -= len(self._frames.pop(self._oldest).data)
+        self._oldest += 1
 
     def lose(self) -> None:
         """What happened is not known any more: whoever follows is told that something is missing."""
@@ -276,14 +293,16 @@ class Events:
         Raises:
             YpError: there are too many subscribers.
         """
-        if self._subscribers >= _MAX_SUBSCRIBERS:
+        if len(self._subscribers) >= _MAX_SUBSCRIBERS:
             raise YpError(f"{_MAX_SUBSCRIBERS} programs follow the events already; end one of them")
-        self._subscribers += 1
+        subscription = Subscription(self, frozenset(kinds), folder, since)
+        self._subscribers.add(subscription)
         self._wanted.set()
         try:
-            yield Subscription(self, frozenset(kinds), folder, since)
+            yield subscription
         finally:
-            self._subscribers -= 1
+            self._subscribers.discard(subscription)
+            self.drop_read()
             self._kept_until = trio.current_time() + _KEPT_S
 
     # --- what a subscription reads ------------------------------------------------------------------------------
@@ -344,6 +363,7 @@ class Subscription:
                 size += len(frame.data)
                 if size >= _READ_BYTES:
                     break
+        self._events.drop_read()
         return found
 
     def _wants(self, frame: Frame) -> bool:
