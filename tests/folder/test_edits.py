@@ -204,7 +204,7 @@ def test_texts_that_are_large_together_are_let_go_of_soon(monkeypatch: pytest.Mo
             clock().jump(2)
             assert not folder.close_idle_documents(), "it may be used again"
             assert first.bytes > 0
-            monkeypatch.setattr("yp2p.folder.texts.MAX_OPEN_BYTES", first.bytes - 1)
+            monkeypatch.setattr("yp2p.folder.texts.MAX_IDLE_BYTES", first.bytes - 1)
             assert folder.close_idle_documents()
             again = bridge.document("a.txt")
             assert again is not first
@@ -218,6 +218,32 @@ def test_texts_that_are_large_together_are_let_go_of_soon(monkeypatch: pytest.Mo
             assert not folder.close_idle_documents(), "somebody listens"
             unsubscribe()
             assert folder.close_idle_documents()
+
+    _run(test)
+
+
+def test_texts_take_no_more_memory_the_longer_they_are_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were used last stay; how many that are follows from how large they are."""
+    monkeypatch.setattr("yp2p.folder.texts.MAX_IDLE_BYTES", most := 32 << 10)
+
+    async def test(base: Path) -> None:
+        for number in range(20):
+            (base / f"dir/{number}.txt").write_text("a line\n" * 500)
+        async with open_bridge(base) as bridge:
+            open_bytes = []
+            for edits in range(200):
+                live = bridge.document(f"{edits % 20}.txt")
+                update = live.text.edit([Hunk(7 * edits, 7 * edits, f"another line {edits} of some length\n")])
+                assert update is not None
+                bridge.folder.edits.record(live, update, PEER)
+                await bridge.folder.database.pending().wait()
+                clock().jump(1.1)  # so that it is in use no more: twenty of them would all be open
+                bridge.folder.close_idle_documents()
+                assert bridge.folder.texts.in_memory(live.id) is live
+                found = [bridge.folder.texts.in_memory(document) for document in bridge.folder.catalogue.entry_of]
+                open_bytes.append(sum(one.bytes for one in found if one is not None))
+            assert max(open_bytes) <= most
+            assert max(open_bytes[100:]) <= 1.1 * max(open_bytes[20:100])
 
     _run(test)
 

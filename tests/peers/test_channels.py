@@ -88,7 +88,7 @@ async def test_where_the_open_texts_are_large_a_quiet_channel_is_closed_soon(
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.txt").write_text("one\ntwo\n")
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
-        monkeypatch.setattr("yp2p.folder.texts.MAX_OPEN_BYTES", 0 if is_much else 1 << 20)
+        monkeypatch.setattr("yp2p.folder.texts.MAX_IDLE_BYTES", 0 if is_much else 1 << 20)
         live, other, link = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7), Wire()
         channels = Channels(
             bridge.folder, cast(Any, link), PEER, lambda source: True, lambda: True, Budget(PEER)

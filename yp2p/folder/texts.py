@@ -3,8 +3,9 @@
 Invariants
     * Between two awaits nothing changes underneath: all of it lives on the loop's thread.
     * A document in memory holds everything that the store has of it and what was submitted since.
-    * No document stays in memory for longer than `IDLE_DOCUMENT_S` without use, and no more than `MAX_OPEN_DOCUMENTS`,
-      or than have `MAX_OPEN_BYTES` of updates, for longer than a second.
+    * No document stays in memory for longer than `IDLE_DOCUMENT_S` without use, and none for longer than a second where
+      so many are there that `MAX_OPEN_DOCUMENTS` or `MAX_IDLE_BYTES` are exceeded: those that were used last stay. So
+      what texts take of the memory does not grow with their history.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ from yp2p.protocol.ysync import StateVector, inserted_text, parse_update, read_s
 from yp2p.store import tables
 from yp2p.store.database import Database
 
-IDLE_DOCUMENT_S = 60.0
+IDLE_DOCUMENT_S, _IN_USE_S = 60.0, 1.0
 MAX_OPEN_DOCUMENTS = 1024
-# Of their updates: in memory a text of small pieces is twenty times as large.
-MAX_OPEN_BYTES = 8 << 20
+# Of the updates of those that are not in use now. In memory a text that was edited for an hour is eight times as large,
+# one of very small pieces sixty times; to load one again takes a third of a millisecond.
+MAX_IDLE_BYTES = 256 << 10
 
 log = structlog.get_logger()
 
@@ -221,11 +223,25 @@ class Texts:
             self._clients.fork_of(document), [data for number, data in rows if number <= seq]
         )
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether so much is in memory that what nobody uses now is let go of at once, and its channels with it."""
-        is_much = sum(live.bytes for live in self._open.values()) > MAX_OPEN_BYTES
-        return is_much or len(self._open) > MAX_OPEN_DOCUMENTS
+    def spare(self) -> set[DocumentID]:
+        """The documents that are to leave the memory, with the channels that listen: those that nobody used for long,
+        and of all that are not in use now the oldest, as long as they are too many or too large together.
+
+        What programs have open stays as long as they have it.
+        """
+        now = trio.current_time()
+        idle = sorted(
+            (live for live in self._open.values() if now - live.used_at > _IN_USE_S and not live.is_in_programs),
+            key=lambda live: live.used_at,
+        )
+        spare: set[DocumentID] = set()
+        size, many = sum(live.bytes for live in idle), len(self._open) - MAX_OPEN_DOCUMENTS
+        for live in idle:
+            if now - live.used_at <= IDLE_DOCUMENT_S and size <= MAX_IDLE_BYTES and len(spare) >= many:
+                break
+            spare.add(live.id)
+            size -= live.bytes
+        return spare
 
     def close_idle(self) -> bool:
         """Let go of documents that nobody used for a while, and tell whether there were any.
@@ -233,11 +249,7 @@ class Texts:
         Call when all that was submitted is in the store.
         """
         self._forget_stored()
-        now = trio.current_time()
-        limit_s = 1.0 if self.is_crowded else IDLE_DOCUMENT_S
-        idle = {
-            document for document, live in self._open.items() if not live.is_needed and now - live.used_at > limit_s
-        }
+        idle = {document for document in self.spare() if not self._open[document].is_needed}
         for document in idle:
             self.digests.get(document)
             del self._open[document]

@@ -33,8 +33,8 @@ from yp2p.transport.channel import LinkChannel
 from yp2p.transport.link import Link
 
 _QUIET_S = 30.0
-# With more open channels than these a quiet one is closed at once: each has a task, and a queue of messages. So it is
-# where the texts that are open are large together: they stay in memory as long as somebody listens.
+# With more open channels than these a quiet one is closed at once: each has a task, and a queue of messages. So is that
+# of a text that is to leave the memory (`Texts.spare`): it stays there as long as somebody listens.
 _MAX_OPEN = 256
 
 log = structlog.get_logger()
@@ -199,10 +199,10 @@ class Channels:
                 await self._opened_one.wait()
             await trio.sleep(1)
             now = trio.current_time()
-            is_crowded = len(self._open) >= _MAX_OPEN or self._folder.texts.is_crowded
-            limit = 1.0 if is_crowded else _QUIET_S
+            is_crowded, spare = len(self._open) >= _MAX_OPEN, self._folder.texts.spare()
             for document, opened in list(self._open.items()):
                 self._note_synced(document, opened)
+                limit = 1.0 if is_crowded or document in spare else _QUIET_S
                 # A peer that never answered did not know the document yet; the next step 1 will find it.
                 patience = limit if opened.provider.synced.is_set() else 3 * _QUIET_S
                 if now - opened.used_at > patience and opened.provider.is_idle:
