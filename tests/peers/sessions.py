@@ -17,6 +17,7 @@ from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import FolderState
 from yp2p.transport.large_messages import Turn
 from yp2p.transport.pacing import Pace, Pacing
+from yp2p.transport.undone import Undone
 
 
 class Wire:
@@ -27,6 +28,7 @@ class Wire:
         self.peer = SimpleNamespace(features="")
         self.has_received_more = False
         self.turn = Turn()
+        self.undone = Undone()
         self.pace = Pace(Pacing())
 
     def send_nowait(self, message: object, key: bytes | None = None) -> bool:

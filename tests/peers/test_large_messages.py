@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
 from yp2p.identity import DocumentID, FolderID
+from yp2p.peers.inbox import Inbox
 from yp2p.peers.questions import Questions
 from yp2p.protocol.messages import Documents, ManifestQuery
 from yp2p.transport.channel import LARGE_BYTES, LinkChannel
 from yp2p.transport.large_messages import Turn
+from yp2p.transport.undone import MOST_BYTES, Undone
 
 FOLDER = FolderID(bytes(16))
 
@@ -19,10 +23,9 @@ FOLDER = FolderID(bytes(16))
 class _Link:
     """A link that takes everything."""
 
-    large_one: trio.Event | None = None
-
     def __init__(self) -> None:
         self.turn = Turn()
+        self.undone = Undone()
 
     async def send(self, message: object) -> None:
         await trio.lowlevel.checkpoint()
@@ -105,3 +108,77 @@ async def test_of_large_messages_one_is_with_the_channels_of_a_link() -> None:
         channels[1].ended()
         await trio.testing.wait_all_tasks_blocked()
         assert came == 3, "a channel that ends gives way"
+
+
+async def test_what_waits_in_all_channels_of_a_link_is_bounded_in_bytes() -> None:
+    """There are hundreds of them, and each has room for dozens of messages."""
+    link: Any = _Link()
+    channels = [LinkChannel(link, FOLDER, DocumentID(bytes([number]) * 16)) for number in range(20)]
+    size, came = LARGE_BYTES - 1, 0
+
+    async def send() -> None:
+        nonlocal came
+        for number in range(2 * len(channels)):
+            await channels[number % len(channels)].deliver(bytes(size))
+            came += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        assert came == MOST_BYTES // size
+        before = came
+        await channels[0].recv()
+        await trio.testing.wait_all_tasks_blocked()
+        assert came == before, "it is being dealt with"
+        channels[0].ended()
+        await trio.testing.wait_all_tasks_blocked()
+        assert came == before + 1, "who takes no more gives room to the others"
+        for channel in channels:
+            channel.ended()
+        nursery.cancel_scope.cancel()
+    assert link.undone.bytes == 0
+
+
+async def test_one_message_may_always_wait() -> None:
+    link: Any = _Link()
+    with trio.fail_after(5):
+        await link.undone.add(10 * MOST_BYTES)
+    link.undone.done(10 * MOST_BYTES)
+    channel = LinkChannel(link, FOLDER, DocumentID(bytes(16)))
+    channel.close()
+    for _ in range(3):
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.deliver(b"nobody takes it")
+    assert link.undone.bytes == 0
+
+
+async def test_the_inbox_of_a_session_is_bounded_in_bytes_and_lets_go_of_all() -> None:
+    link: Any = _Link()
+    took, go_on = list[Any](), trio.Event()
+    folder: Any = SimpleNamespace(
+        observers=SimpleNamespace(uncounted=SimpleNamespace(doubted=())),
+        database=SimpleNamespace(writability=SimpleNamespace(problem="", wait=trio.lowlevel.checkpoint)),
+    )
+
+    async def take(message: Any) -> None:
+        took.append(message)
+        await go_on.wait()
+
+    inbox, put = Inbox(folder, take, link.turn, link.undone), 0
+
+    async def send() -> None:
+        nonlocal put
+        for _ in range(40):
+            await inbox.put(_answer(1), LARGE_BYTES - 1)
+            put += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        assert put == MOST_BYTES // (LARGE_BYTES - 1)
+        nursery.start_soon(inbox.run)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (len(took), put) == (1, MOST_BYTES // (LARGE_BYTES - 1) + 1)
+        nursery.cancel_scope.cancel()
+    inbox.close()
+    assert link.undone.bytes == 0

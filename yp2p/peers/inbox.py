@@ -4,7 +4,8 @@ Messages about documents wait while something that is here may not count (`folde
 taken before what came later.
 
 Invariants
-    * It is bounded; when it is full the link is not read, and the peer's TCP window closes.
+    * It is bounded, in messages, and in bytes with all else that waits of the link (`transport/undone.py`); when it is
+      full the link is not read, and the peer's TCP window closes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from yp2p.folder.folder import Folder
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol.messages import ChannelData, FolderMessage, LeavesQuery, ManifestQuery, TreeQuery
 from yp2p.transport.large_messages import Turn
+from yp2p.transport.undone import Undone
 
 # Messages that wait for the session; then the link is not read.
 MAX_INBOX = 64
@@ -35,13 +37,17 @@ class Inbox:
 
     Args:
         turn: that of the link, which is held as long as a large message is here.
+        undone: what of the link is not dealt with.
     """
 
-    def __init__(self, folder: Folder, take: Callable[[FolderMessage], Awaitable[None]], turn: Turn) -> None:
+    def __init__(
+        self, folder: Folder, take: Callable[[FolderMessage], Awaitable[None]], turn: Turn, undone: Undone
+    ) -> None:
         self._folder = folder
         self._take = take
         self._turn = turn
-        self._messages_in, self._messages = trio.open_memory_channel[tuple[FolderMessage, bool]](MAX_INBOX)
+        self._undone = undone
+        self._messages_in, self._messages = trio.open_memory_channel[tuple[FolderMessage, int, bool]](MAX_INBOX)
         self._took = trio.Event()  # a message, or the session has ended
         self._held: deque[FolderMessage] = deque()
         self._taking = trio.Lock()
@@ -61,10 +67,12 @@ class Inbox:
         """Add a message of so many bytes; waits while there is enough to do."""
         while size >= LARGE_BYTES and self._messages_in.statistics().current_buffer_used:
             await self._took.wait()
+        await self._undone.add(size)
         holds = size >= LARGE_BYTES and self._turn.hold()
         try:
-            await self._messages_in.send((message, holds))
+            await self._messages_in.send((message, size, holds))
         except BaseException:
+            self._undone.done(size)
             self._let_go(holds=holds)
             raise
 
@@ -76,7 +84,8 @@ class Inbox:
         """The session has ended: whoever waits to add a message does not for ever."""
         with suppress(trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
             while True:
-                _, holds = self._messages.receive_nowait()
+                _, size, holds = self._messages.receive_nowait()
+                self._undone.done(size)
                 self._let_go(holds=holds)
         self._messages.close()
         self._took.set()
@@ -90,7 +99,8 @@ class Inbox:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._serve_held)
             while True:
-                message, holds = await self._messages.receive()
+                message, size, holds = await self._messages.receive()
+                self._undone.done(size)  # there is one at a time, and it may have to wait in a channel
                 took, self._took = self._took, trio.Event()
                 took.set()
                 try:

@@ -95,7 +95,7 @@ class FolderSession:
         self.peer = peer
         self._presence = presence
         self._budget = budget
-        self._inbox = Inbox(folder, self._take, link.turn)
+        self._inbox = Inbox(folder, self._take, link.turn, link.undone)
         self._relaying = Relaying(folder, link, peer)
         self._channels = Channels(folder, link, peer, self._must_relay, lambda: self.compared, budget)
         self.agreement = Agreement(folder, link, peer, self._channels.agreed, was_apart=was_apart)

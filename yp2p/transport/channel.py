@@ -14,8 +14,8 @@ from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.messages import ChannelData
 from yp2p.transport.link import Link
 
-# Messages that a provider has not taken yet. When the queue is full the session stops reading this link, so the
-# sender's TCP window closes: memory does not grow.
+# Messages that a provider has not taken yet. When the queue is full, or so much waits as may of this link
+# (`undone.py`), the session stops reading it, so the sender's TCP window closes: memory does not grow.
 MAX_WAITING = 64
 # Of larger ones one at a time is with the providers of a link, waiting or being taken: each channel could have 64 of
 # 64 MiB else.
@@ -32,6 +32,8 @@ class LinkChannel:
         self._send, self._receive = trio.open_memory_channel[bytes](MAX_WAITING)
         self._large: trio.Event | None = None  # a large message is here
         self._large_given = False
+        self._kept = 0  # bytes of the messages that wait, and of the one that is being taken
+        self._given = 0  # of that one
         self._holds_turn = False
         self.on_activity: Callable[[], None] = lambda: None
 
@@ -48,14 +50,18 @@ class LinkChannel:
         """A message arrived for this channel; waits while there are enough, or while a large one is being taken."""
         self.on_activity()
         if len(payload) >= LARGE_BYTES:
-            while (waited_for := self._link.large_one) is not None:
+            while (waited_for := self._link.undone.large_one) is not None:
                 await waited_for.wait()
-            self._large = self._link.large_one = trio.Event()
+            self._large = self._link.undone.large_one = trio.Event()
             self._holds_turn = self._link.turn.hold()
+        await self._link.undone.add(len(payload))
+        self._kept += len(payload)
         try:
             await self._send.send(payload)
-        except trio.BrokenResourceError:
-            self._is_taken()
+        except BaseException as error:
+            self._done(min(len(payload), self._kept))
+            if isinstance(error, trio.BrokenResourceError):
+                self._is_taken()
             raise
 
     def close(self) -> None:
@@ -66,11 +72,16 @@ class LinkChannel:
         """Nobody takes messages any more."""
         self._receive.close()
         self._is_taken()
+        self._done(self._kept)
+
+    def _done(self, size: int) -> None:
+        self._kept -= size
+        self._link.undone.done(size)
 
     def _is_taken(self) -> None:
         if self._large is not None:
             self._large.set()
-            self._link.large_one = self._large = None
+            self._link.undone.large_one = self._large = None
             if self._holds_turn:
                 self._holds_turn = False
                 self._link.turn.let_go()
@@ -91,7 +102,10 @@ class LinkChannel:
         """The next message; the one before it has been dealt with. Raises trio.EndOfChannel."""
         if self._large_given:
             self._is_taken()
+        self._done(min(self._given, self._kept))
+        self._given = 0
         message = await self._receive.receive()
+        self._given = len(message)
         self._large_given = len(message) >= LARGE_BYTES
         return message
 

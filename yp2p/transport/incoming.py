@@ -26,8 +26,8 @@ from yp2p.transport.large_messages import TURN_BYTES, Turn
 from yp2p.transport.nowait import read_nowait
 
 # A peer that sends more than we take costs us this much besides, in a minute; then its link ends after 5 s.
-MAX_TAKEN_BYTES = 8 << 20
-_TAKE_EVERY_S = 2.0
+MAX_TAKEN_BYTES = 2 << 20
+_TAKE_EVERY_S, _A_LITTLE_BYTES = 2.0, 64 << 10
 _READ_BYTES = 256 << 10
 # Messages that are taken at a stretch, within a millisecond or two: a read may hold fifty thousand that cost us nothing
 # else, so that nobody would wait before all of them are read.
@@ -134,4 +134,4 @@ class Incoming:
         while True:
             await trio.sleep(_TAKE_EVERY_S)
             if not self._is_reading and len(self._leftover) < MAX_TAKEN_BYTES:
-                self._leftover += read_nowait(self._stream, _READ_BYTES)
+                self._leftover += read_nowait(self._stream, _A_LITTLE_BYTES)

@@ -36,6 +36,7 @@ from yp2p.transport.incoming import Incoming, StreamEnded
 from yp2p.transport.large_messages import Turn
 from yp2p.transport.nowait import write_nowait
 from yp2p.transport.pacing import FEW_TEXTS, LOOK_S, Pace, Pacing
+from yp2p.transport.undone import Undone
 
 # A peer that does not read costs us this much and no more; then its updates are dropped and it resyncs.
 MAX_QUEUED_BYTES = 16 << 20
@@ -101,7 +102,7 @@ class Link:
         self.sent_bytes = 0  # of ciphertext
         self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
         self.peer: Hello | None = None
-        self.large_one: trio.Event | None = None  # set when the large message that a channel has is dealt with
+        self.undone = Undone()
         self.pace = Pace(Pacing())  # no limit, until it is known who the peer is
 
     def _waits_for(self, head: bytes, size: int) -> bool:
