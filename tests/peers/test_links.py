@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from conditions import until
 from structlog.testing import capture_logs
 
@@ -396,3 +397,33 @@ def test_a_device_learns_from_the_other_end_how_it_looks_from_there() -> None:
         assert one.peers.devices.contact(two.id).faults == 0
 
     _run(test, (ONE, {NOTES: notes}), (TWO, {NOTES: notes}))
+
+
+def test_devices_that_are_nowhere_cost_no_task_and_one_that_comes_is_dialled() -> None:
+    """A member can let in any number of them."""
+    many = [Identity(bytes([9]) + number.to_bytes(31, "big")).public for number in range(100)]
+    notes = statements(NOTES, TWO.public, *many)
+
+    async def test(one: Node, two: Node) -> None:
+        await until(lambda: len(one.peers.devices.known()) == 101)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not one.peers._dialled
+        assert not two.peers._dialled
+        one.knows(two)
+        await until(lambda: one.has_session(two.id, NOTES))
+        assert one.peers._dialled == {two.id}
+
+    _run(test, (ONE, {NOTES: notes}), (TWO, {NOTES: notes}))
+
+
+def test_who_is_no_member_any_more_costs_no_task() -> None:
+    notes = statements(NOTES, TWO.public)
+
+    async def test(one: Node) -> None:
+        one.peers.devices.seen(TWO.device_id, (Address("127.0.0.1", 9),))
+        await until(lambda: one.peers._dialled == {TWO.device_id})
+        await one.folders[NOTES].membership.receive([_removal(NOTES, notes)])
+        one.peers.devices.contact(TWO.device_id).wake.set()
+        await until(lambda: not one.peers._dialled)
+
+    _run(test, (ONE, {NOTES: notes}))

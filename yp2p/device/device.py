@@ -204,13 +204,11 @@ class Device:
 
     def _use_static(self, config: Config) -> None:
         self._static[:] = _static(config)  # who dials has this list
-        for contact in self.peers.devices.contacts.values():
-            contact.wake.set()
+        self.peers.network_changed()
 
     def _use_commands(self, config: Config) -> None:
         self.peers.commands = _commands(config)
-        for contact in self.peers.devices.contacts.values():
-            contact.wake.set()
+        self.peers.network_changed()
 
     def _use_files(self, config: Config) -> None:
         self.home.use(config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -45,6 +45,7 @@ class KnownDevices:
         self._hosts: dict[str, None] = {}  # where links led to, the newest last
         self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
         self.contacts: dict[DeviceID, Contact] = {}
+        self.found: Callable[[], None] = lambda: None  # some device may be somewhere where it was not known to be
         self.own_name = ""
         for device, contact_name, host, port, seen in tables.device.read_all(database.rows):
             contact = self.contact(DeviceID(device))
@@ -190,11 +191,17 @@ class KnownDevices:
         contact = self.contact(device)
         if instance:
             contact.reach.announced(instance, addresses)
+        self._note_addresses(contact, addresses)
+        contact.wake.set()
+
+    def _note_addresses(self, contact: Contact, addresses: Iterable[Address]) -> None:
+        was_nowhere = not contact.addresses
         for address in addresses:
             contact.addresses[address] = time.time()
         while len(contact.addresses) > _MAX_ADDRESSES:
             del contact.addresses[min(contact.addresses, key=contact.addresses.__getitem__)]
-        contact.wake.set()
+        if was_nowhere and contact.addresses:
+            self.found()
 
     def linked(self, device: DeviceID, hello: Hello | None, address: Address | None, *, dialled_by_us: bool) -> None:
         """A link with a device is up: remember where it is, if that is an address of its own."""
@@ -214,7 +221,7 @@ class KnownDevices:
             if not 0 < hello.listen_port < 65536:
                 return
             reachable = Address(address.host, hello.listen_port)
-        contact.addresses[reachable] = time.time()
+        self._note_addresses(contact, [reachable])
         self._database.submit([tables.device.save(device, hello.name, reachable.host, reachable.port, time.time())])
 
     def unlinked(self, device: DeviceID, hello: Hello | None) -> None:

@@ -133,6 +133,8 @@ class Peers:
         self.pacing = Pacing()
         self.members_changed = trio.Event()
         self._former = FormerDevices(identity, self.devices, folders, self._hello)
+        self._dialled: set[DeviceID] = set()  # those for which a task looks whether they can be dialled
+        self.devices.found = self._look_again
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -177,34 +179,50 @@ class Peers:
         """An interface or an address came or went: look for all devices again."""
         for contact in self.devices.contacts.values():
             contact.wake.set()
+        self._look_again()
         self._former.network_changed()
 
     def membership_changed(self) -> None:
         """A folder or a member came: dial who is new, and open sessions on the links there are."""
-        event, self.members_changed = self.members_changed, trio.Event()
-        event.set()
+        self._look_again()
         self._former.members_changed()
         for linked in self._links.values():
             linked.sessions.wake()
 
+    def _look_again(self) -> None:
+        """Some device may have to be dialled from now on."""
+        event, self.members_changed = self.members_changed, trio.Event()
+        event.set()
+
     # --- dialling -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep links to all known devices until cancelled."""
+        """Keep links to all known devices until cancelled.
+
+        A member can let in any number of devices that are nowhere: such a one costs no task.
+        """
         async with trio.open_nursery() as nursery:
-            dialled: set[DeviceID] = set()
             nursery.start_soon(self._former.run)
             since = 0.0  # who is known at the start was known before
             while True:
                 changed = self.members_changed
-                self.devices.note_known(self.devices.known(), since)
+                known = self.devices.known()
+                self.devices.note_known(known, since)
                 since = time.time()
-                for device in self.devices.known().keys() - dialled:
-                    dialled.add(device)
-                    nursery.start_soon(self._keep_linked, device)
+                for device in known.keys() - self._dialled:
+                    if self._static or self.commands or self.devices.contact(device).addresses:
+                        self._dialled.add(device)
+                        nursery.start_soon(self._keep_linked, device)
                 await changed.wait()
 
     async def _keep_linked(self, device: DeviceID) -> None:
+        """Dial a device whenever there is no link with it, as long as it is known."""
+        try:
+            await self._dial_again_and_again(device)
+        finally:
+            self._dialled.discard(device)
+
+    async def _dial_again_and_again(self, device: DeviceID) -> None:
         contact = self.devices.contact(device)
         backoff = Backoff()
         if self._identity.device_id > device:
@@ -215,8 +233,10 @@ class Peers:
             wait = max(0.0, contact.quarantined_until - trio.current_time())
             if wait:
                 await trio.sleep(wait)
+            if keys is None:
+                return
             is_dialled = self.devices.is_dialled(device)
-            if keys is not None and is_dialled and not contact.choice.is_paused and device not in self._links:
+            if is_dialled and not contact.choice.is_paused and device not in self._links:
                 started = trio.current_time()
                 if not await self._dial_all(device, keys) or trio.current_time() - started < _STEADY_S:
                     backoff = backoff.failed()

@@ -12,8 +12,8 @@ from yp2p.transport.link import Link
 from yp2p.transport.pacing import LOOK_S
 
 _REPLY_LIMIT_S = 60.0
-# Answers that nobody has taken yet, of a quarter of a mebibyte at most; then the link is not read. Of larger ones (up to
-# 64 MiB) a single one waits.
+# Answers that nobody has taken yet, of a quarter of a mebibyte at most; then the link is not read. Of larger ones (of
+# up to 64 MiB) a single one waits.
 _MAX_REPLIES = 8
 _LARGE_BYTES = 256 << 10
 
