@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from yp2p import __version__
 from yp2p.discovery.addresses import Address
 from yp2p.errors import OtherVersion
+from yp2p.folder import burden as module
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
@@ -427,3 +428,36 @@ def test_who_is_no_member_any_more_costs_no_task() -> None:
         await until(lambda: not one.peers._dialled)
 
     _run(test, (ONE, {NOTES: notes}))
+
+
+def test_who_was_let_in_lately_is_on_the_account_of_who_let_it_in() -> None:
+    """Else a member has as many accounts as it lets in devices."""
+    third, fourth = (Identity(bytes([number]) * 32) for number in (7, 8))
+    signer = Signer(ONE, NOTES)
+    made = [signer.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    made.append(signer.grant([made[-1].hash], TWO.public, Role.ADMINISTRATOR, "two"))
+    more = [Signer(TWO, NOTES).grant([made[-1].hash], third.public, Role.ADMINISTRATOR, "third")]
+    more.append(Signer(third, NOTES).grant([more[-1].hash], fourth.public, Role.ADMINISTRATOR, "fourth"))
+    own = Signer(ONE, NOTES).grant([more[-1].hash], HOSTILE.public, Role.MEMBER, "of one")
+
+    async def test(one: Node) -> None:
+        devices = one.peers.devices
+        await until(lambda: devices.contact(TWO.device_id) is not None and TWO.device_id in devices._noted)
+        await one.folders[NOTES].membership.receive([said.encode() for said in (*more, own)])
+        everybody = [keys.device_id for keys in (TWO, third, fourth, HOSTILE)]
+        await until(lambda: devices._noted >= set(everybody))
+
+        def accounts() -> list[int]:
+            for device in everybody:
+                devices.share_burden(device)
+            burdens = [devices.contact(device).budget.burden for device in everybody]
+            return [burdens.index(burden) for burden in burdens]
+
+        assert accounts() == [0, 0, 0, 3], "whom this device let in has its own"
+        devices.contact(fourth.device_id).choice.since -= 2 * 86400
+        assert accounts() == [0, 0, 2, 3], "it has been known for long"
+        devices.contact(TWO.device_id).budget.burden.add(module.MOST_BYTES + 1_000_000)
+        assert devices.contact(third.device_id).budget.burden.is_heavy
+        assert not devices.contact(fourth.device_id).budget.burden.is_heavy
+
+    _run(test, (ONE, {NOTES: [statement.encode() for statement in made]}))

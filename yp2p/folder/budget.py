@@ -13,6 +13,7 @@ Theory of operation
 
 Invariants
     * A budget is the device's and not the link's: whoever comes back owes what he owed.
+    * What is held of what it brings is another account (`burden.py`), which it may share with others.
     * Debts are bounded: who did much while nobody waited does not pay for it afterwards.
     * A debt is paid as time passes, whether or not its device is still there: nobody else waits for it longer.
 """
@@ -27,6 +28,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 import trio
+
+from yp2p.folder.burden import Burden
 
 # What those who owe may take together.
 SHARE = 0.2
@@ -92,6 +95,11 @@ class Budget:
         self._left_s = 0.0
         self._at: float | None = None  # when that was so
         self._began = 0.0  # the step that is at work, by the time of the processor
+        self._own_burden = self.burden = Burden()
+
+    def share_burden(self, accountable: Budget) -> None:
+        """What is held of what this device brings counts for another one from now on, or for itself again."""
+        self.burden = accountable._own_burden
 
     @property
     def left_s(self) -> float:
@@ -138,6 +146,26 @@ async def rest() -> None:
     budget = _CHARGED.get()
     if budget is not None:
         await budget.rest()
+
+
+def bring(weight: int) -> None:
+    """In a task that works for a member: it has this device hold so much more (`burden.py`), or less."""
+    budget = _CHARGED.get()
+    if budget is not None:
+        budget.burden.add(weight)
+
+
+def is_heavy() -> bool:
+    """In a task that works for a member: whether it has to wait before it brings more."""
+    budget = _CHARGED.get()
+    return budget is not None and budget.burden.is_heavy
+
+
+async def until_light() -> None:
+    """In a task that works for a member: wait until it may bring more."""
+    budget = _CHARGED.get()
+    if budget is not None:
+        await budget.burden.until_light()
 
 
 async def charged(budget: Budget, work: Callable[..., Coroutine[Any, Any, _T]], *arguments: Any) -> _T:

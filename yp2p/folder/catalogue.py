@@ -22,6 +22,8 @@ import trio
 from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
 from yp2p.folder.authorship import Authorship
+from yp2p.folder.budget import bring
+from yp2p.folder.burden import RENEWED_BYTES, of_registers
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.folder.named_documents import NamedDocuments
@@ -183,6 +185,7 @@ class Catalogue:
             self._disown(live, update.parsed, before)
         if news is None:
             return None
+        bring(of_registers(update))
         live.last_seq = self._database.next_seq()
         origin = DeviceID(source) if isinstance(source, bytes) else None
         statements = [log_row(self._folder, live.id, live.last_seq, origin, news)]
@@ -257,6 +260,7 @@ class Catalogue:
     def _disown(self, live: LiveDocument, update: Parsed, before: StateVector) -> None:
         """As `Texts.disown`, for a manifest document."""
         if written_beyond(update, before, self._clients.ids):
+            bring(RENEWED_BYTES)
             own, fork = self._clients.renew(live.id)
             index = MANIFEST_INDEX[live.id]
             self.manifest.write_as(index, own)

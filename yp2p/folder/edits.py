@@ -18,7 +18,8 @@ from yp2p.documents.manifest import Change, Deletion, Entry
 from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import InvalidUpdate
-from yp2p.folder.budget import is_at_work
+from yp2p.folder.budget import bring, is_at_work
+from yp2p.folder.burden import CONTENT_BYTES, RENEWED_BYTES, of_text
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.named_writers import NamedWriters
@@ -63,8 +64,10 @@ class Edits:
             news = live.replica.take(update)
             if written_beyond(update.parsed, before, folder.clients.ids):
                 folder.texts.disown(live)
+                bring(RENEWED_BYTES)
         if news is None:
             return None
+        bring(of_text(update))
         if not self._in_our_name and written_beyond(update.parsed, before, folder.clients.earlier):
             self._tell_in_our_name(live.id)
         is_at_work(source)
@@ -250,6 +253,7 @@ class Edits:
             return None
         if not folder.membership.takes_from(source):
             return None
+        bring(-CONTENT_BYTES)
         first = read_first_import(state.data) if folder.texts.in_memory(document) is None else None
         if first is not None:
             return self._take_first_import(document, *first, source)

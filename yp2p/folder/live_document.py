@@ -26,6 +26,7 @@ from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
+from yp2p.folder.budget import is_heavy, until_light
 from yp2p.folder.telling import Telling
 from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
@@ -299,6 +300,7 @@ class LiveDocument:
         """
         if not self._keeper.takes_from(source):
             return
+        await until_light()
         known, shape = self.replica.clocks(), self.replica.shape
         checked: list[Checked] = []
         for update in updates:
@@ -320,6 +322,8 @@ class LiveDocument:
         if not self._keeper.takes_from(source):
             return True
         if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
+            return False
+        if is_heavy():
             return False
         if self._cost_s * len(updates) >= _NOWAIT_S:
             return False

@@ -27,6 +27,8 @@ import trio
 
 from yp2p.errors import FolderError, MessageFault
 from yp2p.folder.acknowledgements import Statements, answers
+from yp2p.folder.budget import bring, until_light
+from yp2p.folder.burden import STATEMENT_BYTES
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.store import tables
@@ -235,6 +237,7 @@ class Membership:
 
         In slices: to check a signature takes time, also of those that are not kept.
         """
+        await until_light()
         offered: list[Statement] = []
         for number, body in enumerate([one for one in bodies if hashlib.sha256(one).digest() not in self._statements]):
             offered.append(read_statement(body, self._folder))
@@ -242,7 +245,10 @@ class Membership:
                 await turn()
         async with self.alone:
             outcome = await self.work_out(lambda before: self._received(before, offered), len(offered))
-            return self.take(outcome) if outcome is not None else None
+            if outcome is None:
+                return None
+            bring(STATEMENT_BYTES * len(outcome.statements.keys() - self._statements.keys()))
+            return self.take(outcome)
 
     def _received(self, before: Statements, offered: Sequence[Statement]) -> Outcome | None:
         """What follows from more statements, and what we say of them; None where that is nothing. Changes nothing."""

@@ -8,6 +8,7 @@ import trio
 
 from yp2p.discovery.addresses import Address
 from yp2p.folder.budget import Budget
+from yp2p.folder.burden import SLOWED
 from yp2p.identity import FolderID
 from yp2p.peers.reach import Reach
 
@@ -79,7 +80,7 @@ class Contact:
         """What is wrong with it, for people; empty when nothing is."""
         if self.is_cloned(now):
             return "two machines have the key of this device (a cloned disk?); they are served in turns"
-        return self.last_error
+        return self.last_error or (SLOWED if self.budget.burden.is_heavy else "")
 
     @property
     def last_seen(self) -> float | None:

@@ -31,6 +31,8 @@ _MAX_HOSTS = 256
 # In its Hello a device says so what version of yp2p it has.
 VERSION_FEATURE = "yp2p="
 _MAX_VERSION = 32
+# For so long a device counts as one of whoever let it in.
+_NEW_S = 86400.0
 # A member can remove as many as it likes that never were anybody.
 _MAX_FORMER = 1024
 
@@ -63,6 +65,32 @@ class KnownDevices:
         if found is None:
             found = self.contacts[device] = Contact(Budget(device))
         return found
+
+    def share_burden(self, device: DeviceID) -> None:
+        """Have a device that has not been known for long share the account of whoever let it in.
+
+        Else a member has as many accounts as devices it lets in (`folder/burden.py`). Whom this device, or one that is
+        no member any more, let in has one of its own.
+        """
+        accountable, looked_at = device, {device}
+        while self._is_new(accountable) and (by := self._let_in_by(accountable)) is not None and by not in looked_at:
+            looked_at.add(by)
+            accountable = by
+        self.contact(device).budget.share_burden(self.contact(accountable).budget)
+
+    def _is_new(self, device: DeviceID) -> bool:
+        since = self.contact(device).choice.since
+        return since > 0 and time.time() - since < _NEW_S
+
+    def _let_in_by(self, device: DeviceID) -> DeviceID | None:
+        """The other device that let it in, into the first folder of this device's that both are in."""
+        own = self._identity.device_id
+        for folder in self._folders.values():
+            member = folder.membership.members.get(device)
+            if member is not None and member.grant.issuer_id in folder.membership.devices:
+                by = member.grant.issuer_id
+                return by if by not in (own, device) else None
+        return None
 
     def known(self) -> dict[DeviceID, PublicIdentity]:
         """The other members of all folders that this device is a member of."""

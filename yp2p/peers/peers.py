@@ -421,6 +421,7 @@ class Peers:
                 self._links[device] = linked
                 link.is_wanted = sessions.waits_for
                 link.pace = self.pacing.pace_of(device)
+                self.devices.share_burden(device)
                 self.devices.linked(
                     device, link.peer, self._address_of_peer(address, link.peer), dialled_by_us=dialled_by_us
                 )

@@ -229,6 +229,7 @@ class Parsed:
     deleted: list[DeletedRange] = field(default_factory=list)
     # A state vector on which its items can be put in place one after the other; so they can on each that contains it.
     ordered_on: StateVector | None = None
+    pieces: int = 0  # how many blocks it has
 
     def dividing(self) -> Iterator[tuple[int, int]]:
         """Client and clock before which an item or a deletion divides what is there."""
@@ -316,6 +317,7 @@ class UpdateParser:
         if blocks == 0:
             raise InvalidUpdate("a client section without blocks", cursor.at)
         self._blocks_left -= blocks
+        self.parsed.pieces += blocks
         if self._blocks_left < 0:
             raise InvalidUpdate("more blocks than one update may have", cursor.at)
         client = cursor.client()

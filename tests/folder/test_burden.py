@@ -1,0 +1,190 @@
+"""What a member brings that is no content comes slowly, beyond some of it; all of it comes, and nobody else waits."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from bridge import PEER, Bridge, open_bridge, replica_like
+from structlog.testing import capture_logs
+
+from yp2p.documents.diff import Hunk
+from yp2p.documents.manifest import Change, Manifest
+from yp2p.documents.text import TextReplica
+from yp2p.folder import burden as module
+from yp2p.folder.budget import Budget, bring, charged
+from yp2p.folder.burden import (
+    CONTENT_BYTES,
+    FORGIVEN_BYTES_S,
+    PIECE_BYTES,
+    REGISTER_BYTES,
+    Burden,
+    of_registers,
+    of_text,
+)
+from yp2p.identity import DeviceID, DocumentID, EntryID, Identity
+from yp2p.peers.contact import Contact
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import Shape, check
+from yp2p.trust.statements import Role, Signer
+
+OTHER = DeviceID(bytes([9]) * 32)
+
+
+def _pieces(count: int, client: int = 1) -> bytes:
+    """So many insertions of one client, each behind its first character."""
+    behind = b"\x84" + write_varint(client) + b"\x00\x01x"
+    head = b"\x01" + write_varint(count) + write_varint(client) + b"\x00\x04\x01\x06source\x01x"
+    return head + behind * (count - 1) + b"\x00"
+
+
+def _register(manifest: Manifest, entry: EntryID, path: str) -> bytes:
+    (update,) = manifest.write([Change(entry, path=path)]).values()
+    return update
+
+
+def test_what_people_type_and_save_weighs_nothing() -> None:
+    rng = random.Random(1)
+    replica = TextReplica(rng.getrandbits(53))
+    replica.edit([Hunk(0, 0, "a line of some length\n" * 300)])
+    for _ in range(300):  # typed and taken out, anywhere
+        at = rng.randrange(len(replica.text()))
+        update = replica.edit([rng.choice((Hunk(at, at, "x"), Hunk(at, at + 1, "")))])
+        assert update is not None
+        assert of_text(check(update, Shape.TEXT)) == 0
+    hunks = [Hunk(22 * line, 22 * line, "    ") for line in range(200)]  # a formatter
+    update = replica.fork(rng.getrandbits(53)).edit(hunks)
+    assert update is not None
+    assert of_text(check(update, Shape.TEXT)) < PIECE_BYTES * len(hunks) // 2
+
+
+def test_pieces_that_no_text_comes_with_weigh_what_they_take() -> None:
+    update = check(_pieces(1000), Shape.TEXT)
+    assert update.parsed.pieces == 1000
+    assert of_text(update) > 1000 * PIECE_BYTES // 2
+
+
+def test_registers_weigh_with_their_values() -> None:
+    manifest = Manifest(7)
+    path = "x" * 200
+    update = check(_register(manifest, EntryID(bytes(16)), path), Shape.MANIFEST)
+    assert of_registers(update) == REGISTER_BYTES + len(update.data)
+    assert len(update.data) > len(path)
+
+
+async def test_a_debt_is_forgiven_as_time_passes_and_told_once_an_hour(autojump_clock: trio.testing.MockClock) -> None:
+    burden = Burden()
+    with capture_logs() as logs:
+        for _ in range(3):
+            burden.add(module.MOST_BYTES + 60 * FORGIVEN_BYTES_S - int(burden.owed))
+            began = trio.current_time()
+            await burden.until_light()
+            assert trio.current_time() - began == pytest.approx(60.0, abs=0.1)
+    assert [line["event"] for line in logs] == ["member_slowed"]
+    burden.add(-10 * module.MOST_BYTES)
+    assert burden.owed == 0, "nothing is saved up"
+
+
+async def _write_over(bridge: Bridge, budget: Budget, source: DeviceID, manifest: Manifest, count: int) -> None:
+    entry = EntryID(bytes(16))
+    live = bridge.folder.catalogue.documents[0]
+    for number in range(count):
+        await charged(budget, live.receive, _register(manifest, entry, f"name {number}"), source)
+
+
+async def test_who_brings_too_much_is_slowed_and_all_of_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 100_000)
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/a.txt").write_text("one\n")
+    async with open_bridge(tmp_path) as bridge:
+        budget, manifest = Budget(PEER), Manifest(7)
+        began = trio.current_time()
+        await _write_over(bridge, budget, PEER, manifest, 100)
+        assert trio.current_time() - began < 1
+        assert not Contact(budget).problem(trio.current_time())
+        await _write_over(bridge, budget, PEER, manifest, 900)
+        took = trio.current_time() - began
+        assert took > 35, "some half a mebibyte at eight kibibytes a second"
+        budget.burden.add(1 << 20)
+        assert "comes slowly" in Contact(budget).problem(trio.current_time())
+        assert bridge.folder.catalogue.manifest.replicas[0].version() == manifest.replicas[0].version()
+        before = trio.current_time()
+        other = replica_like(bridge, "a.txt", 8)
+        update = other.edit([Hunk(0, 0, "of another member\n")])
+        assert update is not None
+        assert bridge.document("a.txt").receive_nowait([update], OTHER)
+        await charged(Budget(OTHER), bridge.document("a.txt").receive, other.edit([Hunk(0, 0, "x")]) or b"", OTHER)
+        assert trio.current_time() - before < 1, "another member waits for nothing"
+
+
+async def test_nothing_is_taken_at_once_of_who_has_to_wait(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/a.txt").write_text("one\n")
+    async with open_bridge(tmp_path) as bridge:
+        budget, live = Budget(PEER), bridge.document("a.txt")
+        update = replica_like(bridge, "a.txt", 8).edit([Hunk(0, 0, "typed")])
+        assert update is not None
+
+        async def take() -> bool:
+            await trio.lowlevel.checkpoint()
+            return live.receive_nowait([update], PEER)
+
+        budget.burden.add(module.MOST_BYTES + 1_000_000)
+        assert not await charged(budget, take)
+        budget.burden.add(-1_000_000_000)
+        assert await charged(budget, take)
+
+
+async def test_entries_weigh_until_their_content_comes(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        folder, budget, manifest = bridge.folder, Budget(PEER), Manifest(7)
+        count, text = 50, TextReplica(8).edit([Hunk(0, 0, "the text\n")])
+        assert text is not None
+        documents = [DocumentID(bytes([number + 1]) * 16) for number in range(count)]
+        for number, document in enumerate(documents):
+            entry = EntryID(bytes([0, number]) + bytes(14))
+            change = Change(entry, f"{number}.txt", Content.text(document, Mode.PLAIN))
+            (update,) = manifest.write([change]).values()
+            await charged(budget, folder.catalogue.documents[0].receive, update, PEER)
+        assert budget.burden.owed > count * 2 * REGISTER_BYTES
+
+        async def pulled() -> None:
+            for document in documents:
+                commit = folder.edits.take_pulled(document, check(text, Shape.TEXT), PEER)
+                assert commit is not None
+                await commit.wait()
+
+        await charged(budget, pulled)
+        assert budget.burden.owed == 0, CONTENT_BYTES
+        bring(1)  # nobody's: no task of a member does this
+
+
+async def test_statements_weigh_by_their_number(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        folder, budget = bridge.folder, Budget(PEER)
+        founder = Identity(bytes([3]) * 32)
+        folder.membership.founder = founder.device_id
+        signer = Signer(founder, folder.id)
+        made = [signer.grant((), founder.public, Role.ADMINISTRATOR, "founder")]
+        for number in range(10):
+            device = Identity(bytes([50 + number]) * 32)
+            made.append(signer.grant([made[-1].hash], device.public, Role.MEMBER, "x"))
+        bodies = [one.encode() for one in made]
+        await charged(budget, folder.membership.receive, bodies)
+        assert budget.burden.owed == pytest.approx(11 * module.STATEMENT_BYTES, rel=0.05)
+        await charged(budget, folder.membership.receive, bodies)
+        assert budget.burden.owed == pytest.approx(11 * module.STATEMENT_BYTES, rel=0.05), "these are no news"
+        budget.burden.add(module.MOST_BYTES)
+        began = trio.current_time()
+        await charged(budget, folder.membership.receive, [])
+        assert trio.current_time() - began > 1

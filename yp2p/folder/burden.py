@@ -1,0 +1,99 @@
+"""What others have this device hold that is no content: how much of it one of them may bring at once.
+
+Theory of operation
+    A few bytes of an update can be two hundred in the memory of whoever has the text open. A name that nobody uses, a
+    register that is written over, a device that is let in and is nowhere are held by all devices from then on, and cost
+    who writes them nothing. An honest member brings little of all that. So whatever is taken of a member is weighed: by
+    what it makes this device hold, less what its own bytes account for (`of_text`), and less what comes for it later
+    (the content of an entry). The weight is a debt, which is forgiven as time passes. Whoever owes more than
+    `MOST_BYTES` is read more slowly: the next update waits until the debt is below that again. Nothing is refused or
+    left out, so all devices come to the same in the end, in whatever order; and `status` says why it takes so long.
+
+    A member may let in others, and each of these others. So who has been known for less than a day shares the account
+    of whoever let it in (`peers/known_devices.py`).
+
+Invariants
+    * What one account brings within a time is bounded by `MOST_BYTES` and `FORGIVEN_BYTES_S`, and one message of each
+      channel.
+    * What honest people and programs type and save weighs nothing: each piece of it comes with more bytes than it needs
+      to be paid for. Nor do the entries of a first synchronisation, once their content is here.
+    * Who waits holds nothing that others need, and not the link: other messages of the member are taken meanwhile, as
+      far as there is room for them (`transport/undone.py`).
+"""
+
+from __future__ import annotations
+
+import structlog
+import trio
+
+from yp2p.protocol.ysync import Checked
+
+# Some forty thousand entries of which the content is still to come.
+MOST_BYTES = 24 << 20
+# Fifteen mebibytes in half an hour.
+FORGIVEN_BYTES_S = 8 << 10
+# A piece of a text: an item of the library, with what finds it. And a deleted range, which may divide one.
+PIECE_BYTES, RANGE_BYTES = 200, 100
+# A keystroke, as it is sent, has 25 bytes or more; one that takes something out, 13.
+PAID_BYTES = 8
+# A register of the manifest: two of them are an entry here, with its place, and as much in the library.
+REGISTER_BYTES = 400
+# What is forgiven for an entry of two registers, with their values, when its content comes.
+CONTENT_BYTES = 1000
+# A statement of the membership, and the device that it lets in.
+STATEMENT_BYTES = 4 << 10
+# Client IDs that were drawn again, as somebody else wrote with the former ones.
+RENEWED_BYTES = 1 << 10
+SLOWED = "it brings more small pieces, names or devices than are taken at once: what it brings comes slowly, all of it"
+# How soon whoever waits looks again, and how often that is written down.
+_LOOK_S, _SAID_EVERY_S = 1.0, 3600.0
+
+log = structlog.get_logger()
+
+
+def of_text(update: Checked) -> int:
+    """What a part of a text weighs: its pieces, as far as its bytes do not account for them."""
+    weight = PIECE_BYTES * update.parsed.pieces + RANGE_BYTES * len(update.deleted)
+    return max(0, weight - PAID_BYTES * len(update.data))
+
+
+def of_registers(update: Checked) -> int:
+    """What registers of the manifest weigh. Their values stay as well, some of them twice."""
+    return REGISTER_BYTES * update.parsed.pieces + len(update.data)
+
+
+class Burden:
+    """The account of one member, and of those it let in lately."""
+
+    def __init__(self) -> None:
+        self._owed = 0.0
+        self._at = 0.0  # when that was so
+        self._said_at = float("-inf")
+
+    @property
+    def owed(self) -> float:
+        """Bytes that were brought and are not forgiven."""
+        now = trio.current_time()
+        self._owed = max(0.0, self._owed - (now - self._at) * FORGIVEN_BYTES_S)
+        self._at = now
+        return self._owed
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it has to wait."""
+        return self.owed > MOST_BYTES
+
+    def add(self, weight: int) -> None:
+        """So much was brought; less than nothing is forgiven."""
+        self._owed = max(0.0, self.owed + weight)
+
+    async def until_light(self) -> None:
+        """Wait until more may be brought."""
+        if not self.is_heavy:
+            return
+        now = trio.current_time()
+        if now - self._said_at >= _SAID_EVERY_S:
+            self._said_at = now
+            log.warning("member_slowed", advice=SLOWED, owed=int(self._owed))
+        while self.is_heavy:  # noqa: ASYNC110 (it is time that is waited for)
+            await trio.sleep(min(_LOOK_S, (self._owed - MOST_BYTES) / FORGIVEN_BYTES_S + 0.001))
