@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,7 +72,11 @@ def test_the_index_never_differs(changes: list[tuple[int, tuple[str, bool] | Non
                 made,
             )
             found = index.get()
-            assert (found.path_of, found.entry_at) == (expected.path_of, expected.entry_at)
+            assert (found.path_of, found.entry_at, found.conflicts) == (
+                expected.path_of,
+                expected.entry_at,
+                expected.conflicts,
+            )
             after = dict(found.path_of)
             assert index.take_moved() >= {e for e in before.keys() | after if before.get(e) != after.get(e)}
             before = after
@@ -141,3 +146,48 @@ def test_an_entry_has_its_own_name_again_once_that_is_free() -> None:
     assert index.take_moved() == {two}
     index.want(one, None)
     assert index.get().path_of == {two: "a"}
+
+
+def test_what_is_contested_costs_only_those_who_contest_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything was laid out anew for each change, once a path was contested."""
+    placed: list[EntryID] = []
+    place = LayoutIndex._place
+
+    def counting(index: LayoutIndex, entry: EntryID) -> None:
+        placed.append(entry)
+        place(index, entry)
+
+    monkeypatch.setattr(LayoutIndex, "_place", counting)
+    monkeypatch.setattr("yp2p.documents.layout.layout", None)
+    index, beside = LayoutIndex(), EntryID(b"\xff" * 16)
+    for number in range(300):
+        index.want(EntryID(number.to_bytes(16, "big")), (f"d{number % 7}/{number}.txt", False))
+    index.want(beside, ("d0/0.txt", False))
+    assert index.get().conflicts == {beside}
+    assert placed == [beside]
+    for number in range(1, 300):  # renamed
+        index.want(EntryID(number.to_bytes(16, "big")), (f"e{number % 7}/{number}.txt", False))
+        assert index.get().path_of[beside] == "d0/0.conflict-ffffffff.txt"
+    assert placed == [beside]
+    index.want(EntryID(bytes(16)), None)
+    assert index.get().path_of[beside] == "d0/0.txt"
+    assert not index.get().conflicts
+    assert placed == [beside]
+
+
+def test_who_stands_beside_moves_as_others_take_and_leave_its_name() -> None:
+    first, second, third, fourth = (EntryID(bytes([7, 7, 7, 7, number]) + bytes(11)) for number in range(4))
+    index = LayoutIndex()
+    for entry in (first, second, third):
+        index.want(entry, ("a.txt", False))
+    long = [conflict_path("a.txt", EntryID(bytes(2) + entry), digits=36) for entry in (second, third)]
+    assert index.get().path_of == {first: "a.txt", second: "a.conflict-07070707.txt", third: long[1]}
+    index.want(fourth, ("a.conflict-07070707.txt", False))
+    assert index.get().path_of == {
+        first: "a.txt", second: long[0], third: long[1], fourth: "a.conflict-07070707.txt",
+    }  # fmt: skip
+    index.take_moved()
+    index.want(fourth, None)
+    index.want(second, None)
+    assert index.get().path_of == {first: "a.txt", third: "a.conflict-07070707.txt"}
+    assert index.take_moved() == {second, third, fourth}

@@ -10,6 +10,7 @@ another one and always wins it from a file.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import re
 from collections import Counter
@@ -126,10 +127,18 @@ def layout(
 
 
 class LayoutIndex:
-    """The layout of entries that come and go, kept up to date.
+    """The layout of entries that come and go, kept up to date: it never differs from what `layout` gives.
 
-    As long as nothing contests anything, a change touches nothing but its own entry. Where it does, everything is laid
-    out anew by `layout`, until nothing is contested any more: the two never differ.
+    Theory of operation
+        Who has a path that it wants follows from who wants it, and from whether it is a directory; so a change touches
+        the paths that it is about, and those above. The others (`_losers`) stand beside: each has the first of its
+        names that neither of those has, nor a loser with a smaller ID. Which names a loser has looked at is remembered.
+        When one of them is taken, or becomes free, that loser looks again, and after it those that looked at the names
+        that it leaves or takes; in the order of IDs, so that none has to look twice.
+
+    Invariants
+        * `path_of` and `entry_at` have all but the losers in `_to_place`; `get` places these.
+        * `_waiting` has the losers by the path that they want; `_looked_at` by the names that they looked at.
     """
 
     def __init__(self) -> None:
@@ -137,9 +146,10 @@ class LayoutIndex:
         self._directories: set[EntryID] = set()  # those of them that are directories
         self._origins: dict[EntryID, str] = {}  # of those of them of which that is known
         self._needed: Counter[str] = Counter()  # directories, by how many entries beneath or at them there are
+        self._alike: dict[str, set[EntryID]] = {}  # directory entries at one path, where there are several
+        self._waiting: dict[str, set[EntryID]] = {}
+        self._losers = _Losers()
         self._layout = Layout()
-        self._is_contested = False
-        self._is_stale = False  # whether something changed since everything was laid out anew
         self._moved: set[EntryID] = set()
 
     def want(self, entry: EntryID, wanted: tuple[str, bool] | None, origin: str = "") -> None:
@@ -158,63 +168,217 @@ class LayoutIndex:
         if wanted is not None:
             self._add(entry, *wanted)
         self._moved.add(entry)
-        self._is_stale = True
 
     def _has_origin(self, entry: EntryID, origin: str) -> None:
         if origin == self._origins.get(entry, ""):
             return
-        self._is_stale = True
         if origin:
             self._origins[entry] = origin
         else:
             del self._origins[entry]
+        self._losers.look_again(entry)
+
+    # --- who wants a path, and has it ---------------------------------------------------------------------------
+
+    def _add(self, entry: EntryID, path: str, is_directory: bool) -> None:
+        self._wanted[entry] = path
+        for directory in _directories(path, is_directory):
+            self._needed[directory] += 1
+            if self._needed[directory] == 1:
+                self._directory_comes(directory)
+        if is_directory:
+            self._add_directory(entry, path)
+            return
+        holder = self._holder(path)
+        if path in self._needed or (holder is not None and holder < entry):
+            self._lose(entry, path)
+            return
+        if holder is not None:
+            self._lose(holder, path)
+        self._win(entry, path)
+
+    def _add_directory(self, entry: EntryID, path: str) -> None:
+        entry_at, first = self._layout.entry_at, self._layout.entry_at.get(path)
+        self._directories.add(entry)
+        self._layout.path_of[entry] = path
+        if first is None or first not in self._directories:
+            entry_at[path] = entry
+        else:
+            self._alike.setdefault(path, {first}).add(entry)
+            entry_at[path] = min(first, entry)
 
     def _remove(self, entry: EntryID, path: str, is_directory: bool) -> None:
         del self._wanted[entry]
-        self._directories.discard(entry)
+        if is_directory:
+            self._remove_directory(entry, path)
+        elif entry in self._losers:
+            self._no_loser(entry, path)
+        else:
+            del self._layout.path_of[entry], self._layout.entry_at[path]
+            self._losers.name_changed(path)
+            self._give(path)
         for directory in _directories(path, is_directory):
             self._needed[directory] -= 1
             if not self._needed[directory]:
                 del self._needed[directory]
-        if not self._is_contested:
-            del self._layout.path_of[entry]
-            del self._layout.entry_at[path]
+                self._losers.name_changed(directory)
+                self._give(directory)
 
-    def _add(self, entry: EntryID, path: str, is_directory: bool) -> None:
-        entry_at = self._layout.entry_at
-        # While something is contested the layout is of a moment ago, and says nothing.
-        is_free = not self._is_contested and path not in entry_at and (is_directory or path not in self._needed)
-        self._wanted[entry] = path
-        if is_directory:
-            self._directories.add(entry)
-        for directory in _directories(path, is_directory):
-            above = entry_at.get(directory) if is_free and directory != path else None
-            is_free = is_free and (above is None or above in self._directories)
-            self._needed[directory] += 1
-        self._is_contested = self._is_contested or not is_free
-        if not self._is_contested:
-            self._layout.path_of[entry] = path
-            entry_at[path] = entry
+    def _remove_directory(self, entry: EntryID, path: str) -> None:
+        self._directories.discard(entry)
+        del self._layout.path_of[entry]
+        alike = self._alike.get(path, set())
+        alike.discard(entry)
+        if alike:
+            self._layout.entry_at[path] = min(alike)
+        else:
+            self._layout.entry_at.pop(path, None)
+        if len(alike) == 1:
+            self._alike.pop(path, None)
+
+    def _directory_comes(self, path: str) -> None:
+        """A path is a directory from now on: no file can have it."""
+        holder = self._holder(path)
+        if holder is not None:
+            self._lose(holder, path)
+        self._losers.name_changed(path)
+
+    def _holder(self, path: str) -> EntryID | None:
+        """The file that has a path because it wants it."""
+        found = self._layout.entry_at.get(path)
+        return found if found is not None and self._wanted.get(found) == path and found not in self._losers else None
+
+    def _give(self, path: str) -> None:
+        """A path is free: the first of those that want it has it."""
+        waiting = self._waiting.get(path)
+        if waiting and path not in self._needed:
+            first = min(waiting)
+            self._no_loser(first, path)
+            self._win(first, path)
+
+    def _win(self, entry: EntryID, path: str) -> None:
+        self._layout.path_of[entry] = path
+        self._layout.entry_at[path] = entry
+        self._moved.add(entry)
+        self._losers.name_changed(path)
+
+    def _lose(self, entry: EntryID, path: str) -> None:
+        if self._layout.entry_at.get(path) == entry:
+            del self._layout.entry_at[path]
+        self._layout.path_of.pop(entry, None)
+        self._waiting.setdefault(path, set()).add(entry)
+        self._losers.add(entry)
+        self._moved.add(entry)
+
+    def _no_loser(self, entry: EntryID, path: str) -> None:
+        self._waiting[path].discard(entry)
+        if not self._waiting[path]:
+            del self._waiting[path]
+        name = self._layout.path_of.pop(entry, None)
+        self._losers.remove(entry)
+        if name is not None and self._layout.entry_at.get(name) == entry:
+            del self._layout.entry_at[name]
+            self._losers.name_changed(name)
+
+    # --- those that stand beside --------------------------------------------------------------------------------
 
     def get(self) -> Layout:
         """The layout now; it changes with the index."""
-        if self._is_contested and self._is_stale:
-            self._is_stale = False
-            before = self._layout.path_of
-            self._layout = layout(
-                ((entry, path) for entry, path in self._wanted.items() if entry not in self._directories),
-                ((entry, self._wanted[entry]) for entry in self._directories),
-                self._origins,
-            )
-            after = self._layout.path_of
-            self._moved |= {entry for entry in before.keys() | after if before.get(entry) != after.get(entry)}
-            self._is_contested = len(self._layout.entry_at) < len(after) or bool(self._layout.conflicts)
+        while (entry := self._losers.next()) is not None:
+            self._place(entry)
+        if self._losers.are_others:
+            self._losers.are_others = False
+            self._layout = Layout(self._layout.path_of, self._layout.entry_at, frozenset(self._losers.entries))
         return self._layout
+
+    def _place(self, entry: EntryID) -> None:
+        """Give a loser the first of its names that is free, or that a later one has."""
+        path_of, entry_at = self._layout.path_of, self._layout.entry_at
+        before = path_of.pop(entry, None)
+        if before is not None and entry_at.get(before) == entry:
+            del entry_at[before]
+        for name in _names_beside(self._wanted[entry], entry, self._origins.get(entry, "")):
+            self._losers.looks_at(entry, name)
+            has_it = entry_at.get(name)
+            is_later = has_it is not None and has_it in self._losers and has_it > entry
+            if name not in self._needed and (has_it is None or is_later):
+                break
+        path_of[entry] = name
+        entry_at[name] = entry
+        if name != before:
+            self._moved.add(entry)
+            self._losers.name_changed(name, after=entry)
+            if before is not None:
+                self._losers.name_changed(before, after=entry)
 
     def take_moved(self) -> set[EntryID]:
         """Entries that are elsewhere, or gone, or new, since this was asked last."""
         moved, self._moved = self._moved, set()
         return moved
+
+
+class _Losers:
+    """The entries that stand beside the path that they want: which names they looked at, and which have to look again.
+
+    Attributes:
+        are_others: whether some came or went since this was set to False.
+    """
+
+    def __init__(self) -> None:
+        self.entries: set[EntryID] = set()
+        self.are_others = False
+        self._looked_at: dict[str, set[EntryID]] = {}
+        self._names: dict[EntryID, list[str]] = {}
+        self._to_place: list[EntryID] = []  # a heap
+        self._is_to_be_placed: set[EntryID] = set()
+
+    def __contains__(self, entry: EntryID) -> bool:
+        return entry in self.entries
+
+    def add(self, entry: EntryID) -> None:
+        self.entries.add(entry)
+        self.are_others = True
+        self.look_again(entry)
+
+    def remove(self, entry: EntryID) -> None:
+        self.entries.discard(entry)
+        self.are_others = True
+        self._is_to_be_placed.discard(entry)
+        self._forget_names(entry)
+
+    def look_again(self, entry: EntryID) -> None:
+        """It may have another name by now."""
+        if entry in self.entries and entry not in self._is_to_be_placed:
+            self._is_to_be_placed.add(entry)
+            heapq.heappush(self._to_place, entry)
+
+    def name_changed(self, name: str, *, after: EntryID | None = None) -> None:
+        """A name was taken, or is free: whoever looked at it looks again. Args: `after`: only those behind that one."""
+        for entry in self._looked_at.get(name, ()):
+            if after is None or entry > after:
+                self.look_again(entry)
+
+    def looks_at(self, entry: EntryID, name: str) -> None:
+        self._looked_at.setdefault(name, set()).add(entry)
+        self._names.setdefault(entry, []).append(name)
+
+    def next(self) -> EntryID | None:
+        """The first that has to look again, which has looked at nothing then."""
+        while self._to_place:
+            entry = heapq.heappop(self._to_place)
+            if entry in self._is_to_be_placed:
+                self._is_to_be_placed.discard(entry)
+                self._forget_names(entry)
+                return entry
+        return None
+
+    def _forget_names(self, entry: EntryID) -> None:
+        for name in self._names.pop(entry, ()):
+            looked = self._looked_at.get(name)
+            if looked is not None:
+                looked.discard(entry)
+                if not looked:
+                    del self._looked_at[name]
 
 
 def _directories(path: str, is_directory: bool) -> Iterator[str]:
