@@ -12,7 +12,7 @@ from typing import Any
 from yp2p.documents.meeting import Decision
 from yp2p.folder import notices
 from yp2p.folder.authors import Maker
-from yp2p.folder.notices import Notices, Versions
+from yp2p.folder.notices import Notice, NoticeKind, Notices, Undo, Versions
 from yp2p.history.conflicts import find
 from yp2p.identity import DeviceID, EntryID, FolderID
 from yp2p.protocol import messages
@@ -107,6 +107,24 @@ async def test_one_device_cannot_fill_the_list(tmp_path: Path) -> None:
         for number in range(100):
             found.take("a.txt", _told(before=f"{number}\n", behind="x" * 60_000), THIRD)
         assert sum(one.versions.chars for one in found if one.versions) < 2 * notices._MAX_TOLD_CHARS
+
+
+async def test_what_saves_removed_takes_no_memory_however_long_it_is(tmp_path: Path) -> None:
+    def of(number: int) -> Undo:
+        return Undo(b"d" * 16, number, [(5, 5, f"{number} " + "x" * 100_000), (9, 9, "y")])
+
+    async with _notices(tmp_path) as found:
+        kind = NoticeKind.REMOVED_OTHERS_TEXT
+        for number in range(20):
+            found.add(kind, "a.txt", "text", ENTRY, of(number))
+        short = found.add(kind, "a.txt", "text", ENTRY, Undo(b"d" * 16, 3, [(1, 1, "short")]))
+        await found._database.pending().wait()
+        for known in found, Notices(found._database, FOLDER, OWN, lambda device: ""):
+            known.load()
+            assert sum(len(text) for one in known if one.undo for _, _, text in one.undo.hunks) < 1000
+            again: list[Notice] = [one for one in known if one.id != short.id]
+            assert [known.whole_undo(one) for one in again] == [of(number) for number in range(20)]
+            assert known.whole_undo(short) == Undo(b"d" * 16, 3, [(1, 1, "short")])
 
 
 def test_a_place_is_found_where_it_is_now() -> None:

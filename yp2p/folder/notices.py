@@ -32,6 +32,8 @@ MAX_AGE_S = 7 * 86400.0
 # The list is for people; a flood of notices is read by nobody.
 MAX_NOTICES = 500
 _MAX_TEXT = 200
+# A save may have removed megabytes of what others wrote: so much of it stays in memory, all of it in the store.
+_MAX_KEPT_CHARS = 1 << 10
 # Places that one other device may tell of: a member should not push out what others have told.
 _MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
 # A member can let in and remove as many devices as it likes.
@@ -99,7 +101,7 @@ class Versions(msgspec.Struct, frozen=True):
 
 
 class Undo(msgspec.Struct, frozen=True):
-    """What brings back what a save removed."""
+    """What brings back what a save removed. Where that is long, the store alone has `hunks` (`Notices.whole_undo`)."""
 
     document: bytes
     seq: int
@@ -109,6 +111,11 @@ class Undo(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, document: DocumentID, seq: int, changes: Sequence[Hunk]) -> Undo:
         return cls(document, seq, [(hunk.start, hunk.stop, hunk.text) for hunk in changes])
+
+    def in_memory(self) -> Undo:
+        """The same without what is long."""
+        is_short = sum(len(text) for _, _, text in self.hunks) <= _MAX_KEPT_CHARS
+        return self if is_short else msgspec.structs.replace(self, hunks=[])
 
     def changes(self) -> list[Hunk]:
         return [Hunk(start, stop, text) for start, stop, text in self.hunks]
@@ -157,7 +164,7 @@ class Notices:
         ):
             name = path.decode("utf-8", "surrogateescape")
             try:
-                decoded = msgspec.json.decode(undo, type=Undo) if undo else None
+                decoded = msgspec.json.decode(undo, type=Undo).in_memory() if undo else None
                 self._notices[number] = Notice(number, at, NoticeKind(kind), name, text, EntryID(entry), decoded)
             except (ValueError, msgspec.MsgspecError):
                 log.warning("notice_left_out", number=number, advice="it cannot be read; it stays in the store")
@@ -181,6 +188,13 @@ class Notices:
 
     def get(self, number: int) -> Notice | None:
         return self._notices.get(number)
+
+    def whole_undo(self, notice: Notice) -> Undo | None:
+        """What brings back what a save removed, also where that is long; the notice has to be stored."""
+        if notice.undo is None or notice.undo.hunks:
+            return notice.undo
+        stored = tables.notice.undo_of(self._database.rows, notice.id)
+        return msgspec.json.decode(stored, type=Undo) if stored else notice.undo
 
     def count(self, kind: NoticeKind) -> int:
         return sum(1 for notice in self if notice.kind is kind)
@@ -356,7 +370,8 @@ class Notices:
         """Remember one, here and in the store. It is of this moment, unless `at` says otherwise."""
         text = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
         text = text.encode("utf-8", "replace").decode()
-        notice = Notice(self._database.next_notice(), at or time.time(), kind, path, text, entry, undo)
+        kept = undo.in_memory() if undo is not None else None
+        notice = Notice(self._database.next_notice(), at or time.time(), kind, path, text, entry, kept)
         self._notices[notice.id] = notice
         encoded = msgspec.json.encode(undo) if undo is not None else b""
         row = (notice.id, self._folder, notice.at, kind.value, encode_path(path), text, entry, encoded)

@@ -116,13 +116,15 @@ def list_notices(folders: Iterable[Folder]) -> list[dict[str, Any]]:
 async def bring_back_removed(folders: Iterable[Folder], number: int) -> dict[str, Any]:
     """Bring back what a save removed. Raises UsageError: there is no such notice, or nothing to bring back."""
     for folder in folders:
+        await folder.database.pending().wait()  # so that the store has all of it
         notice = folder.notices.get(number)
         if notice is None:
             continue
-        if notice.undo is None or notice.versions is not None:
+        undo = folder.notices.whole_undo(notice)
+        if undo is None or notice.versions is not None:
             raise UsageError(f"notice {number} says {notice.kind.value!r}; there is nothing to bring back")
         folder.membership.check_may_write()
-        commit = _bring_back(folder, notice.undo)
+        commit = _bring_back(folder, undo)
         if commit is None:
             raise UsageError(f"there is nothing left to bring back of notice {number}; the file may be gone")
         folder.notices.is_done(notice)

@@ -33,6 +33,12 @@ def forget_before(folder: FolderID, at: float) -> Statement:
     return ("DELETE FROM notice WHERE folder = ? AND at < ?", (folder, at))
 
 
+def undo_of(read: Read, number: int) -> bytes:
+    """What is stored for bringing something back, as JSON; empty where there is nothing."""
+    rows = read("SELECT undo FROM notice WHERE id = ?", (number,))
+    return bytes(rows[0][0]) if rows else b""
+
+
 def last_number(read: Read) -> int:
     return int(read("SELECT coalesce(max(id), 0) FROM notice", ())[0][0])
 
