@@ -204,20 +204,23 @@ class Peers:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._former.run)
             since = 0.0  # who is known at the start was known before
+            known = before = dict[DeviceID, PublicIdentity]()
             while True:
                 changed = self.members_changed
-                known = self.devices.known()
+                before, known = known, self.devices.known()
                 self.devices.note_known(known, since)
                 since = time.time()
                 for device in known.keys() - self._dialled:
                     if self._static or self.commands or self.devices.contact(device).addresses:
                         self._dialled.add(device)
-                        nursery.start_soon(self._keep_linked, device)
+                        nursery.start_soon(self._keep_linked, device, device not in before)
                 await changed.wait()
 
-    async def _keep_linked(self, device: DeviceID) -> None:
-        """Dial a device whenever there is no link with it, as long as it is known."""
+    async def _keep_linked(self, device: DeviceID, is_new: bool) -> None:
+        """Dial a device whenever there is no link with it, as long as it is known; is it new, one of both waits."""
         try:
+            if is_new and self._identity.device_id > device:
+                await trio.sleep(_COURTESY_S)
             await self._dial_again_and_again(device)
         finally:
             self._dialled.discard(device)
@@ -225,8 +228,6 @@ class Peers:
     async def _dial_again_and_again(self, device: DeviceID) -> None:
         contact = self.devices.contact(device)
         backoff = Backoff()
-        if self._identity.device_id > device:
-            await trio.sleep(_COURTESY_S)
         while True:
             contact.wake = trio.Event()
             keys = self.devices.known().get(device)

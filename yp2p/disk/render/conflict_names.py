@@ -28,12 +28,13 @@ class ConflictNames:
         self._asked: set[EntryID] = set()  # of these
 
     async def write(self) -> None:
-        """Write it of those of which nobody did yet."""
+        """Write it of those of which nobody did yet, and of those that come to stand beside others meanwhile."""
+        while (beside := self._folder.catalogue.layout().conflicts) is not self._beside:
+            self._beside = beside
+            await self._write_of(beside)
+
+    async def _write_of(self, beside: frozenset[EntryID]) -> None:
         folder = self._folder
-        beside = folder.catalogue.layout().conflicts
-        if beside is self._beside:
-            return
-        self._beside = beside
         self._asked &= beside
         new = [entry for entry in beside - self._asked if self._is_nameless(entry)]
         self._asked |= beside

@@ -112,7 +112,7 @@ class Render:
         self.retries.take_due(now)
         if folder.catalogue.layout().conflicts and not folder.membership.is_reader:
             await join_equal_entries(folder)
-            await self._names.write()
+        await self._name_makers()
         reason = self._deletions.refused(now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
@@ -145,6 +145,11 @@ class Render:
         await self._unchosen.run()
         self._replacements.tell()
         self._remove_obsolete()
+        await self._name_makers()  # of what came to stand beside another one in this round there may be no further one
+
+    async def _name_makers(self) -> None:
+        if self._folder.catalogue.layout().conflicts and not self._folder.membership.is_reader:
+            await self._names.write()
 
     async def _move_directories(self) -> None:
         for source in await self._directories.run():
