@@ -18,6 +18,7 @@ from lab import Device
 
 from yp2p.client import Device as Client
 from yp2p.editors.bridge import Bridge
+from yp2p.editors.process import roots_of
 
 Sender = Callable[[str, dict[str, Any]], None]
 
@@ -190,9 +191,7 @@ class Editor:
 async def editor(device: Device, name: str = "somebody", **settings: Any) -> AsyncIterator[Editor]:
     """An editor of a person of this device; when the block ends, it has gone."""
     found = await Client(device.home / "control.sock").status()
-    bridge = Bridge(
-        Client(device.home / "control.sock"), [Path(one["path"]) for one in found["folders"]], name, **settings
-    )
+    bridge = Bridge(Client(device.home / "control.sock"), roots_of(found), name, **settings)
     here, there = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
         served = trio.Event()

@@ -51,6 +51,7 @@ class Neovim:
         self._process = process
         self._data = bytearray()
         self._number = 0
+        self._told: list[str] = []  # events
 
     def call(self, method: str, *arguments: Any) -> Any:
         """A function of its API. Raises NeovimFailed."""
@@ -64,6 +65,25 @@ class Neovim:
                 if rest[1] is not None:
                     raise NeovimFailed(rest[1])
                 return rest[2]
+            if kind == 2:
+                self._told.append(rest[0])
+
+    def notify(self, method: str, *arguments: Any) -> None:
+        """Call a function of its API, and wait for nothing."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.msgpack.encode([2, method, arguments]))
+        self._process.stdin.flush()
+
+    def wait_for(self, event: str) -> None:
+        """Return when it has told of an event (`vim.rpcnotify`), since `forget`."""
+        while event not in self._told:
+            kind, *rest = self._read()
+            if kind == 2:
+                self._told.append(rest[0])
+
+    def forget(self) -> None:
+        """Whatever it has told."""
+        self._told.clear()
 
     def _read(self) -> list[Any]:
         assert self._process.stdout is not None
@@ -115,7 +135,7 @@ class Neovim:
     def quit(self) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(msgspec.msgpack.encode([2, "nvim_command", ["qall!"]]))
+            self.notify("nvim_command", "qall!")
             self._process.stdin.close()
             self._process.wait(10)
         except (OSError, subprocess.TimeoutExpired):

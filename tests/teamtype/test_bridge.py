@@ -11,6 +11,8 @@ import trio
 from lab import Device, devices, eventually
 from teamtype.follower import Refused, editor
 
+from yp2p.editors.view import View
+
 
 def _alone(one: Device) -> None:
     one.cli("share", str(one.dir))
@@ -270,4 +272,60 @@ def test_random_edits_of_two_editors_and_a_disk(tmp_path: Path, seed: int) -> No
         two.join(one)
         for device in (one, two):
             device.wait()
+        trio.run(test)
+
+
+@pytest.mark.long
+def test_where_a_device_only_reads_what_is_typed_is_taken_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with editor(one) as ann, editor(two) as bob:
+            here = await ann.open(one.dir / "a.txt", "text\n")
+            there = await bob.open(two.dir / "a.txt", "text\n")
+            there.edit((0, 0, "typed "))
+            (error,) = await bob.flush()
+            assert "may only read" in error
+            here.edit((5, 5, "more\n"))
+            assert await ann.flush() == []
+            await bob.until(lambda: there.content == "text\nmore\n")
+            with pytest.raises(Refused, match="may only read"):
+                await bob.open(two.dir / "new.txt", "new")
+        assert not (two.dir / "new.txt").exists()
+
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.txt").write_text("text\n")
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        one.cli("device", "role", "two", "reader")
+        eventually(lambda: bool(two.status()["folders"][0]["is_reader"]))
+        trio.run(test)
+
+
+@pytest.mark.long
+def test_a_fault_in_one_file_is_not_one_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of what was typed is lost by it."""
+
+    async def test() -> None:
+        async with editor(one) as ann:
+            broken = await ann.open(one.dir / "a.txt", "text\n")
+            whole = await ann.open(one.dir / "b.txt", "text\n")
+            broken.edit((0, 0, "typed "))
+            assert await ann.flush() == []
+            with monkeypatch.context() as faulty:
+                faulty.setattr(View, "edit", lambda *_: 1 // 0)
+                broken.edit((0, 0, "lost"))
+                (error,) = await ann.flush()
+            assert "ZeroDivisionError" in error
+            broken.edit((0, 0, "lost as well"))
+            (error,) = await ann.flush()
+            assert "is not open" in error
+            whole.edit((0, 0, "typed "))
+            assert await ann.flush() == []
+        for name in ("a.txt", "b.txt"):
+            await _soon(lambda: (one.dir / name).read_text() == "typed text\n")  # noqa: B023
+
+    with devices(tmp_path, "one") as (one,):
+        for name in ("a.txt", "b.txt"):
+            (one.dir / name).write_text("text\n")
+        _alone(one)
         trio.run(test)

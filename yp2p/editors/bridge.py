@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -42,14 +41,14 @@ class Bridge:
     """One editor. Use `serve`.
 
     Args:
-        roots: the directories of all folders here.
+        roots: the directories of all folders here, and why nobody may write into them, where that is so.
         name: what the others are told that this editor's person is called.
         is_neovim: whether it has the last line end of a file as an option (`last_line_end.py`).
     """
 
-    def __init__(self, device: Device, roots: Iterable[Path], name: str, *, is_neovim: bool = False) -> None:
+    def __init__(self, device: Device, roots: Mapping[str, str], name: str, *, is_neovim: bool = False) -> None:
         self._device = device
-        self._roots = [os.path.realpath(root) for root in roots]
+        self._roots = {os.path.realpath(root): reason for root, reason in roots.items()}
         self._name = name
         self._is_neovim = is_neovim
         self._files: dict[str, OpenFile] = {}
@@ -99,7 +98,7 @@ class Bridge:
                 case messages.Close(uri):
                     self._close(uri)
                 case messages.Edit() as edit:
-                    self._opened(edit.uri).edit(edit)
+                    self._edit(self._opened(edit.uri), edit)
                 case messages.Cursor(uri, ranges):
                     if uri in self._files:
                         self._files[uri].cursor(ranges)
@@ -113,10 +112,23 @@ class Bridge:
             raise UsageError(f"{uri!r:.200} is not open")
         return self._files[uri]
 
+    @staticmethod
+    def _edit(file: OpenFile, edit: messages.Edit) -> None:
+        """Raises UsageError."""
+        try:
+            file.edit(edit)
+        except UsageError:
+            raise
+        except Exception as error:
+            log.exception("%s", file.path)
+            file.fail(f"{type(error).__name__}: {error}")
+            raise UsageError(f"{file.path} is not open any more: {file.reason}") from None
+
     def _open(self, wanted: messages.Open, number: object, files: trio.Nursery) -> None:
         self._close(wanted.uri)
         view = View(wanted.content, is_neovim=self._is_neovim)
         file = OpenFile(wanted.uri, view, name=self._name, wake=self._wake, make=self._make)
+        file.refusal = self._roots.get(self._root_of(file.path) or "", "")
         self._files[wanted.uri] = file
         files.start_soon(self._run, file)
         files.start_soon(self._answer_open, file, number)
@@ -143,7 +155,7 @@ class Bridge:
             self._wake()
 
     async def _run(self, file: OpenFile) -> None:
-        """The one place where a fault of a file stops."""
+        """Keep a file in step, until it is closed. Its faults, here and in `_edit`, are none of the other files."""
         with trio.CancelScope() as scope:
             self._scopes[file] = scope
             try:
@@ -168,10 +180,17 @@ class Bridge:
 
     def _make(self, path: str, content: str) -> None:
         """Raises FileUnavailable."""
-        directory = os.path.realpath(os.path.dirname(path))
-        if not any(directory == root or directory.startswith(root.rstrip("/") + "/") for root in self._roots):
+        root = self._root_of(path)
+        if root is None:
             raise FileUnavailable(f"{path} is in no folder of this device; `yp2p status` shows them")
+        if self._roots[root]:
+            raise FileUnavailable(self._roots[root])
         make_file(path, content)
+
+    def _root_of(self, path: str) -> str | None:
+        """The directory of the folder that a path is in."""
+        directory = os.path.realpath(os.path.dirname(path)) + "/"
+        return next((root for root in self._roots if directory.startswith(root.rstrip("/") + "/")), None)
 
     # --- what it is told ----------------------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ class OpenFile:
         self.path = messages.path_of(uri)
         self.may_send = False  # whether the editor was told that the file is open
         self.reason = ""  # why it is not (any more)
+        self.refusal = ""  # why nothing may be written
         self._view = view
         self._revisions = Revisions(view.content)
         self._name = name
@@ -110,6 +111,8 @@ class OpenFile:
 
     def _write(self, changes: list[Hunk]) -> None:
         """Raises UsageError: the file cannot hold it."""
+        if self.refusal and changes:
+            raise UsageError(f"{self.path}: {self.refusal}")
         try:
             if self._file is None:
                 check_text("".join(hunk.text for hunk in changes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -16,6 +17,7 @@ from yp2p.errors import FolderError, NotRunning
 # A daemon that restarts is back by then.
 _START_LIMIT_S = 5.0
 _RETRY_S = 0.1
+_READER = "this device may only read this folder: what is typed here would be in no file, and is taken back"
 
 
 def run(name: str) -> None:
@@ -39,7 +41,7 @@ async def _run(name: str) -> None:
         raise FolderError(
             f"{here} is in no folder of this device; `yp2p status` shows them, `yp2p share DIR` makes one"
         )
-    bridge = Bridge(device, map(Path, roots), name, is_neovim=_is_started_by("nvim"))
+    bridge = Bridge(device, roots, name, is_neovim=_is_started_by("nvim"))
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_at_signal, nursery.cancel_scope)
         fault = await bridge.serve(trio.lowlevel.FdStream(os.dup(0)), trio.lowlevel.FdStream(os.dup(1)))
@@ -55,12 +57,17 @@ def _is_started_by(program: str) -> bool:
         return False
 
 
-async def _roots(device: Device) -> list[str]:
-    """The directories of all folders. Raises NotRunning."""
+def roots_of(status: dict[str, Any]) -> dict[str, str]:
+    """The same, of what a daemon says."""
+    return {folder["path"]: _READER if folder["is_reader"] else "" for folder in status["folders"]}
+
+
+async def _roots(device: Device) -> dict[str, str]:
+    """The directories of all folders, and why nobody may write into them, where that is so. Raises NotRunning."""
     with trio.move_on_after(_START_LIMIT_S):
         while True:
             try:
-                return [folder["path"] for folder in (await device.status())["folders"]]
+                return roots_of(await device.status())
             except NotRunning:
                 await trio.sleep(_RETRY_S)
     raise NotRunning("no yp2p daemon is running for this home; start one with `yp2p daemon`, or `yp2p up DIR`")

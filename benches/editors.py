@@ -1,0 +1,112 @@
+"""A keystroke from one Neovim to another through two daemons (bar p50 8 ms), with Teamtype's unmodified plugin.
+
+Each keystroke is made when the one before has arrived: typed in one Neovim, which tells its plugin, `yp2p client`, the
+daemon, the other device's daemon, `yp2p client` and plugin, until the other Neovim's buffer has changed, which it says
+at once. Beside that: what it takes from `yp2p.client` to `yp2p.client` in the same file, in the same run.
+
+Needs Neovim and the plugin (`make teamtype` says where they are looked for).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import trio
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lab import Device, devices
+from teamtype.neovim import NVIM, PLUGIN, Neovim, neovim
+
+from yp2p.client import connect
+
+BAR_MS = 8.0
+_TEXT = "some words in a line of a text\n" * 330
+_WATCH = """vim.api.nvim_buf_attach(0, false, { on_lines = function() vim.rpcnotify(1, "changed") end })"""
+
+
+def keystrokes(one: Device, two: Device, count: int) -> list[float]:
+    """Milliseconds of each."""
+    rng = random.Random(1)
+    with neovim(one) as here, neovim(two) as there:
+        here.open(one.dir / "a.txt")
+        there.open(two.dir / "a.txt")
+        there.lua(_WATCH)
+        times: list[float] = []
+        for _ in range(count):
+            here.normal(f"{rng.randint(1, 300)}G")
+            there.forget()
+            started = time.perf_counter()
+            here.notify("nvim_input", "ix<Esc>")
+            there.wait_for("changed")
+            times.append((time.perf_counter() - started) * 1000)
+            _settle(here, there)
+        return times
+
+
+def _settle(*editors: Neovim) -> None:
+    """Until nothing of the last keystroke is on its way."""
+    for editor in editors:
+        editor.lua("vim.wait(5)")
+
+
+async def between_programs(one: Device, two: Device, count: int) -> list[float]:
+    """The same without editors."""
+    rng = random.Random(1)
+    async with (
+        connect(one.home / "control.sock") as first, connect(two.home / "control.sock") as second,
+        first.open("a.txt") as here, second.open("a.txt") as there,
+    ):  # fmt: skip
+        times: list[float] = []
+        for _ in range(count):
+            seen = len(str(there))
+            started = time.perf_counter()
+            here.insert(rng.randrange(len(str(here))), "x")
+            while len(str(there)) == seen:
+                await there.changed()
+            times.append((time.perf_counter() - started) * 1000)
+            await trio.sleep(0.01)
+        return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keystrokes", type=int, default=300)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if NVIM is None or not PLUGIN.exists():
+        sys.exit("needs Neovim and Teamtype's plugin: see `make teamtype`")
+    with (
+        tempfile.TemporaryDirectory() as base,
+        devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (one, two),
+    ):
+        (one.dir / "a.txt").write_text(_TEXT)
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        times = keystrokes(one, two, options.keystrokes)
+        programs = trio.run(between_programs, one, two, options.keystrokes)
+    result = {
+        "p50_ms": round(statistics.median(times), 2),
+        "p99_ms": round(statistics.quantiles(times, n=100)[98], 2),
+        "programs_p50_ms": round(statistics.median(programs), 2),
+        "load": round(os.getloadavg()[0], 1),
+    }
+    if options.json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        bar = f"  (bar {BAR_MS}: {'met' if value <= BAR_MS else 'NOT MET'})" if name == "p50_ms" else ""
+        print(f"{name:18} {value:10}{bar}")
+
+
+if __name__ == "__main__":
+    main()
