@@ -20,8 +20,8 @@ Invariants
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,8 @@ import trio
 from yp2p.client import Device, File, Received
 from yp2p.documents.diff import Hunk, apply_hunks, hunks
 from yp2p.documents.guarded import check_text
-from yp2p.editors import carets, messages
+from yp2p.editors import messages
+from yp2p.editors.carets import Cursors
 from yp2p.editors.lines import Lines
 from yp2p.editors.operation import Operation
 from yp2p.editors.rescue import Unsaved
@@ -39,10 +40,32 @@ from yp2p.editors.view import View
 from yp2p.errors import FileUnavailable, NotRunning, UsageError, first_of
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 1.0
-# The others are told of a cursor at most so often; the daemon does not tell more often either.
-_CURSOR_PACE_S = 0.05
 # So often the daemon is asked whether it has stored what was written; it stores it at once.
 _STORE_PACE_S = 0.25
+
+
+class _Stored:
+    """What the daemon has stored of a file: `text`, once that is known."""
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+        self._more = trio.Event()
+
+    def has_more(self) -> None:
+        """Something was written."""
+        self._more.set()
+
+    async def follow(self, file: File) -> None:
+        """See to it that it is known, a moment after something was written, until cancelled."""
+        while True:
+            self._more = trio.Event()
+            if file.unstored:
+                text = str(file)
+                await file.flush()
+                self.text = text
+                await trio.sleep(_STORE_PACE_S)
+            else:
+                await self._more.wait()
 
 
 class OpenFile:
@@ -50,6 +73,7 @@ class OpenFile:
 
     Args:
         view: what the editor has, and is shown.
+        name: what the editor's person is called.
         wake: is called when there is something to be sent.
         make: makes a file with a text where there is none. Raises FileUnavailable.
     """
@@ -64,18 +88,13 @@ class OpenFile:
         self.refusal = ""  # why nothing may be written
         self._view = view
         self._revisions = Revisions(view.content)
-        self._name = name
         self._wake = wake
         self._make = make
         self._file: File | None = None
-        self._is_known = False
-        self._held: list[messages.Edit] = []
-        self._ranges: Sequence[messages.Range] | None = None  # of the editor's cursors, where others are to be told
-        self._carets: dict[str, carets.Caret] = {}  # of others, as the editor was told
-        self._news = trio.Event()  # the editor has said something
-        self._written = trio.Event()
+        self._held: list[messages.Edit] | None = []  # edits, until it is known what the file says
+        self._cursors = Cursors(name, uri)
+        self._stored = _Stored()
         self._changed = trio.Event()
-        self._stored: str | None = None  # a text of the file that the daemon has stored
 
     # --- from the editor ----------------------------------------------------------------------------------------
 
@@ -83,7 +102,7 @@ class OpenFile:
         """Take an edit. Raises UsageError: it is not taken, and why."""
         if self.reason:
             raise UsageError(f"{self.path} is not open: {self.reason}")
-        if not self._is_known:
+        if self._held is not None:
             self._held.append(edit)
             return
         if self._file is not None:
@@ -102,8 +121,7 @@ class OpenFile:
 
     def cursor(self, ranges: Sequence[messages.Range]) -> None:
         """Take where its cursors are."""
-        self._ranges = ranges
-        self._tell_task()
+        self._cursors.say(ranges)
 
     def _operation(self, edit: messages.Edit, lines: Lines) -> Operation:
         operation = messages.operation_of(edit.delta, lines, self._view.line_end)
@@ -114,55 +132,44 @@ class OpenFile:
         if self.refusal and changes:
             raise UsageError(f"{self.path}: {self.refusal}")
         try:
-            if self._file is None:
-                check_text("".join(hunk.text for hunk in changes))
-                self._view.write(apply_hunks(self._view.text, changes))
-                self._tell_task()
+            if self._file is not None:
+                self._write_into(self._file, changes)
                 return
-            with self._together(self._file, changes):
-                for hunk in reversed(changes):
-                    self._file.edit(hunk.start, hunk.stop, hunk.text)
-            self._view.write(str(self._file))
-            written, self._written = self._written, trio.Event()
-            written.set()
+        except FileUnavailable:
+            self._file = None  # it has gone in this moment: the edit is one after that
         except (TypeError, ValueError) as error:
             raise UsageError(f"{self.path}: {error}") from None
-        except FileUnavailable:  # it has gone in this moment: the edit is one after that
-            self._file = None
-            self._write(changes)
+        try:
+            check_text("".join(hunk.text for hunk in changes))
+        except ValueError as error:
+            raise UsageError(f"{self.path}: {error}") from None
+        self._view.write(apply_hunks(self._view.text, changes))
+        self._touch()
 
-    @staticmethod
-    @contextmanager
-    def _together(file: File, changes: list[Hunk]) -> Iterator[None]:
-        if len(changes) < 2:
-            yield
-            return
-        with file.transaction():
-            yield
+    def _write_into(self, file: File, changes: list[Hunk]) -> None:
+        with file.transaction() if len(changes) > 1 else nullcontext():
+            for hunk in reversed(changes):
+                file.edit(hunk.start, hunk.stop, hunk.text)
+        self._view.write(str(file))
+        self._stored.has_more()
 
     # --- to the editor ------------------------------------------------------------------------------------------
 
     def next_messages(self) -> list[tuple[str, dict[str, Any]]]:
         """What is to be sent now: methods and parameters."""
-        if not self.may_send or not self._is_known or self.reason:
+        if not self.may_send or self._held is not None or self.reason:
             return []
         found: list[tuple[str, dict[str, Any]]] = []
         if (edit := self._revisions.next_edit()) is not None:
             delta = messages.delta_of(edit.hunks, edit.lines, self._view.line_end)
             found.append(("edit", {"uri": self.uri, "revision": edit.revision, "delta": delta}))
         if self._file is not None:
-            known = carets.of_others(self._file)
-            told, self._carets = carets.told(self._file, known, self._carets, self.uri, self._revisions.told)
-            found += [("cursor", one) for one in told]
+            found += [("cursor", cursor) for cursor in self._cursors.news(self._file, self._revisions.told)]
         return found
 
     def last_messages(self) -> list[tuple[str, dict[str, Any]]]:
         """What takes away what the editor shows of others."""
-        gone, self._carets = self._carets, {}
-        return [
-            ("cursor", {"userid": who, "name": caret.name, "uri": self.uri, "ranges": []})
-            for who, caret in gone.items()
-        ]
+        return [("cursor", cursor) for cursor in self._cursors.end()]
 
     # --- the document -------------------------------------------------------------------------------------------
 
@@ -187,7 +194,7 @@ class OpenFile:
             finally:
                 self._file = None
                 if file is not None and not file.unstored:
-                    self._stored = self._view.text
+                    self._stored.text = self._view.text
             self._touch()
             await trio.sleep(retry_s)
             retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
@@ -198,32 +205,25 @@ class OpenFile:
         self._touch()
 
     def unsaved(self) -> Unsaved | None:
-        """What the daemon does not have of what the editor wrote; None where that is nothing."""
-        if not self._is_known:
-            held, self._held = self._held, []
-            self._is_known = True
-            before = self._view.text
-            self._revisions.become(self._view.shown)
-            for edit in held:
-                with suppress(UsageError):
-                    self.edit(edit)
-            return Unsaved(self.path, before, self._view.text)
-        return Unsaved(self.path, self._stored, self._view.text) if self._stored is not None else None
+        """What the daemon does not have of what the editor wrote; None where that is nothing. For the end."""
+        if self._held is not None:
+            self._stored.text = self._view.text
+            self._take_held()
+        return Unsaved(self.path, self._stored.text, self._view.text) if self._stored.text is not None else None
 
     async def wait_known(self) -> None:
         """Return when the document is there, or will not be."""
-        while not self._is_known and not self.reason:
+        while self._held is not None and not self.reason:
             await self._changed.wait()
 
     async def _keep_in_step(self, file: File) -> None:
         """Couple the two until the file is not available any more. Raises FileUnavailable."""
         self._attach(file)
-        self._stored = self._view.text
         end = file.follow(self._received)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._tell_cursors, file)
-                nursery.start_soon(self._store, file)
+                nursery.start_soon(self._cursors.tell_others, file, lambda: self._revisions.told)
+                nursery.start_soon(self._stored.follow, file)
                 async for _ in file.changed():
                     self.path = file.path
                     self._follow_text(file)
@@ -234,21 +234,26 @@ class OpenFile:
             end()
 
     def _attach(self, file: File) -> None:
-        """Go on with a document: what is said of the text since the last one is there comes from both sides."""
-        before, self._file, self.path = self._view.text, file, file.path
-        if not self._is_known:
-            self._is_known = True
-            here = self._revisions.text
-            self._view.become(str(file))
-            self._revisions.become(self._view.shown, Operation.of(hunks(here, self._view.shown)))
-            held, self._held = self._held, []
-            for edit in held:
-                with suppress(UsageError):  # the editor was told that it was taken: it sees what became of it
-                    self.edit(edit)
-        elif before != str(file):
-            operation = self._view.change(hunks(before, str(file)))
+        """Go on with a document: what it says is what others have changed, since it was known what the file says."""
+        self._file, self.path, text = file, file.path, str(file)
+        self._stored.text = text
+        if self._held is not None:
+            self._view.become(text)
+            changed = hunks(self._revisions.text, self._view.shown)
+            self._revisions.become(self._view.shown, Operation.of(changed))
+            self._take_held()
+        elif text != self._view.text:
+            operation = self._view.change(hunks(self._view.text, text))
             self._revisions.become(self._view.shown, operation)
         self._touch()
+
+    def _take_held(self) -> None:
+        """Take the edits that have waited. The editor was told that they are taken: it sees what became of them."""
+        held, self._held = self._held or [], None
+        self._revisions.become(self._view.shown)
+        for edit in held:
+            with suppress(UsageError):
+                self.edit(edit)
 
     def _received(self, received: Received) -> None:
         """Others have changed the text."""
@@ -262,28 +267,6 @@ class OpenFile:
             self._view.become(text)
             self._revisions.become(self._view.shown)
 
-    async def _store(self, file: File) -> None:
-        """See to it that it is known what is stored, a moment after something was written."""
-        while True:
-            written = self._written
-            if file.unstored:
-                text = self._view.text
-                await file.flush()
-                self._stored = text
-                await trio.sleep(_STORE_PACE_S)
-            else:
-                await written.wait()
-
-    async def _tell_cursors(self, file: File) -> None:
-        while True:
-            self._news = trio.Event()
-            if self._ranges is not None:
-                ranges, self._ranges = self._ranges, None
-                carets.tell_others(file, self._name, ranges, self._revisions.told)
-                await trio.sleep(_CURSOR_PACE_S)
-            else:
-                await self._news.wait()
-
     # --- without a document -------------------------------------------------------------------------------------
 
     async def _without(self, error: FileUnavailable) -> None:
@@ -293,8 +276,6 @@ class OpenFile:
             if os.path.lexists(self.path):  # noqa: ASYNC240 (at once)
                 if not error.is_later:
                     self.reason = str(error)
-            elif self._is_known and self._view.text != self._stored:
-                self._make(self.path, self._view.text)  # something was written when it went
             else:
                 await self._make_again()
         except FileUnavailable as reason:
@@ -302,20 +283,12 @@ class OpenFile:
         self._touch()
 
     async def _make_again(self) -> None:
-        """Make the file, when the editor writes something; a new one at once. Raises FileUnavailable."""
-        if not self._is_known:
-            self._make(self.path, self._view.text)
-            return
-        known = self._view.text
-        while self._view.text == known:
-            self._news = trio.Event()
-            await self._news.wait()
+        """Make the file: a new one at once, one that is gone when something was written. Raises FileUnavailable."""
+        while self._held is None and self._view.text == self._stored.text:
+            await self._changed.wait()
             if os.path.lexists(self.path):  # noqa: ASYNC240 (at once)
                 return
         self._make(self.path, self._view.text)
-
-    def _tell_task(self) -> None:
-        self._news.set()
 
     def _touch(self) -> None:
         changed, self._changed = self._changed, trio.Event()
