@@ -155,7 +155,7 @@ class Editor:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that the daemon's messages change."""
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while not condition():
                 await self._news.wait()
 
@@ -206,5 +206,5 @@ async def editor(device: Device, name: str = "somebody", **settings: Any) -> Asy
         nursery.start_soon(made.run)
         yield made
         await here.send_eof()
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await served.wait()

@@ -33,7 +33,7 @@ teamtype.enable("teamtype", false)
 teamtype.config("yp2p", { cmd = { %s }, root_markers = ".yp2p" })
 teamtype.enable("yp2p")
 """
-# The plugin has a local that says what was told; what it prints is all that can be seen from outside.
+# As its plugin sees it.
 _CONTENT = """
 local lines = vim.api.nvim_buf_get_lines(0, 0, -1, true)
 return table.concat(lines, "\\n") .. (vim.bo.eol and "\\n" or "")
@@ -102,7 +102,7 @@ class Neovim:
     def open(self, path: Path) -> None:
         """Open a file; returns when its plugin was told that it is shared."""
         self.edit(path)
-        eventually(self.is_attached, 20, f"{path} being open in Neovim\n{self.messages()}")
+        eventually(self.is_attached, 25, lambda: f"{path} being open in Neovim\n{self.messages()}")
 
     def edit(self, path: Path) -> None:
         self.call("nvim_command", f"silent edit {path}")
@@ -119,17 +119,17 @@ class Neovim:
         return str(self.lua(_CONTENT))
 
     def messages(self) -> str:
-        return str(self.call("nvim_exec2", "messages", {"output": True})["output"])
+        return str(self.call("nvim_eval", "execute('messages')"))
 
-    def marks(self) -> list[tuple[int, int, str]]:
-        """What it shows of others: line, column and name."""
+    def spans(self) -> list[tuple[int, int, str, int]]:
+        """What it shows of others: line, column, name, and the line where a selection ends."""
         found = self.lua(
             """local id = vim.api.nvim_get_namespaces()["Teamtype"]
             return vim.api.nvim_buf_get_extmarks(0, id, 0, -1, { details = true })"""
         )
         return [
-            (line, column, "".join(text for text, _ in details.get("virt_text", ())))
-            for _, line, column, details in found
+            (line, column, "".join(text for text, _ in more.get("virt_text", ())), more.get("end_row", line))
+            for _, line, column, more in found
         ]
 
     def quit(self) -> None:

@@ -25,7 +25,7 @@ def _shown(data: bytes) -> str:
 
 
 async def _soon(condition: Callable[[], bool]) -> None:
-    await trio.to_thread.run_sync(eventually, condition, 10)
+    await trio.to_thread.run_sync(eventually, condition)
 
 
 def test_text_comes_and_goes_and_others_are_seen(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_files_that_are_new_renamed_deleted_and_replaced(tmp_path: Path) -> None
             (one.dir / "blob.txt").write_bytes(b"\0 no text any more")
             await trio.to_thread.run_sync(one.wait)
             errors: list[str] = []
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 while not errors:
                     blob.edit((0, 0, "x"))
                     errors = await ann.flush()

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from yp2p.documents.diff import Hunk, apply_hunks
 from yp2p.editors.line_ends import SHOWN_CR, as_shown, ends_all_with_cr, in_file, index_in_file, index_shown, shown
-from yp2p.editors.operation import Operation
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,7 @@ from yp2p.editors.operation import Operation
     ],
 )
 def test_an_editors_edit_in_the_file(text: str, hunk: Hunk, expected: str) -> None:
-    assert apply_hunks(text, in_file(text, Operation.of([hunk]))) == expected
+    assert apply_hunks(text, in_file(text, [hunk])) == expected
 
 
 @settings(max_examples=many(400), deadline=None)
@@ -36,7 +35,7 @@ def test_what_is_not_edited_keeps_its_bytes(text: str, data: st.DataObject) -> N
     seen = shown(text)
     assert "\r" not in seen
     start, stop = sorted((data.draw(st.integers(0, len(seen))), data.draw(st.integers(0, len(seen)))))
-    (hunk,) = in_file(text, Operation.of([Hunk(start, stop, "x")]))
+    (hunk,) = in_file(text, [Hunk(start, stop, "x")])
     assert shown(text[: hunk.start]) == seen[:start]
     assert shown(text[hunk.stop :]) == seen[stop:]
     assert (index_in_file(text, start), index_in_file(text, stop)) == (hunk.start, hunk.stop)

@@ -44,6 +44,12 @@ def test_only_a_line_feed_ends_a_line() -> None:
     assert Lines(ODD).index(1, 0) == len(ODD) - 1
 
 
+def test_the_nearest_place() -> None:
+    lines = Lines("ab\ncd\ne")
+    places = {(0, 1): 1, (0, 9): 2, (1, 3): 5, (2, 5): 7, (9, 0): 7, (-1, -1): 0, (1, 10**12): 5}
+    assert {place: lines.nearest(*place) for place in places} == places
+
+
 def test_a_place_that_is_not_there() -> None:
     lines = Lines("ab\ncd\n")
     assert lines.index(2, 0) == lines.index(3, 0) == 6  # a line that is empty, and not shown by editors

@@ -77,3 +77,15 @@ def test_hunks_are_never_side_by_side() -> None:
 
 def test_an_operation_on_more_than_there_is_fails() -> None:
     assert not Operation.of([Hunk(2, 3, "")]).makes("ab", "ab")
+
+
+@settings(max_examples=many(300), deadline=None)
+@given(st.data())
+def test_what_is_put_in_again_is_no_change(data: st.DataObject) -> None:
+    text = data.draw(TEXTS)
+    operation = data.draw(operations(text))
+    changes = operation.changes_in(text)
+    assert apply_hunks(text, changes) == operation.apply(text)
+    for change in changes:
+        old = text[change.start : change.stop]
+        assert not (old and change.text) or (old[0] != change.text[0] and old[-1] != change.text[-1])

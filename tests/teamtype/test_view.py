@@ -54,6 +54,14 @@ def test_a_last_line_end_of_others_is_not_shown_where_the_option_is_off() -> Non
     assert _edit(view, Hunk(3, 3, "c")) == "a\nbc\n"
 
 
+def test_two_who_add_a_line_at_the_end_of_a_file_replace_nothing() -> None:
+    """A last line end that both replaced would stand there twice."""
+    view = View("", is_neovim=True)
+    assert _edit(view, Hunk(0, 0, "first")) == "first\n"
+    operation = view.put_right(view.shown, Operation.of([Hunk(5, 5, "second\n")]))
+    assert view.edit(view.shown, operation) == [Hunk(6, 6, "second\n")]
+
+
 def test_other_editors_are_shown_what_is_there() -> None:
     view = View("a\n", is_neovim=False)
     assert _edit(view, Hunk(0, 2, "")) == view.shown == ""

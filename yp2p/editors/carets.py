@@ -13,7 +13,7 @@ from yp2p.client import File, Position
 from yp2p.editors.line_ends import index_in_file, index_shown
 from yp2p.editors.lines import Lines
 from yp2p.editors.messages import Range, range_of
-from yp2p.errors import PositionInvalid, PositionUnknown, UsageError
+from yp2p.errors import PositionInvalid, PositionUnknown
 
 # The others are told of a cursor at most so often; the daemon does not tell more often either.
 _PACE_S = 0.05
@@ -64,15 +64,12 @@ class Cursors:
                 await self._said.wait()
 
     def _tell(self, file: File, ranges: Sequence[Range], lines: Lines) -> None:
-        """Tell of the first one. One that is nowhere in the text any more is not told."""
-        try:
-            anchor, head = ranges[0].indices(lines) if ranges else (None, None)
-        except UsageError:
-            return
+        """Tell of the first one. Its end may be behind the end of a line: there a selection of Neovim's ends."""
         text = str(file)
         ends = [
-            file.position(min(index_in_file(text, index), len(text))) if index is not None else None
-            for index in (head, anchor)
+            file.position(min(index_in_file(text, lines.nearest(place.line, place.character)), len(text)))
+            for one in ranges[:1]
+            for place in (one.end, one.start)
         ]
         file.set_awareness(self._name or None, *ends)
 

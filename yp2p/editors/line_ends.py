@@ -33,14 +33,14 @@ def ends_all_with_cr(content: str) -> bool:
     return count > 0 and count == content.count("\n") == content.count("\r")
 
 
-def in_file(text: str, operation: Operation) -> list[Hunk]:
-    """An operation on what is shown of a file's text, as replacements in that text."""
+def in_file(text: str, changes: list[Hunk]) -> list[Hunk]:
+    """Replacements in what is shown of a file's text, as such in that text."""
     if "\r" not in text:
-        return operation.hunks()
+        return changes
     has_single = "\r" in text.replace("\r\n", "")
     found: list[Hunk] = []
     at = shown_at = 0
-    for hunk in operation.hunks():
+    for hunk in changes:
         start = _advanced(text, at, hunk.start - shown_at)
         at = _advanced(text, start, hunk.stop - hunk.start)
         shown_at = hunk.stop

@@ -42,6 +42,14 @@ class Lines:
             raise UsageError(f"there is no character {column} in line {line} of the text")
         return start + column
 
+    def nearest(self, line: int, column: int) -> int:
+        """The index of a place; of one that is not there, that of the end of the line, or of the text."""
+        start = self._find(max(0, line))
+        if start is None:
+            return len(self.text)
+        end = self.text.find("\n", start)
+        return min(start + max(0, column), end if end >= 0 else len(self.text))
+
     def place(self, index: int) -> tuple[int, int]:
         """Line and column of an index."""
         if index >= self._start:

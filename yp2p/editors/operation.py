@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from yp2p.documents.diff import Hunk
 
@@ -42,12 +43,7 @@ class Operation:
     @classmethod
     def between(cls, old: str, new: str) -> Operation:
         """One replacement that makes a text another one; what both begin and end with stays."""
-        if old == new:
-            return cls()
-        start = _common(old, new)
-        most = min(len(old), len(new)) - start
-        end = _common(old[len(old) - most :][::-1], new[len(new) - most :][::-1]) if most else 0
-        return cls.of([Hunk(start, len(old) - end, new[start : len(new) - end])])
+        return cls() if old == new else cls.of([_trimmed(old, Hunk(0, len(old), new))])
 
     def __bool__(self) -> bool:
         """Whether it changes anything."""
@@ -71,6 +67,10 @@ class Operation:
                 text.append(part)
                 is_open = True
         return found
+
+    def changes_in(self, text: str) -> list[Hunk]:
+        """The same without what is removed and put in again: on a text, what changes in it."""
+        return [hunk for hunk in map(partial(_trimmed, text), self.hunks()) if hunk.text or hunk.start < hunk.stop]
 
     def apply(self, text: str) -> str:
         """What a text becomes. Raises ValueError: it is too short."""
@@ -152,6 +152,15 @@ def transform(first: Operation, second: Operation) -> tuple[Operation, Operation
             if one > 0:
                 made[1].add(other)
     return made[0].operation(), made[1].operation()
+
+
+def _trimmed(text: str, hunk: Hunk) -> Hunk:
+    """Without what its beginning and then its end leave as it is: lines that are put in begin where a line does."""
+    old, new = text[hunk.start : hunk.stop], hunk.text
+    start = _common(old, new)
+    most = min(len(old), len(new)) - start
+    end = _common(old[len(old) - most :][::-1], new[len(new) - most :][::-1]) if most else 0
+    return Hunk(hunk.start + start, hunk.stop - end, new[start : len(new) - end])
 
 
 def _common(one: str, other: str) -> int:

@@ -98,8 +98,7 @@ class Revisions:
         """What is to be sent to the editor now."""
         if not self._unsent:
             return None
-        hunks = [_for_editors(self._told.text, hunk) for hunk in self._unsent.hunks()]
-        hunks = [hunk for hunk in hunks if hunk.text or hunk.start < hunk.stop]
+        hunks = [_for_editors(self._told.text, hunk) for hunk in self._unsent.changes_in(self._told.text)]
         edit = Edit(self._seen, hunks, self._told)
         operation, self._unsent = self._unsent, Operation()
         if not hunks:

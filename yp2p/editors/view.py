@@ -63,8 +63,8 @@ class View:
             before: what is shown; the operation is on that.
         """
         if self._last is None:
-            return in_file(self.text, operation)
+            return in_file(self.text, operation.changes_in(before))
         text, after = shown(self.text), operation.apply(before)
         wanted = self._last.edited(text, after)
         whole = compose(compose(Operation.between(text, before), operation), Operation.between(after, wanted))
-        return in_file(self.text, whole)
+        return in_file(self.text, whole.changes_in(text))
