@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -178,6 +180,19 @@ async def test_a_page_that_nobody_opened_has_no_port_and_closing_it_takes_it_awa
         assert (await browser.ask("GET", "/v1/status"))[0] == 401, "a token is of one opening"
     assert not _is_listening(int(str(other["port"])))
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def test_nothing_of_it_is_in_memory_while_it_is_closed() -> None:
+    async with _page(_Device()) as page:
+        for _ in range(2):
+            opened = await page.open(may_write=True)
+            await _Browser(int(str(opened["port"]))).log_in(str(opened["url"]))
+            assert page._opened is not None
+            what = weakref.ref(page._opened.sessions), weakref.ref(page._opened.files)
+            page.close("it was asked for")
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            gc.collect()
+            assert [one() for one in what] == [None, None]
 
 
 async def test_it_is_at_the_loopback_interface_alone() -> None:

@@ -15,8 +15,8 @@ from lab import devices, eventually, unexpected_lines
 from page.strangers import flood
 from page_client import Browser
 
-_COUNT = int(os.environ.get("YP2P_MALFORMED", "1500"))
-_WARM = max(500, _COUNT // 20)
+_COUNT = int(os.environ.get("YP2P_MALFORMED", "700"))
+_WARM = max(200, _COUNT // 20)
 # What a process of this size moves by without any requests, and what is a leak of a few bytes each.
 _MAX_GROWTH_KIB = 4096
 

@@ -61,7 +61,7 @@ READS = frozenset(
     {
         "/v1/wait", "/v1/logs", "/v1/conflicts", "/v1/conflicts/marked", "/v1/trash", "/v1/bookmarks",
         "/v1/history/log", "/v1/history/deleted", "/v1/history/show", "/v1/history/diff", "/v1/history/blame",
-        "/v1/folder/names", "/v1/folder/files", "/v1/folder/usage", _END,
+        "/v1/folder/names", "/v1/folder/files", "/v1/read", "/v1/files", "/v1/files/search", "/v1/folder/usage", _END,
     }
 )  # fmt: skip
 # A browser has six to one host, and a WebSocket for each text beside them.
