@@ -14,7 +14,7 @@ WORKERS ?= 4
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page walk
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page page-speed walk
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ demo: $(VENV)/.run ## Two devices on this machine meet and merge two edits (15 s
 
 # The tests run against the installed wheel, not against the checkout. They are compiled here, with their assertions: in
 # a new clone each of the workers would compile all of them.
-$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -name '*.sql') $(wildcard systemd/*.service) config/yp2p.example.toml pyproject.toml README.md $(wildcard yp2p/page/assets/*)
+$(TEST_VENV)/.wheel: $(VENV)/.dev $(shell find yp2p packaging -name '*.py' -o -name '*.sql') $(wildcard systemd/*.service) config/yp2p.example.toml pyproject.toml README.md $(wildcard yp2p/page/assets/page.js)
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev]"
@@ -203,6 +203,10 @@ page: web ## The page in a real browser with real daemons: the editor, who is re
 TEAMTYPE := .teamtype-editors
 teamtype: $(TEST_VENV)/.wheel ## Four unmodified Neovims with Teamtype's plugin on two devices, 20 seeds of 400 commands each (20 min; YP2P_TEAMTYPE_SEEDS=0:20)
 	sh tests/teamtype/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(TEAMTYPE)
+
+page-speed: web ## How large the page is, when it is seen, how 10,000 files scroll (chromium and npm; 2 min)
+	$(MAKE) $(TEST_VENV)/.wheel
+	sh tests/browser/run.sh $(abspath $(TEST_VENV))/bin $(CURDIR)/$(PAGE) benches/page_in_browser.py $(ARGS)
 
 MINUTES_OF_WALK ?= 10
 walk: export YP2P_WALK_S = $(shell expr $(MINUTES_OF_WALK) \* 60)

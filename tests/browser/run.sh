@@ -27,4 +27,5 @@ fi
   "$bin/pip" install --quiet --disable-pip-version-check playwright==1.65.2 ||
   cannot "pip cannot fetch playwright"
 export YP2P_PAGE="$place" YP2P_CHROMIUM="$browser"
+if [ "${1:-}" = benches/page_in_browser.py ]; then exec "$bin/python" "$@"; fi
 exec "$bin/pytest" -q -m "${YP2P_PAGE_TESTS:-browser}" -p no:randomly "$@"

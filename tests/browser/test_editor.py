@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
 from browser.conftest import OpenTab
-from browser.tabs import Tab
+from browser.scene import UNSEEN
+from browser.tabs import Tab, script
 from lab import Device, devices
 
 
@@ -304,3 +306,32 @@ def test_any_name_can_be_edited(laptop: Device, tab: Tab, path: str) -> None:
     tab.typed("y")
     tab.until("Saved")
     tab.eventually(lambda: file.read_text() == "x\ny", "the file having it")
+
+
+_NAME = "<img src=x onerror=document.title='bad'>\u202e\x1b[31m" + "x" * 300
+_STATES = [
+    {"user": {"name": _NAME, "color": "red;} * {display: none"}, "cursor": None},
+    {
+        "user": {"name": _NAME, "color": "#ff0000"},
+        "cursor": {"anchor": {"tname": "other"}, "head": {"tname": "\u202e"}},
+    },
+    {"user": {"name": {"a": []}, "color": 7}, "cursor": {"anchor": 1, "head": []}},
+    {"user": "nobody", "cursor": {"anchor": {"item": {"client": -1, "clock": 1e308}}, "head": {"type": {}}}},
+    {"__proto__": {"name": "x"}, "user": {"constructor": 1, "name": ""}, "cursor": "x"},
+]
+
+
+@pytest.mark.parametrize("state", _STATES, ids=range(len(_STATES)))
+def test_what_others_say_of_themselves_does_no_harm(laptop: Device, open_tab: OpenTab, state: object) -> None:
+    here, other = open_tab(), open_tab()
+    here.open(laptop).edit(laptop, "plan.md")
+    other.open(laptop)
+    other.page.evaluate(script("speaks.js"), [f"{laptop.status()['folders'][0]['id']}/plan.md", json.dumps(state)])
+    here.reads("Also here: ")
+    shown = here.page.locator(".editor-people").inner_text()
+    assert len(shown) < 100
+    assert not [character for character in UNSEEN if character in shown]
+    assert here.page.title() != "bad"
+    assert here.page.locator(".editor-people *:not(bdi)").count() == 0
+    here.typed("goes on")
+    here.until("Saved")

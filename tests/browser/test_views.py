@@ -93,3 +93,52 @@ def test_names_do_no_harm_in_any_view(room: list[Device], tab: Tab) -> None:
     (name,) = [name for name in HOSTILE_NAMES if name.startswith("\x1b")]
     tab.go("file", room[0].status()["folders"][0]["id"], name)
     tab.reads(r"\x1b[31mred\x07\x1b]0;title\x07.md")
+
+
+# What opens within a view: the view, what is pressed, and what can be read then.
+_OPENED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
+    (("devices",), ("Rename…",), "Name"),
+    (("devices",), ("Remove…",), "Yes, remove it"),
+    (("devices",), ("Change…",), "Role"),
+    (("file", "plan.md"), ("What changed",), "cheese"),
+    (("file", "plan.md"), ("Restore…",), "On all devices"),
+    (("file", "plan.md", "edit"), ("Preview", "Authors"), "Plan"),
+    (("folder", "conflicts"), ("Merge by hand…",), "Save it for all devices"),
+    (("folder", "trash"), ("Empty the trash…",), "Remove for good"),
+    (("folder", "at"), ("Ten minutes ago",), "knew nothing of"),
+    (("folder", "add"), ("Show a code",), "The code for one device is"),
+    (("folder", "more"), ("Leave the folder…",), "Leave"),
+    (("folder", "here"), (), "Only these"),
+]
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_no_rule_is_broken_in_what_opens_within_a_view(room: list[Device], open_tab: OpenTab, look: str) -> None:
+    settings: dict[str, Any] = _LOOKS[look]
+    tab = open_tab(**settings)
+    tab.expects("/v1/history/restore-directory")  # ten minutes ago there was nothing
+    tab.open(room[0])
+    folder = room[0].status()["folders"][0]["id"]
+    found: dict[str, list[str]] = {}
+    for (kind, *parts), buttons, words in _OPENED:
+        tab.go(kind, *([folder] if kind in ("file", "folder") else []), *parts)
+        tab.settled()
+        for button in buttons:
+            tab.press(button)
+        tab.reads(words)
+        tab.settled()
+        faults = [*tab.violations(), *(f"stands out: {one}" for one in tab.overflowing())]
+        if faults:
+            found[f"{kind} {parts} {buttons}"] = faults
+        tab.page.keyboard.press("Escape")
+    assert found == {}
+
+
+def test_a_question_takes_the_focus_and_gives_it_back(room: list[Device], tab: Tab) -> None:
+    tab.open(room[0]).go("devices")
+    tab.settled()
+    tab.press("Remove…")
+    assert tab.page.evaluate("document.activeElement.closest('dialog') !== null")
+    tab.page.keyboard.press("Escape")
+    tab.eventually(lambda: tab.page.locator("dialog").count() == 0, "the question being gone")
+    assert str(tab.page.evaluate("document.activeElement.innerText")).startswith("Remove…")

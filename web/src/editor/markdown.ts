@@ -8,9 +8,7 @@ import {
 } from "@codemirror/language";
 import type { Extension } from "@codemirror/state";
 import { tags } from "@lezer/highlight";
-import { GFM, parser } from "@lezer/markdown";
-
-export const markdownParser = parser.configure([GFM]);
+import { markdownParser } from "./markdown_parser";
 
 const language = new Language(defineLanguageFacet({}), markdownParser, [], "markdown");
 

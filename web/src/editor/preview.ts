@@ -5,7 +5,7 @@
  * typed, a picture is the words that stand for it, and a link is one only where it leads to http, https or mailto.
  */
 import type { SyntaxNode } from "@lezer/common";
-import { markdownParser } from "./markdown";
+import { markdownParser } from "./markdown_parser";
 
 /** What is longer is not shown as a preview: it would take longer than somebody waits between two letters. */
 export const MOST_CHARACTERS = 300_000;
