@@ -22,7 +22,7 @@ from yp2p.config import Page as Settings
 from yp2p.control.answers import Answer, Send
 from yp2p.control.requests import Nothing, Request
 from yp2p.control.routes import Routes, get_route, live_route, post_route
-from yp2p.page import assets, listener
+from yp2p.page import assets, listener, sessions
 from yp2p.page.listener import NOT_FOR_PAGES, READS, Page
 from yp2p.programs.websocket import WebSocket
 
@@ -334,11 +334,13 @@ async def test_a_code_is_good_once_and_only_from_the_page() -> None:
         assert (await browser.ask("POST", "/v1/session", code))[0] == 401
 
 
-async def test_wrong_tokens_are_refused_shorter_when_they_are_many_and_a_right_one_is_not() -> None:
+async def test_wrong_tokens_are_refused_shorter_when_they_are_many_and_a_right_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "_ANSWERED_A_SECOND", 1.0)  # however slow this machine is
     async with _opened(_Device()) as (_, browser):
-        found = [(await browser.ask("GET", "/v1/status", authorization=f"Bearer {n}"))[0] for n in range(60)]
-        assert found.count(401) >= 20
-        assert 429 in found
+        found = [(await browser.ask("GET", "/v1/status", authorization=f"Bearer {n}"))[0] for n in range(40)]
+        assert {401, 429} == set(found)
         assert (await browser.ask("GET", "/v1/status"))[0] == 200
 
 
