@@ -104,7 +104,9 @@ $(TOOLS)/.tools:
 packaging: $(TEST_VENV)/.wheel $(TOOLS)/.tools ## Every command of the bare wheel, the sdist, the guide of installing, and this Debian's package (2 min)
 	sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest $(abspath $(TOOLS))/bin
 
-packages: $(TEST_VENV)/.wheel deb single-file ## Build everything that is published into dist/: wheel, sdist, Debian packages, single file (3 min)
+# The page first: what is built after it has it.
+packages: web ## Build everything that is published into dist/: wheel, sdist, Debian packages, single file (node and npm; 3 min)
+	$(MAKE) $(TEST_VENV)/.wheel deb single-file
 	$(TEST_VENV)/bin/python -m build --sdist --no-isolation --outdir dist . >/dev/null
 	ls -l dist
 
