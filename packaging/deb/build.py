@@ -6,6 +6,8 @@ Nothing of the package runs while it is built: pip takes the wheels of the targe
 any machine builds for all of them, without the Debian, without a compiler, and without root. The versions are those of
 config/constraints.txt, where that has the platform's wheel.
 
+Its maintainer is who builds it: DEBFULLNAME and DEBEMAIL, as in Debian's own tools. Set them for what is published.
+
 What there is to start, to stop and to say is in `postinst`, `prerm` and `postrm`.
 """
 
@@ -34,7 +36,8 @@ RELEASES = {"bookworm": ("12", "3.11"), "trixie": ("13", "3.13")}
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 # What pip takes for "any Linux of the last years" has to be spelled out; Debian 12 has glibc 2.36.
 _LINUXES = ("manylinux2014", "manylinux_2_17", "manylinux_2_24", "manylinux_2_27", "manylinux_2_28", "manylinux_2_34")
-_MAINTAINER = "The developers of yp2p <yp2p@packages.invalid>"
+# Debian asks for an address that works. None does for everybody who may build a package: it is that of who does.
+_UNNAMED = "Whoever built this package <unnamed@yp2p.invalid>"
 _SCRIPTS = ("postinst", "prerm", "postrm")
 
 
@@ -142,13 +145,21 @@ def _write_documents(target: Target, site: Path, root: Path) -> None:
     when = format_datetime(_time(), usegmt=False)
     change = (
         f"yp2p ({target.debian_version}) {target.release}; urgency=medium\n\n  * See CHANGELOG.md of yp2p "
-        f"{target.version}.\n\n -- {_MAINTAINER}  {when}\n"
+        f"{target.version}.\n\n -- {_maintainer()}  {when}\n"
     )
     _write_gzip(documents / "changelog.Debian.gz", change.encode())
     _write_gzip(documents / "changelog.gz", (ROOT / "CHANGELOG.md").read_bytes())
     overrides = root / "usr/share/lintian/overrides/yp2p"
     overrides.parent.mkdir(parents=True)
     shutil.copy(HERE / "lintian-overrides", overrides)
+
+
+def _maintainer() -> str:
+    """Who builds it, by the variables that Debian's own tools take; without them nobody is named."""
+    address = os.environ.get("DEBEMAIL", "")
+    name, _, within = address.rpartition("<")
+    name = name.strip() or os.environ.get("DEBFULLNAME", "")
+    return f"{name} <{within.rstrip('>')}>" if name and within else _UNNAMED
 
 
 def _time() -> datetime:
@@ -189,7 +200,7 @@ def _control(target: Target, root: Path) -> str:
         "Package": "yp2p",
         "Version": target.debian_version,
         "Architecture": target.architecture,
-        "Maintainer": _MAINTAINER,
+        "Maintainer": _maintainer(),
         "Installed-Size": str(size_kib),
         "Depends": f"python3 (>= 3.{minor}~), python3 (<< 3.{minor + 1}~), python{target.python}, libc6, libgcc-s1",
         "Suggests": "libnotify-bin",
