@@ -8,8 +8,9 @@ TEST_VENV := .venv-test
 TOOLS := .venv-tools
 DIR ?= $(CURDIR)/shared-folder
 DURATION ?= 120
-# Most tests wait for daemons: so many run at a time.
-WORKERS ?= 4
+# Tests wait for daemons: on two cores six at a time still leave some of the processor. The long ones wait most of the time.
+WORKERS ?= 6
+LONG_WORKERS ?= 8
 # Seeds of `simulate`, cases of `starts`.
 N ?= 200
 
@@ -79,7 +80,7 @@ days: $(TEST_VENV)/.wheel ## Three machines from the .deb: upgrade, crash, hang,
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest days
 
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (minutes)
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -m long -p no:randomly tests
+	$(TEST_VENV)/bin/pytest -q -n $(LONG_WORKERS) --dist worksteal -m long -p no:randomly tests
 
 starts: export YP2P_STARTS = $(N)
 starts: $(TEST_VENV)/.wheel ## A daemon is started on N=200 stores and folders with one thing damaged or foreign in each (10 min)

@@ -20,7 +20,7 @@ from yp2p.control.call import call
 from yp2p.errors import NotRunning
 
 YP2P = str(Path(sys.executable).parent / "yp2p")
-READY_LIMIT_S = 15.0
+READY_LIMIT_S = 30.0  # also of a machine that has ten times as much to do; benches/service.py says how long it takes
 MEET_LIMIT_S = 10.0
 
 
