@@ -79,8 +79,9 @@ systemd: $(TEST_VENV)/.wheel ## Three machines with systemd as PID 1: units, hub
 days: $(TEST_VENV)/.wheel ## Three machines from the .deb: upgrade, crash, hang, power cuts, downgrade (root, systemd-nspawn, Debian; 5 min)
 	sh tests/systemd/run.sh $(TEST_VENV)/bin/pytest days
 
+# Each worker loads the modules that it is given: only those with a `pytest.mark.long`.
 long: $(TEST_VENV)/.wheel ## Meetings, floods of deletions, forged histories, with whole devices (minutes)
-	$(TEST_VENV)/bin/pytest -q -n $(LONG_WORKERS) --dist worksteal -m long -p no:randomly tests
+	$(TEST_VENV)/bin/pytest -q -n $(LONG_WORKERS) --dist worksteal -m long -p no:randomly $$(grep -rl --include='test_*.py' 'mark\.long' tests)
 
 starts: export YP2P_STARTS = $(N)
 starts: $(TEST_VENV)/.wheel ## A daemon is started on N=200 stores and folders with one thing damaged or foreign in each (10 min)
@@ -117,8 +118,8 @@ deb: $(TEST_VENV)/.wheel ## Build the packages for Debian 12 and 13, amd64 and a
 single-file: $(TEST_VENV)/.wheel $(TOOLS)/.tools ## Build one file that has everything but Python in it, for this Python and machine (30 s)
 	PYTHON=$(abspath $(TEST_VENV))/bin/python sh packaging/single_file.sh $(TOOLS)/bin/pex dist/*.whl dist
 
-debians: $(TEST_VENV)/.wheel $(TOOLS)/.tools ## The packages in a Debian 12 and a 13 of their own, and lintian (root, debootstrap; 6 min)
-	YP2P_DEBIANS="bookworm trixie" sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest $(abspath $(TOOLS))/bin tests/packaging/test_deb.py
+debians: $(TEST_VENV)/.wheel $(TOOLS)/.tools ## The packages in a Debian 12 and a 13 of their own, also upgraded as a service, and lintian (root, debootstrap; 9 min)
+	YP2P_DEBIANS="bookworm trixie" sh tests/packaging/run.sh $(abspath $(TEST_VENV))/bin/pytest $(abspath $(TOOLS))/bin tests/packaging/test_deb.py tests/packaging/test_deb_service.py
 
 oci: $(TEST_VENV)/.wheel ## The image by its recipe, without a registry, and two devices in it (root, debootstrap, buildah; 4 min)
 	sh tests/packaging/oci.sh $(TEST_VENV)/bin/pip

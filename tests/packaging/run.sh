@@ -10,6 +10,7 @@ case " $*" in
   missing=
   command -v lintian >/dev/null || missing="$missing lintian"
   command -v debootstrap >/dev/null || missing="$missing debootstrap"
+  command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
   if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing; } >/dev/null || true
   fi
