@@ -354,3 +354,38 @@ def test_everything_is_reached_with_the_keyboard_alone(laptop: Device, tab: Tab)
     tab.eventually(lambda: _read(laptop, "plan.md").startswith("typed "), "the file having it")
     keyboard.press("Tab")  # it is no trap
     assert tab.page.evaluate(inside) != "textbox"
+
+
+@pytest.mark.parametrize(
+    ("button", "then"),
+    [
+        ("Keep this", {"new.md": "made by {this}\n"}),
+        ("Keep other", {"new.md": "made by {other}\n"}),
+        ("Keep both", None),
+    ],
+)
+def test_settling_two_files_of_one_name(pair: list[Device], tab: Tab, button: str, then: dict[str, str] | None) -> None:
+    one, two = pair
+    two.stop()
+    for device, word in ((one, "laptop"), (two, "desktop")):
+        (device.dir / "new.md").write_text(f"made by {word}\n")
+    two.start()
+    one.wait()
+    two.wait()
+    files = {path.name: path.read_text() for path in one.dir.glob("new*")}
+    assert sorted(files.values()) == ["made by desktop\n", "made by laptop\n"]
+    tab.open(one).go("folder", _folder(one), "conflicts")
+    tab.reads("made by laptop", "made by desktop", "stands beside it")
+    tab.page.get_by_role("button", name=re.compile(f"^{button}")).click()
+    tab.reads("There is none.")
+    this = files["new.md"].split()[-1]
+    other = "desktop" if this == "laptop" else "laptop"
+
+    def is_settled(device: Device) -> bool:
+        found = {path.name: path.read_text() for path in device.dir.glob("new*")}
+        if then is None:
+            return sorted(found.values()) == sorted(files.values())
+        return found == {name: text.format(this=this, other=other) for name, text in then.items()}
+
+    for device in pair:
+        tab.eventually(lambda d=device: is_settled(d), f"it being settled on {device.name}")
