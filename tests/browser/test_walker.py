@@ -39,7 +39,7 @@ class Walker:
         self.is_down = False
         self.steps: list[str] = []
         self._acts: dict[Callable[[], None], float] = {
-            self._click: 12, self._type: 4, self._go_home: 3, self._back: 1, self._look: 2, self.rest: 1,
+            self._click: 12, self._type: 4, self._go_home: 3, self._back: 1, self._look: 2, self.rest: 2.5,
             self._change_a_file: 4, self._restart: 0.4,
         }  # fmt: skip
         self.claims = 0
