@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from lab import Device, devices, eventually
 from teamtype.follower import Refused, editor
 
+from yp2p.client import Device as Client
+from yp2p.editors.bridge import Bridge
 from yp2p.editors.view import View
 
 
@@ -28,6 +31,7 @@ async def _soon(condition: Callable[[], bool]) -> None:
     await trio.to_thread.run_sync(eventually, condition)
 
 
+@pytest.mark.long
 def test_text_comes_and_goes_and_others_are_seen(tmp_path: Path) -> None:
     """Also where line ends are CR LF, or both, and where lines have form feeds and U+2028 in them."""
     windows, mixed, odd = "one\r\ntwo\r\n", "one\r\ntwo\nthree\rfour\n", "a\x0cb\u2028c\x85d\ne\n"
@@ -329,3 +333,22 @@ def test_a_fault_in_one_file_is_not_one_of_the_others(tmp_path: Path, monkeypatc
             (one.dir / name).write_text("text\n")
         _alone(one)
         trio.run(test)
+
+
+async def test_an_editor_that_does_not_read_is_not_read_for_ever(tmp_path: Path) -> None:
+    bridge = Bridge(Client(tmp_path / "control.sock"), {}, "somebody")
+    here, there = trio.testing.memory_stream_pair()
+    there.send_stream.send_all = _wait_for_ever  # type: ignore[method-assign]
+    message = b'{"id":1,"method":"save"}'
+    data = b"Content-Length: %d\r\n\r\n%s" % (len(message), message)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bridge.serve, there, there)
+        for _ in range(3):
+            await here.send_all(data * 2000)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(bridge._answers) < 6000
+        nursery.cancel_scope.cancel()
+
+
+async def _wait_for_ever(data: bytes) -> None:
+    await trio.sleep_forever()

@@ -24,6 +24,7 @@ def _client(device: Device, directory: Path, data: bytes) -> subprocess.Complete
     )
 
 
+@pytest.mark.long
 def test_it_serves_an_editor_until_that_goes(tmp_path: Path) -> None:
     with devices(tmp_path, "one") as (one,):
         (one.dir / "below").mkdir()

@@ -31,6 +31,8 @@ _READ_BYTES = 1 << 16
 # is away is not.
 _OPEN_LIMIT_S = 2.0
 _LAST_WORD_S = 1.0
+# An editor that writes and does not read is not read for any longer; it can have asked as much as is in one read.
+_MOST_ANSWERS = 1000
 _DONE = "success"
 _FAILED, _NOT_JSON = -1, -32700
 
@@ -55,6 +57,7 @@ class Bridge:
         self._scopes: dict[OpenFile, trio.CancelScope] = {}
         self._answers: list[dict[str, Any]] = []
         self._more = trio.Event()
+        self._written = trio.Event()
 
     async def serve(self, receive: trio.abc.ReceiveStream, send: trio.abc.SendStream) -> NotJsonRpc | None:
         """Serve the editor until it closes its end, or says what is no message: that is given, and it was told.
@@ -82,6 +85,8 @@ class Bridge:
             while data := await receive.receive_some(_READ_BYTES):
                 for message in frames.receive(bytes(data)):
                     self._take(message, files)
+                while len(self._answers) > _MOST_ANSWERS:
+                    await self._written.wait()
         except NotJsonRpc as error:
             return error
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -113,15 +118,19 @@ class Bridge:
         return self._files[uri]
 
     @staticmethod
-    def _edit(file: OpenFile, edit: messages.Edit) -> None:
+    def _fail_file(file: OpenFile, error: Exception) -> None:
+        """A fault of one file, wherever it is, is none of the others."""
+        log.error("%s", file.path, exc_info=error)
+        file.fail(f"{type(error).__name__}: {error}")
+
+    def _edit(self, file: OpenFile, edit: messages.Edit) -> None:
         """Raises UsageError."""
         try:
             file.edit(edit)
         except UsageError:
             raise
         except Exception as error:
-            log.exception("%s", file.path)
-            file.fail(f"{type(error).__name__}: {error}")
+            self._fail_file(file, error)
             raise UsageError(f"{file.path} is not open any more: {file.reason}") from None
 
     def _open(self, wanted: messages.Open, number: object, files: trio.Nursery) -> None:
@@ -155,7 +164,7 @@ class Bridge:
             self._wake()
 
     async def _run(self, file: OpenFile) -> None:
-        """Keep a file in step, until it is closed. Its faults, here and in `_edit`, are none of the other files."""
+        """Keep a file in step, until it is closed."""
         with trio.CancelScope() as scope:
             self._scopes[file] = scope
             try:
@@ -163,8 +172,7 @@ class Bridge:
             except NotRunning:
                 pass  # what it has not stored is saved
             except Exception as error:
-                log.exception("%s", file.path)
-                file.fail(f"{type(error).__name__}: {error}")
+                self._fail_file(file, error)
             finally:
                 del self._scopes[file]
                 with trio.CancelScope(shield=True):
@@ -219,6 +227,11 @@ class Bridge:
     async def _write_once(self, send: trio.abc.SendStream) -> None:
         answers, self._answers = self._answers, []
         for file in self._files.values():
-            answers += [{"method": method, "params": params} for method, params in file.next_messages()]
+            try:
+                answers += [{"method": method, "params": params} for method, params in file.next_messages()]
+            except Exception as error:
+                self._fail_file(file, error)
         if answers:
             await send.send_all(b"".join(map(frame, answers)))
+        written, self._written = self._written, trio.Event()
+        written.set()
