@@ -4,6 +4,9 @@ Each keystroke is made when the one before has arrived: typed in one Neovim, whi
 daemon, the other device's daemon, `yp2p client` and plugin, until the other Neovim's buffer has changed, which it says
 at once. Beside that: what it takes from `yp2p.client` to `yp2p.client` in the same file, in the same run.
 
+What all of these processes take of a core for one keystroke (`cpu_*_ms`, of both devices, with the cursor that is moved
+before each) is the least that it can take on a machine that has nothing else to do, but for the disk.
+
 Needs Neovim and the plugin (`make teamtype` says where they are looked for).
 """
 
@@ -33,14 +36,15 @@ _TEXT = "some words in a line of a text\n" * 330
 _WATCH = """vim.api.nvim_buf_attach(0, false, { on_lines = function() vim.rpcnotify(1, "changed") end })"""
 
 
-def keystrokes(one: Device, two: Device, count: int) -> list[float]:
-    """Milliseconds of each."""
+def keystrokes(one: Device, two: Device, count: int) -> tuple[list[float], dict[str, float]]:
+    """Milliseconds of each, and what the processes took for one."""
     rng = random.Random(1)
     with neovim(one) as here, neovim(two) as there:
         here.open(one.dir / "a.txt")
         there.open(two.dir / "a.txt")
         there.lua(_WATCH)
         times: list[float] = []
+        before = _cpu_ms(here, there, one, two)
         for _ in range(count):
             here.normal(f"{rng.randint(1, 300)}G")
             there.forget()
@@ -49,7 +53,28 @@ def keystrokes(one: Device, two: Device, count: int) -> list[float]:
             there.wait_for("changed")
             times.append((time.perf_counter() - started) * 1000)
             _settle(here, there)
-        return times
+        after = _cpu_ms(here, there, one, two)
+        return times, {name: round((after[name] - before[name]) / count, 2) for name in after}
+
+
+def _cpu_ms(here: Neovim, there: Neovim, one: Device, two: Device) -> dict[str, float]:
+    """What the processes have taken of a core so far."""
+    clients = [_children(editor.pid) for editor in (here, there)]
+    return {
+        "cpu_neovim_ms": sum(_taken_ms(editor.pid) for editor in (here, there)),
+        "cpu_client_ms": sum(_taken_ms(pid) for found in clients for pid in found),
+        "cpu_daemon_ms": sum(_taken_ms(device.pid) for device in (one, two)),
+    }
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _taken_ms(pid: int) -> float:
+    """Of all threads of a process."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
 
 
 def _settle(*editors: Neovim) -> None:
@@ -92,12 +117,13 @@ def main() -> None:
         two.join(one)
         for device in (one, two):
             device.wait()
-        times = keystrokes(one, two, options.keystrokes)
+        times, taken = keystrokes(one, two, options.keystrokes)
         programs = trio.run(between_programs, one, two, options.keystrokes)
     result = {
         "p50_ms": round(statistics.median(times), 2),
         "p99_ms": round(statistics.quantiles(times, n=100)[98], 2),
         "programs_p50_ms": round(statistics.median(programs), 2),
+        **taken,
         "load": round(os.getloadavg()[0], 1),
     }
     if options.json:

@@ -53,6 +53,10 @@ class Neovim:
         self._number = 0
         self._told: list[str] = []  # events
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def call(self, method: str, *arguments: Any) -> Any:
         """A function of its API. Raises NeovimFailed."""
         assert self._process.stdin is not None
