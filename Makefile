@@ -239,6 +239,7 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/latency.py
 	$(BIN)/python benches/trace.py
 	$(BIN)/python benches/keystroke.py
+	YP2P_NVIM=$${YP2P_NVIM:-$(TEAMTYPE)/bin/nvim} $(BIN)/python benches/editors.py
 	$(BIN)/python benches/history.py
 	$(BIN)/python benches/wall.py
 	$(BIN)/python benches/caps.py

@@ -108,7 +108,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if NVIM is None or not PLUGIN.exists():
-        sys.exit("needs Neovim and Teamtype's plugin: see `make teamtype`")
+        print("nothing was measured: needs Neovim and Teamtype's plugin (make teamtype)")
+        return
     with (
         tempfile.TemporaryDirectory() as base,
         devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (one, two),

@@ -18,7 +18,7 @@ from lab import YP2P, Device, eventually
 
 PLUGIN = Path(os.environ.get("YP2P_TEAMTYPE_NVIM", Path(__file__).parents[3] / "shared" / "clients" / "teamtype-nvim"))
 _BESIDE = Path(sys.executable).parent / "nvim"
-NVIM = os.environ.get("YP2P_NVIM") or (str(_BESIDE) if _BESIDE.exists() else shutil.which("nvim"))
+NVIM = shutil.which(os.environ.get("YP2P_NVIM", "")) or shutil.which(_BESIDE) or shutil.which("nvim")
 
 needs_neovim = pytest.mark.skipif(
     NVIM is None or not PLUGIN.exists(),
