@@ -12,6 +12,7 @@ from conditions import until
 
 from yp2p.peers.announcements import Announcements
 from yp2p.protocol.messages import FolderState
+from yp2p.transport.link import LinkClosed
 
 
 class _SlowLink:
@@ -52,3 +53,14 @@ def test_what_changes_while_an_announcement_is_on_its_way_is_announced_next(tmp_
                 nursery.cancel_scope.cancel()
 
     trio.run(test, clock=trio.testing.MockClock(rate=1))
+
+
+async def test_who_asks_over_a_link_that_is_replaced_gets_no_answer_and_no_fault(tmp_path: Path) -> None:
+    class Closed:
+        async def send(self, message: FolderState) -> None:
+            raise LinkClosed("a newer link took its place")
+
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        link: Any = Closed()
+        assert await Announcements(bridge.folder, link, lambda: None).probe() is None

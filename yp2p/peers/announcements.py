@@ -17,7 +17,7 @@ import trio
 
 from yp2p.folder.folder import Folder
 from yp2p.protocol.messages import FolderState
-from yp2p.transport.link import Link
+from yp2p.transport.link import Link, LinkClosed
 
 HEARTBEAT_S = 30.0
 _SETTLE_S = 0.05
@@ -109,12 +109,14 @@ class Announcements:
             self._probes[nonce].set()
 
     async def probe(self) -> FolderState | None:
-        """Ask the peer for its state now, and wait for it."""
+        """Ask the peer for its state now, and wait for it; None where the link ends before that is asked."""
         nonce = _fresh_nonce()
         self._probes[nonce] = trio.Event()
         try:
             await self.send(nonce=nonce)
             await self._probes[nonce].wait()
+        except LinkClosed:
+            return None
         finally:
             del self._probes[nonce]
         return self.of_peer

@@ -204,23 +204,25 @@ class Peers:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._former.run)
             since = 0.0  # who is known at the start was known before
-            known = before = dict[DeviceID, PublicIdentity]()
+            known_at = dict[DeviceID, float]()
             while True:
-                changed = self.members_changed
-                before, known = known, self.devices.known()
+                changed, now = self.members_changed, trio.current_time()
+                known = self.devices.known()
+                known_at = {device: known_at.get(device, now) for device in known}
                 self.devices.note_known(known, since)
                 since = time.time()
                 for device in known.keys() - self._dialled:
                     if self._static or self.commands or self.devices.contact(device).addresses:
                         self._dialled.add(device)
-                        nursery.start_soon(self._keep_linked, device, device not in before)
+                        nursery.start_soon(self._keep_linked, device, known_at[device])
                 await changed.wait()
 
-    async def _keep_linked(self, device: DeviceID, is_new: bool) -> None:
-        """Dial a device whenever there is no link with it, as long as it is known; is it new, one of both waits."""
+    async def _keep_linked(self, device: DeviceID, known_at: float) -> None:
+        """Dial a device whenever there is no link with it, as long as it is known. Of two that have just heard of each
+        other one waits."""
         try:
-            if is_new and self._identity.device_id > device:
-                await trio.sleep(_COURTESY_S)
+            if self._identity.device_id > device:
+                await trio.sleep_until(known_at + _COURTESY_S)
             await self._dial_again_and_again(device)
         finally:
             self._dialled.discard(device)
