@@ -60,6 +60,7 @@ class Corrections:
         self._moved = moved
         self._tell = tell
         self._shields = 1 << 52 | randbits(51), 0  # client ID, above those of all programs, and clock
+        self._aside: tuple[ID, ID] | None = None  # two of them, with what is no text in between
 
     def _accept(self, update: Checked) -> Commit | None:
         return self._folder.edits.accept_from_program(self._live, update, None, CAPTURE_S, self._program.client)
@@ -107,7 +108,10 @@ class Corrections:
         def next_to(place: ID) -> ID | None:
             return _id_of(index.create(text, _place(text, index, place), Assoc.AFTER))
 
-        return mend(update, replica.clocks(), replica.halves, self._stands_for, next_to, refused)
+        def aside() -> tuple[ID, ID]:
+            return self._place_aside(index)
+
+        return mend(update, replica.clocks(), replica.halves, self._stands_for, next_to, refused, aside)
 
     def _stands_for(self, place: ID) -> ID | None:
         return next(
@@ -126,15 +130,28 @@ class Corrections:
         places = {one.anchor: one.before for one in displaced}
         if not places:
             return {}
+        ids = self._add_shields(list(places.items()), index)
+        return dict(zip(places, ids, strict=True))
+
+    def _place_aside(self, index: PositionIndex) -> tuple[ID, ID]:
+        """Where what is no text comes: between these two, at the end of the document of then."""
+        if self._aside is None:
+            client, clock = self._shields
+            first, last = self._add_shields([(None, None), ((client, clock), None)], index)
+            self._aside = first, last
+        return self._aside
+
+    def _add_shields(self, places: Sequence[tuple[ID | None, ID | None]], index: PositionIndex) -> list[ID]:
+        """Add a deleted item of our own at each place."""
         client, clock = self._shields
         self._shields = client, clock + len(places)
         self._folder.edits.own_claims.to_publish.add(client)
         with self._folder.texts.reloading(self._live):
-            news = self._live.replica.apply(shield(client, clock, places.items()))
+            news = self._live.replica.apply(shield(client, clock, places))
         if news is not None:
             index.apply(news)
             self._folder.edits.record(self._live, news, None, undo_gap_s=CAPTURE_S)
-        return {anchor: (client, clock + number) for number, anchor in enumerate(places)}
+        return [(client, clock + number) for number in range(len(places))]
 
     def _edit(self, changes: Sequence[Hunk], index: PositionIndex) -> Commit | None:
         if not changes:

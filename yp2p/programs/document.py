@@ -132,7 +132,11 @@ class ProgramDocument:
             self._refuse(checked)
             return None
         if checked is None:
-            return self._corrections.put_right(update, lambda text: _NUL in text)
+            self._check_own_id(self._live.replica.clocks())
+            commit = self._corrections.put_right(update, lambda text: _NUL in text)
+            if self._program.client is not None:
+                self._said = self._live.replica.clocks().get(self._program.client, 0)
+            return commit
         self._check_clients(checked.parsed)
         if checked.has_nul:
             reason = "a file of text has no NUL character (U+0000)"

@@ -18,7 +18,12 @@ Theory of operation
       others so that it comes last everywhere, takes its part, and what its own client wrote next to it before it heard
       of this is displaced, too, and put back as new text.
 
-    Everything else that the wall refuses stays refused: items of another root or inside another type cannot be told
+    * What a client keeps in a map beside its text, as `state` of jupyter_ydoc, is in no file. It shares the client's
+      clock, so it is taken as deleted items, set *aside* between two deleted items of our own: the client does not have
+      it among its text, so nothing may ever name it as a neighbour, and whatever is written there is written behind
+      the second one.
+
+    Everything else that the wall refuses stays refused: items of another text or inside another type cannot be told
     from the text of the file once something is written behind them.
 
 Source: Yjs 13.6, `UpdateDecoderV1`, `ContentString.splice` (a divided pair becomes two U+FFFD).
@@ -30,6 +35,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from yp2p.errors import InvalidUpdate
+from yp2p.protocol.contents import GC, SKIP, TYPE, pass_content
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import MAX_CLOCK, Cursor, Shape, StateVector
@@ -56,6 +62,7 @@ class _Block:
     origin: ID | None
     right: ID | None
     text: str | None = None
+    is_aside: bool = False  # it is in a map
 
     @property
     def stop(self) -> int:
@@ -140,7 +147,7 @@ class _Reader:
         origin = (cursor.client(), cursor.varint()) if info & _ORIGIN else None
         right = (cursor.client(), cursor.varint()) if info & _RIGHT_ORIGIN else None
         if info & _KEYED:
-            raise InvalidUpdate("an attribute of a text or an item of a map: a file has text only", cursor.at)
+            return self._aside(_Block((client, clock), info & 0x1F, 1, origin, right, is_aside=True))
         if origin is None and right is None:
             if cursor.varint() != 1:
                 raise InvalidUpdate("an item inside another type: a file has text only", cursor.at)
@@ -152,6 +159,20 @@ class _Reader:
                     cursor.at,
                 )
         return self._content(_Block((client, clock), info & 0x1F, 1, origin, right))
+
+    def _aside(self, block: _Block) -> _Block:
+        """An item of a map, which says its key where it has no neighbours."""
+        cursor = self._cursor
+        if block.kind in (TYPE, GC, SKIP):
+            raise InvalidUpdate(
+                f"content of kind {block.kind} in a map: what is in that is no text of a file", cursor.at
+            )
+        if block.origin is None and block.right is None:
+            if cursor.varint() != 1 or cursor.text() == _ROOT:
+                raise InvalidUpdate("an attribute of the text, or a map inside another type: a file has text only")
+            cursor.text()
+        block.length = pass_content(cursor, block.kind)
+        return block
 
     def _content(self, block: _Block) -> _Block:
         cursor = self._cursor
@@ -177,11 +198,13 @@ class _Mender:
         halves: Set[ID],
         moved: Callable[[ID], ID | None],
         next_to: Callable[[ID], ID | None],
+        aside: Callable[[], tuple[ID, ID]] | None,
     ) -> None:
         self._known = known
         self._halves = halves
         self._moved = moved
         self._next_to = next_to
+        self._aside = aside
         self._mended = Mended()
         self._reasons: dict[str, None] = {}
 
@@ -213,6 +236,8 @@ class _Mender:
 
     def _pair_of(self, block: _Block) -> ID | None:
         """The pair between whose halves an item is."""
+        if block.is_aside:
+            return None
         if block.origin is not None and (block.origin[0], block.origin[1] + 1) in self._halves:
             return block.origin
         if block.right is not None and block.right in self._halves:
@@ -220,6 +245,10 @@ class _Mender:
         return None
 
     def _decided(self, block: _Block, refused: Callable[[str], bool]) -> _Block:
+        if block.is_aside:
+            if self._aside is None:
+                raise InvalidUpdate("an item of a map: a file has text only")
+            return _Block(block.id, _DELETED, block.length, *self._aside())
         if (pair := self._pair_of(block)) is not None:
             return self._displace(block, (pair[0], pair[1] + 1))
         if block.origin is not None and (anchor := self._anchor(block.origin)) is not None:
@@ -266,6 +295,7 @@ def mend(
     moved: Callable[[ID], ID | None],
     next_to: Callable[[ID], ID | None],
     refused: Callable[[str], bool] = lambda text: False,
+    aside: Callable[[], tuple[ID, ID]] | None = None,
 ) -> Mended:
     """Rewrite an update that the wall refused.
 
@@ -275,6 +305,7 @@ def mend(
         moved: gives what stands in the place of a character of an item that was displaced before; None for others.
         next_to: gives the first visible character after a place in the document.
         refused: whether a text cannot be in a file.
+        aside: gives two deleted items of our own, the second one right behind the first; None where maps are refused.
 
     Raises:
         InvalidUpdate: no update of a text, or one of which nothing can be made. What comes out still has to pass the
@@ -282,11 +313,11 @@ def mend(
     """
     reader = _Reader(data)
     reader.read()
-    return _Mender(known, halves, moved, next_to).mend(reader, refused)
+    return _Mender(known, halves, moved, next_to, aside).mend(reader, refused)
 
 
-def shield(client: int, clock: int, places: Iterable[tuple[ID, ID | None]]) -> bytes:
-    """An update with one deleted item of `client` at each place: behind an item, before another one."""
+def shield(client: int, clock: int, places: Iterable[tuple[ID | None, ID | None]]) -> bytes:
+    """An update with one deleted item of `client` at each place: behind an item, before another one; or at the end."""
     blocks = [_Block((client, clock + n), _DELETED, 1, behind, before) for n, (behind, before) in enumerate(places)]
     return _encoded({client: blocks}, [])
 
