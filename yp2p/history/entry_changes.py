@@ -27,7 +27,8 @@ from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
 from yp2p.store import tables
 
-_SLICE = 64
+# So many entries are looked at until others have their turn: a millisecond or two.
+_SLICE = 256
 
 
 class ChangeKind(StrEnum):
@@ -73,17 +74,21 @@ async def _changes(folder: Folder, indexes: Iterable[int], is_wanted: Callable[[
         known: dict[EntryID, Entry] = {}
         replica = ManifestReplica(1)
         rows = tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index))
-        for number, (seq, at, origin, data) in enumerate(rows):
+        looked_at = 0
+        for seq, at, origin, data in rows:
             replica.apply(data)
             device: DeviceID | None = None
+            looked_at += 1
             for entry in Manifest.read(replica, index):
+                looked_at += 1
                 before = known.get(entry.id)
                 known[entry.id] = entry
                 if not is_wanted(entry) and (before is None or not is_wanted(before)):
                     continue
                 device = device or _author(folder, origin, data)
                 found += [EntryChange(seq, at, device, kind, entry, before) for kind in _kinds(before, entry)]
-            if number % _SLICE == _SLICE - 1:
+            if looked_at >= _SLICE:
+                looked_at = 0
                 await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
     return sorted(found, key=lambda change: change.seq)

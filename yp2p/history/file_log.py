@@ -257,7 +257,9 @@ async def _in_trash(folder: Folder, paths: set[str], sizes: dict[bytes, int]) ->
 async def _log_of_directory(folder: Folder, path: str, limit: int) -> dict[str, Any]:
     beneath = f"{path}/" if path else ""
     changes = await all_changes(folder, lambda entry: entry.path.startswith(beneath))
+    await trio.lowlevel.checkpoint()  # each of these goes through ten thousand files in one go
     stored = tables.log.newest_documents(folder.database.rows, folder.id)
+    await trio.lowlevel.checkpoint()
     texts = {document for document, _ in stored}
     found = [
         (change.seq, _told_change(folder, change))
@@ -266,6 +268,7 @@ async def _log_of_directory(folder: Folder, path: str, limit: int) -> dict[str, 
             change.kind is ChangeKind.ADDED and change.entry.kind is Kind.TEXT and change.entry.document in texts
         )  # its first version says so
     ]  # fmt: skip
+    await trio.lowlevel.checkpoint()
     of_document = {
         entry.document: entry for entry in folder.catalogue.entries.values()
         if entry.kind is Kind.TEXT and entry.path.startswith(beneath)
