@@ -81,9 +81,10 @@ function Lost() {
   return (
     <div role="alert" class="lost">
       <p>
-        <strong>No connection to yp2p</strong> for {duration(Math.max(1, now.value - lostSince.value))}. What you see is
-        how it was then. This page tries again by itself. If yp2p was started anew, <code>yp2p open</code> in a terminal
-        opens another page.
+        <strong>No connection to yp2p</strong>{" "}
+        <span aria-hidden="true">for {duration(Math.max(1, now.value - lostSince.value))}</span>. What you see is how it
+        was then. This page tries again by itself. If yp2p was started anew, <code>yp2p open</code> in a terminal opens
+        another page.
       </p>
     </div>
   );

@@ -3,6 +3,7 @@
 import { About } from "../parts/about";
 import { isKnown, now, status, transfers } from "../live";
 import type { Folder, LinkedDevice, Status } from "../answers";
+import type { Mood } from "../words";
 import { byName, folderState, memberState, plural, summary, transferState } from "../words";
 import { Sentence, Sign } from "../parts/mood";
 import { Name, Path } from "../parts/name";
@@ -28,14 +29,25 @@ export function Overview() {
   );
 }
 
+/** What a screen reader says when it changes: not each second that is left. */
+const SPOKEN: Record<Mood, string> = {
+  good: "In sync",
+  busy: "Not in sync yet",
+  look: "Something needs a look",
+  unknown: "Not known whether it is in sync",
+};
+
 function Headline({ status }: { status: Status }) {
   const said = isKnown.value
     ? summary(status)
     : { mood: "unknown" as const, text: "It is not known whether everything is in sync." };
   return (
-    <section class={`headline ${said.mood}`} aria-live="polite">
+    <section class={`headline ${said.mood}`} data-mood={said.mood}>
       <Sign mood={said.mood} />
       <Title text={said.text}>{said.text}</Title>
+      <p class="unseen" role="status">
+        {SPOKEN[said.mood]}
+      </p>
     </section>
   );
 }
