@@ -28,7 +28,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -374,8 +374,3 @@ def _bound() -> socket.socket:
         return socket.create_server((HOST, 0), backlog=_BACKLOG)
     except OSError as error:
         raise ListenError(f"there is no port at {HOST} for the page: {os.strerror(error.errno or 0)}") from error
-
-
-def every_path() -> Collection[str]:
-    """The paths that are only at this port."""
-    return (_SESSION, _END)
