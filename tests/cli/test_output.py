@@ -274,7 +274,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_every_command_that_shows_something_is_tried() -> None:
     # They need a daemon, or tell nothing of others.
-    silent = {"up", "daemon", "stop", "identity", "debug", "link", "service", "client", "mcp"}
+    silent = {"up", "daemon", "stop", "identity", "debug", "link", "service", "client", "mcp", "lsp"}
     assert {arguments[0] for arguments in SHOWN} == COMMANDS.keys() - silent
 
 

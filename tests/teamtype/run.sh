@@ -17,4 +17,4 @@ if [ -z "${YP2P_NVIM:-}" ] && [ ! -x "$place/bin/nvim" ]; then
 fi
 export YP2P_NVIM="${YP2P_NVIM:-$place/bin/nvim}" YP2P_TEAMTYPE_NVIM="$plugin"
 export YP2P_TEAMTYPE_SEEDS="${YP2P_TEAMTYPE_SEEDS:-0:20}"
-exec "$pytest" -q -m teamtype -p no:randomly tests/teamtype
+exec "$pytest" -q -m teamtype -p no:randomly tests/teamtype tests/lsp

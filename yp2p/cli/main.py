@@ -29,6 +29,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
         "read": ("read", "Print a file, and the name of exactly this version of it."),
         "edit": ("edit", "Edit a file, made of exactly the version that was read."),
         "mcp": ("mcp", "Serve files to an MCP client, for agents."),
+        "lsp": ("lsp", "Serve an editor that speaks the Language Server Protocol."),
     },
     "Undo and history": {
         "log": ("log", "List the versions of a file, or the files that were deleted."),

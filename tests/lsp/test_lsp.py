@@ -1,0 +1,189 @@
+"""`yp2p lsp` as an editor has it: with pygls' own client, which keeps its text as editors do, over a real daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Device, devices, unexpected_lines
+
+pytest.importorskip("pygls.lsp", reason="the package pygls is not installed: pip install 'yp2p[lsp]'")
+
+from lsprotocol import types
+from pygls.lsp.client import LanguageClient
+
+from yp2p.documents.diff import hunks
+from yp2p.lsp.places import UTF8, UTF16, UTF32, Change, Place, changed, placed
+
+RUN = "from yp2p.cli.main import main; main()"
+TEXT = "one 😀\ntwo\nthree\n"
+EDITS = int(os.environ.get("YP2P_LSP_EDITS", "300"))
+
+
+class Editor:
+    """An editor with one file open: what it shows, and the version of that. It refuses what is made of another one."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self.uri = path.as_uri()
+        self.encoding = encoding
+        self.text, self.version = path.read_text(), 1
+        self.client = LanguageClient("test editor", "1")
+        self.taken = self.refused = self.hinted = 0
+        self.said: list[str] = []
+        self.client.feature(types.WORKSPACE_APPLY_EDIT)(lambda params: self._apply(params))
+        self.client.feature(types.WORKSPACE_INLAY_HINT_REFRESH)(lambda params: self._hint())
+        self.client.feature(types.WINDOW_SHOW_MESSAGE)(lambda params: self.said.append(params.message))
+
+    def _hint(self) -> None:
+        self.hinted += 1
+
+    def _apply(self, params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+        (edit,) = params.edit.document_changes or ()
+        assert isinstance(edit, types.TextDocumentEdit)
+        assert edit.text_document.uri == self.uri
+        if edit.text_document.version != self.version:
+            self.refused += 1
+            return types.ApplyWorkspaceEditResult(applied=False)
+        self.taken += 1
+        changes = [_change(one) for one in edit.edits]
+        self._show(changed(self.text, sorted(changes, key=_start, reverse=True), self.encoding))
+        return types.ApplyWorkspaceEditResult(applied=True)
+
+    def type(self, new: str) -> None:
+        self._show(new)
+
+    def _show(self, new: str) -> None:
+        """Change the text, and tell the server, as editors do for whoever changed it."""
+        before, self.text, self.version = self.text, new, self.version + 1
+        changes = [
+            types.TextDocumentContentChangePartial(types.Range(_position(one.start), _position(one.stop)), one.text)
+            for one in reversed(placed(before, hunks(before, new), self.encoding))
+        ]
+        self.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(types.VersionedTextDocumentIdentifier(self.version, self.uri), changes)
+        )
+
+    async def ask(self, command: str) -> Any:
+        return await self.client.workspace_execute_command_async(types.ExecuteCommandParams(command, [self.uri]))
+
+
+def _change(one: Any) -> Change:
+    start, stop = one.range.start, one.range.end
+    return Change(one.new_text, Place(start.line, start.character), Place(stop.line, stop.character))
+
+
+def _start(one: Change) -> tuple[int, int]:
+    assert one.start is not None
+    return one.start.line, one.start.character
+
+
+def _position(place: Place | None) -> types.Position:
+    assert place is not None
+    return types.Position(place.line, place.character)
+
+
+@asynccontextmanager
+async def open_editor(device: Device, name: str, encoding: str = UTF16) -> AsyncIterator[Editor]:
+    """An editor that shows a file of a device."""
+    editor = Editor(device.dir / name, encoding)
+    environment = os.environ | device.environment
+    await editor.client.start_io(sys.executable, "-c", RUN, "lsp", "--as", f"editor of {device.name}", env=environment)
+    general = types.GeneralClientCapabilities(position_encodings=[types.PositionEncodingKind(encoding)])
+    workspace = types.WorkspaceClientCapabilities(
+        apply_edit=True, inlay_hint=types.InlayHintWorkspaceClientCapabilities(refresh_support=True)
+    )
+    answer = await editor.client.initialize_async(
+        types.InitializeParams(
+            types.ClientCapabilities(general=general, workspace=workspace),
+            client_info=types.ClientInfo("test editor"),
+        )
+    )
+    assert answer.capabilities.position_encoding == encoding
+    editor.client.initialized(types.InitializedParams())
+    document = types.TextDocumentItem(editor.uri, "text", editor.version, editor.text)
+    editor.client.text_document_did_open(types.DidOpenTextDocumentParams(document))
+    try:
+        yield editor
+    finally:
+        await editor.client.shutdown_async(None)
+        editor.client.exit(None)
+        await editor.client.stop()
+
+
+async def _until(condition: Callable[[], bool], limit_s: float = 30) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def _shared(one: Device, two: Device | None = None) -> None:
+    (one.dir / "a.md").write_text(TEXT)
+    if two is not None:
+        two.join(one)
+    else:
+        one.cli("share", str(one.dir))
+    for device in (one, two):
+        if device is not None:
+            device.wait()
+
+
+@pytest.mark.parametrize("encoding", [UTF16, UTF8, UTF32])
+def test_an_editor_is_live_both_ways(tmp_path: Path, encoding: str) -> None:
+    async def test(one: Device) -> None:
+        path = one.dir / "a.md"
+        async with open_editor(one, "a.md", encoding) as editor, open_editor(one, "a.md") as other:
+            editor.type(editor.text.replace("one 😀", "one 😀 漢 x").replace("two", "two 漢😀"))
+            await _until(lambda: path.read_text() == editor.text == other.text)
+            other.type(other.text.replace(" x", " xy"))
+            await _until(lambda: path.read_text() == editor.text == other.text)
+            path.write_text(path.read_text() + "saved by another program\n")
+            await _until(lambda: "saved by another program" in editor.text and editor.text == other.text)
+            await _until(lambda: editor.hinted > 0)
+            wanted = types.Range(types.Position(0, 0), types.Position(9, 0))
+            params = types.InlayHintParams(types.TextDocumentIdentifier(editor.uri), wanted)
+            await editor.client.text_document_inlay_hint_async(params)
+            assert any("test editor" in line or "one" in line for line in await editor.ask("yp2p.blame"))
+            assert len(await editor.ask("yp2p.log")) >= 1
+            assert await editor.ask("yp2p.undoMine")
+            await _until(lambda: path.read_text() == editor.text == other.text)
+
+    with devices(tmp_path, "one") as (one,):
+        _shared(one)
+        asyncio.run(test(one))
+        assert not unexpected_lines(one)
+
+
+@pytest.mark.long
+def test_two_editors_and_a_disk_have_everything_once(tmp_path: Path) -> None:
+    rng = random.Random(1)
+
+    def inserted(text: str, what: str) -> str:
+        lines = text.splitlines(keepends=True)
+        lines.insert(rng.randint(0, len(lines)), what)
+        return "".join(lines)
+
+    async def test(one: Device, two: Device) -> None:
+        async with open_editor(one, "a.md") as here, open_editor(two, "a.md", UTF8) as there:
+            for number in range(EDITS):
+                who = rng.choice([here, there])
+                who.type(inserted(who.text, f"😀 <{number}> 😀\n"))
+                await asyncio.sleep(rng.choice([0, 0, 0.002, 0.02]))
+            await _until(lambda: here.text == there.text and len(here.text.splitlines()) == EDITS + 3, 60)
+            for number in range(EDITS):
+                assert here.text.count(f"😀 <{number}> 😀\n") == 1
+            await _until(lambda: all((d.dir / "a.md").read_text() == here.text for d in (one, two)))
+            assert here.said == there.said == []
+            refused = here.refused, there.refused
+            print(f"\n{EDITS} edits; offers taken: {here.taken} and {there.taken}; refused: {refused}")
+            assert here.refused + there.refused, "nothing was ever refused: that was no test"
+
+    with devices(tmp_path, "one", "two") as (one, two):
+        _shared(one, two)
+        asyncio.run(test(one, two))

