@@ -9,6 +9,10 @@ cannot() {
   if [ -n "${YP2P_YJS_OPTIONAL:-}" ]; then exit 0; fi
   exit 1
 }
+if ! { command -v node && command -v npm; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm >/dev/null ||
+    cannot "apt-get cannot install nodejs and npm"
+fi
 command -v node >/dev/null || cannot "needs Node.js"
 command -v npm >/dev/null || cannot "needs npm"
 if [ ! -d "$place/node_modules/@hocuspocus/provider" ]; then
