@@ -233,6 +233,7 @@ def _as_other_user(playwright: Playwright, program: str, home: Path) -> Iterator
     context = playwright.chromium.launch_persistent_context(
         str(home / "profile"), executable_path=program, args=flags, env=environment
     )
+    context.pages[0].wait_for_load_state()  # the tab that a browser begins with: until then it ends what others load
     yield Tab(context)
     context.close()
 
