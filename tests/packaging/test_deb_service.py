@@ -20,7 +20,7 @@ from yp2p.store.schema import SCHEMA_VERSION
 
 pytestmark = [
     pytest.mark.packaging,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif("YP2P_DEBIANS" not in os.environ, reason="takes minutes: make debians"),
     pytest.mark.skipif(shutil.which("systemd-nspawn") is None, reason="needs systemd-nspawn (systemd-container)"),
 ]
