@@ -15,8 +15,8 @@ from yp2p.lsp.copy import EditorCopy, Offer
 from yp2p.lsp.places import Change, changed
 from yp2p.threeway.merge import merge
 
-# An editor that does not answer is asked again.
-_ANSWER_S = 10.0
+# Of an editor that has not answered by then, what it tells says whether it took an offer.
+_ANSWER_S = 30.0
 # Between two offers of which the first was refused: it types, and says what in a moment.
 _AGAIN_S = 0.05
 
@@ -112,7 +112,7 @@ class Session:
         copy = self._copy
         while copy is not None and copy.can_be_offered and copy.told != str(file):
             offer = copy.offer(str(file), file.doc.get_update(copy.state_vector()))
-            taken = False
+            taken = True
             try:
                 with anyio.fail_after(_ANSWER_S):
                     taken = await self._apply(offer)
