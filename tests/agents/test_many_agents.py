@@ -260,18 +260,21 @@ def test_every_change_is_there_once_or_told(tmp_path: Path) -> None:
         print(f"\n{dict(oracle.counts)}; {dict(found)}; {seconds:.1f} s, {rate:.1f} edits a second")
         reported = oracle.counts["not applied"] + found["told to its program"]
         assert reported <= MOST_REPORTED * oracle.counts["edits"]
-        _take_back(agents[2], one, two)
+        _take_back(agents[2], one, two, texts)
         for device in (one, two):
             assert not unexpected_lines(device)
 
 
-def _take_back(agent: Agent, one: Device, two: Device) -> None:
-    """What one program did is taken back, and nothing else. What git wrote anew is git's."""
+def _take_back(agent: Agent, one: Device, two: Device, texts: dict[str, str]) -> None:
+    """What one program did is taken back, and nothing else. What git wrote anew is git's, and comes back where the
+    program had removed it."""
 
-    def lines_of_others(name: str) -> list[str]:
-        lines = one.call("POST", "/v1/history/blame", {"path": str(one.dir / name)})["lines"]
-        return [line["text"] for line in lines if line["name"] != agent.name]
+    def of_others(text: str) -> list[str]:
+        return [line for line in text.splitlines() if not line.startswith(f"{agent.name}-")]
 
-    wanted = {_name(number): "".join(lines_of_others(_name(number))) for number in range(FILES)}
     one.call("POST", "/v1/undo/by", {"path": str(one.dir), "name": agent.name})
-    assert _all_texts(one, two) == wanted
+    after = _all_texts(one, two)
+    for name, text in texts.items():
+        assert of_others(after[name]) == of_others(text), name
+        lines = one.call("POST", "/v1/history/blame", {"path": str(one.dir / name)})["lines"]
+        assert agent.name not in {line["name"] for line in lines}, name
