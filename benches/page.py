@@ -5,6 +5,8 @@ daemon that has the page is watched from inside (`loop_watch.py`) for some secon
 one, turn by turn: what is told are the medians of the turns. The tab that shows it does what the page does: it follows
 the events, asks for the status after each (twice a second at most), and looks at files, devices, history and the trash.
 
+A stretch that is shorter than 2 ms by CPU time and 20 ms by the clock is not noted: then it is 0.
+
 Bars: the longest stretch and the memory with a tab are within 10 % of those without; a page that is closed has no port.
 """
 
@@ -186,8 +188,8 @@ def main() -> None:
     assert isinstance(shown, dict)
     print(f"{arguments.files:,} files, three devices, a transfer; load {os.getloadavg()[0]:.1f}")
     for key, unit in (("longest_ms", "ms, the longest stretch"), ("mib", "MiB"), ("cpu_share", "of a core")):
-        times = shown[key] / without[key]
-        print(f"  {without[key]:8.2f} without, {shown[key]:8.2f} with a tab: {times:5.2f} times  {unit}")
+        times = f"{shown[key] / without[key]:5.2f} times" if without[key] else "    -      "
+        print(f"  {without[key]:8.2f} without, {shown[key]:8.2f} with a tab: {times}  {unit}")
     print(f"  memory: {result['closed_mib']:.1f} MiB before, {result['opened_mib']:.1f} open without a tab,"
           f" {result['closed_again_mib']:.1f} closed in the end")  # fmt: skip
 
