@@ -16,6 +16,7 @@ from yp2p.editors import messages, revisions
 from yp2p.editors.lines import Lines
 from yp2p.editors.operation import Operation
 from yp2p.editors.revisions import OutOfStep, Revisions
+from yp2p.errors import UsageError
 
 URI = "file:///folder/a.txt"
 LETTERS = "ab \né😀\u2028\x0c"
@@ -166,6 +167,30 @@ def test_a_place_that_the_editor_cannot_have_meant() -> None:
     delta = [messages.Replacement(here, "x")]
     with pytest.raises(OutOfStep, match="no character 9 in line 0"):
         Revisions("text").edit(0, partial(messages.operation_of, delta, line_end="\n"))
+
+
+def test_ranges_of_one_edit_that_overlap() -> None:
+    lines = Lines("some text")
+    spans = [((0, 5), (4, 9)), ((0, 4), (4, 9))]
+    for first, second in spans:
+        delta = [
+            messages.Replacement(messages.Range(messages.Place(0, start), messages.Place(0, end)), "")
+            for start, end in (second, first)
+        ]
+        if first[1] > second[0]:
+            with pytest.raises(UsageError, match="overlap"):
+                messages.operation_of(delta, lines, "\n")
+        else:
+            assert messages.operation_of(delta, lines, "\n").apply(lines.text) == ""
+
+
+def test_the_last_lines_are_removed_with_the_line_end_before_them() -> None:
+    """An editor that has the last line end as an option of the file would take that for gone."""
+    revised = Revisions("a\nb\nc\n")
+    revised.become("a\n")
+    edit = revised.next_edit()
+    assert edit is not None
+    assert edit.hunks == [Hunk(1, 5, "")]
 
 
 def test_behind_the_last_line_end_nothing_is_put_in() -> None:
