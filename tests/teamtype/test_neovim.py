@@ -86,6 +86,17 @@ def test_what_people_do_with_files(tmp_path: Path) -> None:
             ann.call("nvim_command", "bdelete!")
             eventually(lambda: "ann" not in [name for _, _, name, _ in bob.spans()])
 
+            ann.open(new)
+            bob.open(new)
+            ann.normal("S")
+            ann.normal("o")
+            eventually(lambda: bob.content == "\n\n")
+            bob.normal("dd")  # of which its plugin tells nothing
+            bob.call("nvim_exec_autocmds", "CursorMoved", {"buffer": 0})
+            bob.normal("ggIone")
+            ann.normal("GItwo")
+            eventually(lambda: new.read_text() == ann.content == bob.content == "one\ntwo\n")
+
             bob.edit(notes / "picture.bin")
             eventually(lambda: "is not a text file" in bob.messages())
             assert "rror" not in ann.messages()

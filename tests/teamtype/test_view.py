@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from yp2p.documents.diff import Hunk, apply_hunks
 from yp2p.editors.operation import Operation
+from yp2p.editors.revisions import Revisions
 from yp2p.editors.view import View
 
 
@@ -60,6 +61,17 @@ def test_two_who_add_a_line_at_the_end_of_a_file_replace_nothing() -> None:
     assert _edit(view, Hunk(0, 0, "first")) == "first\n"
     operation = view.put_right(view.shown, Operation.of([Hunk(5, 5, "second\n")]))
     assert view.edit(view.shown, operation) == [Hunk(6, 6, "second\n")]
+
+
+def test_a_buffer_of_empty_lines_is_looked_after() -> None:
+    """Neovim's plugin does not tell that one of them was deleted."""
+    view = View("\n\n\n", is_neovim=True)
+    revisions = Revisions(view.content)
+    edits = [revisions.nothing_at(index) for index in view.doubtful(revisions.told.text)]
+    assert [(edit.revision, edit.hunks) for edit in edits] == [(0, [Hunk(1, 1, "")]), (0, [Hunk(2, 2, "")])]
+    assert revisions.edit(2, lambda lines: Operation.of([Hunk(0, 0, "x")])).apply("\n\n\n") == "x\n\n\n"
+    for content, is_neovim in (("\n", True), ("x\n\n", True), ("", True), ("\n\n", False), ("\n" * 100, True)):
+        assert not View(content, is_neovim=is_neovim).doubtful(content)
 
 
 def test_other_editors_are_shown_what_is_there() -> None:

@@ -16,6 +16,9 @@ Theory of operation
     * While it is off, lines that were put in behind the last line are told as put in at its end, in front of their own
       line end. What is put in at once behind words, and ends with a line end, is taken for such lines.
 
+What it does not tell at all is that one of the empty lines of a buffer that has no others was deleted (`doubtful`). An
+edit of ours that puts nothing in, where the last line begins, makes a line there if there is none, and else nothing.
+
 Found with the plugin of June 2026 on Neovim 0.7.2 and 0.11.4.
 """
 
@@ -23,6 +26,9 @@ from __future__ import annotations
 
 from yp2p.documents.diff import Hunk
 from yp2p.editors.operation import Operation, compose
+
+# More empty lines, and nothing else, nobody has.
+_MOST_EMPTY = 20
 
 
 class LastLineEnd:
@@ -46,6 +52,11 @@ class LastLineEnd:
         """The text has been changed by others."""
         if not text.endswith("\n") or not before.endswith("\n"):
             self._is_hidden = not self._is_on
+
+    def doubtful(self, text: str) -> range:
+        """Where Neovim is to be told that there is nothing to be put in, while it has this: it may have fewer lines."""
+        is_empty = self._is_on and not text.strip("\n")
+        return range(1, len(text)) if is_empty and len(text) <= _MOST_EMPTY else range(0)
 
     def edited(self, before: str, seen: str) -> str:
         """The text, when Neovim has made what it was shown into `seen`."""

@@ -35,7 +35,7 @@ from yp2p.editors.carets import Cursors
 from yp2p.editors.lines import Lines
 from yp2p.editors.operation import Operation
 from yp2p.editors.rescue import Unsaved
-from yp2p.editors.revisions import OutOfStep, Revisions
+from yp2p.editors.revisions import Edit, OutOfStep, Revisions
 from yp2p.editors.view import View
 from yp2p.errors import FileUnavailable, NotRunning, UsageError, first_of
 
@@ -91,6 +91,7 @@ class OpenFile:
         self._wake = wake
         self._make = make
         self._file: File | None = None
+        self._is_doubtful = False  # whether the editor may have another text than it told
         self._held: list[messages.Edit] | None = []  # edits, until it is known what the file says
         self._cursors = Cursors(name, uri)
         self._stored = _Stored()
@@ -117,11 +118,15 @@ class OpenFile:
             self._write(self._view.edit(before, operation))
         finally:
             self._revisions.become(self._view.shown)
+            self._is_doubtful = True
             self._wake()
 
     def cursor(self, ranges: Sequence[messages.Range]) -> None:
         """Take where its cursors are."""
         self._cursors.say(ranges)
+        if self._view.doubtful(self._revisions.told.text):
+            self._is_doubtful = True
+            self._wake()
 
     def _operation(self, edit: messages.Edit, lines: Lines) -> Operation:
         operation = messages.operation_of(edit.delta, lines, self._view.line_end)
@@ -159,13 +164,18 @@ class OpenFile:
         """What is to be sent now: methods and parameters."""
         if not self.may_send or self._held is not None or self.reason:
             return []
-        found: list[tuple[str, dict[str, Any]]] = []
-        if (edit := self._revisions.next_edit()) is not None:
-            delta = messages.delta_of(edit.hunks, edit.lines, self._view.line_end)
-            found.append(("edit", {"uri": self.uri, "revision": edit.revision, "delta": delta}))
+        edits = [edit] if (edit := self._revisions.next_edit()) is not None else []
+        if self._is_doubtful:
+            self._is_doubtful = False
+            edits += map(self._revisions.nothing_at, self._view.doubtful(self._revisions.told.text))
+        found: list[tuple[str, dict[str, Any]]] = [("edit", self._as_message(edit)) for edit in edits]
         if self._file is not None:
             found += [("cursor", cursor) for cursor in self._cursors.news(self._file, self._revisions.told)]
         return found
+
+    def _as_message(self, edit: Edit) -> dict[str, Any]:
+        delta = messages.delta_of(edit.hunks, edit.lines, self._view.line_end)
+        return {"uri": self.uri, "revision": edit.revision, "delta": delta}
 
     def last_messages(self) -> list[tuple[str, dict[str, Any]]]:
         """What takes away what the editor shows of others."""

@@ -108,6 +108,12 @@ class Revisions:
         self._keep_short()
         return edit
 
+    def nothing_at(self, index: int) -> Edit:
+        """An edit that puts nothing in at a place of what the editor has; for when there are no news."""
+        self._sent.append(Operation())
+        self._keep_short()
+        return Edit(self._seen, [Hunk(index, index, "")], self._told)
+
     def edit(self, revision: int, made: Callable[[Lines], Operation]) -> Operation:
         """The editor's next edit, as an operation on `text`, which it has become.
 

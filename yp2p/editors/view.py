@@ -37,6 +37,10 @@ class View:
         """What the editor has made of its text, of what it says."""
         return self._last.put_right(text, operation) if self._last is not None else operation
 
+    def doubtful(self, text: str) -> range:
+        """Places at which the editor is to be told that nothing is put in, while it has this text."""
+        return self._last.doubtful(text) if self._last is not None else range(0)
+
     def become(self, text: str) -> None:
         """Others have made the file's text this, whatever it was."""
         if self._last is not None:
