@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -348,6 +349,23 @@ async def test_an_editor_that_does_not_read_is_not_read_for_ever(tmp_path: Path)
         await trio.testing.wait_all_tasks_blocked()
         assert len(bridge._answers) < 6000
         nursery.cancel_scope.cancel()
+
+
+async def test_an_editor_that_goes_at_once_is_not_waited_for(tmp_path: Path) -> None:
+    """What it said is saved, although no daemon is there."""
+    (tmp_path / "a.txt").write_text("text\n")
+    bridge = Bridge(Client(tmp_path / "control.sock"), {str(tmp_path): ""}, "somebody")
+    here, there = trio.testing.memory_stream_pair()
+    uri = (tmp_path / "a.txt").as_uri()
+    place = {"line": 0, "character": 0}
+    edit = {"uri": uri, "revision": 0, "delta": [{"range": {"start": place, "end": place}, "replacement": "typed "}]}
+    for method, params in (("open", {"uri": uri, "content": "text\n"}), ("edit", edit)):
+        body = json.dumps({"method": method, "params": params}).encode()
+        await here.send_all(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+    await here.send_eof()
+    with trio.fail_after(30):
+        assert await bridge.serve(there, there) is None
+    assert (tmp_path / "a.txt").read_text() == "typed text\n"
 
 
 async def _wait_for_ever(data: bytes) -> None:

@@ -139,6 +139,7 @@ class Bridge:
         file = OpenFile(wanted.uri, view, name=self._name, wake=self._wake, make=self._make)
         file.refusal = self._roots.get(self._root_of(file.path) or "", "")
         self._files[wanted.uri] = file
+        self._scopes[file] = trio.CancelScope()
         files.start_soon(self._run, file)
         files.start_soon(self._answer_open, file, number)
 
@@ -165,8 +166,7 @@ class Bridge:
 
     async def _run(self, file: OpenFile) -> None:
         """Keep a file in step, until it is closed."""
-        with trio.CancelScope() as scope:
-            self._scopes[file] = scope
+        with self._scopes[file]:
             try:
                 await file.run(self._device)
             except NotRunning:
