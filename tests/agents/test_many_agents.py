@@ -165,6 +165,7 @@ def _switch(device: Device, is_over: Callable[[], bool], oracle: Oracle) -> None
     branch = "main"
     while not is_over():
         branch = "other" if branch == "main" else "main"
+        _git(device.dir, "reset", "-q")  # where the merge of the switch before found a conflict, its files stay
         _git(device.dir, "checkout", "-q", "-m", branch)
         oracle.counts["checkouts"] += 1
         _note_removals(oracle, device)
