@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yp2p.agents.patches import MAX_PIECES, Block, read_blocks, with_blocks, with_diff
+from yp2p.agents.patches import MAX_PIECES, Block, Patched, read_blocks, with_blocks, with_diff
 from yp2p.documents.diff import unified
 from yp2p.errors import UsageError
 
@@ -55,6 +55,54 @@ def test_an_empty_text_is_filled_and_line_ends_are_kept() -> None:
 def test_what_is_no_block_is_told(text: str) -> None:
     with pytest.raises(UsageError):
         read_blocks(text)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "number"),
+    [
+        # A heading that is underlined so: where the block is divided cannot be told.
+        ("<<<<<<< SEARCH\nTitle\n=======\nold\n=======\nTitle\n=======\nnew\n>>>>>>> REPLACE\n", 5),
+        # One that has no end, and the next one.
+        ("<<<<<<< SEARCH\na\n=======\nb\n<<<<<<< SEARCH\nc\n=======\nd\n>>>>>>> REPLACE\n", 5),
+        ("<<<<<<< SEARCH\na\n<<<<<<< SEARCH\nc\n=======\nd\n>>>>>>> REPLACE\n", 3),
+        ("<<<<<<< SEARCH\na\n>>>>>>> REPLACE  \n=======\nd\n>>>>>>> REPLACE\n", 3),
+    ],
+)
+def test_a_mark_inside_a_block_is_told_and_is_no_text(blocks: str, number: int) -> None:
+    with pytest.raises(UsageError, match=f"line {number} of the blocks .* as JSON"):
+        read_blocks(blocks)
+
+
+def test_a_line_end_alone_means_no_place_of_a_text_without_one() -> None:
+    patched = with_blocks("abc", [Block("\n", "X\n")])
+    assert patched.text == "abc"
+    assert "not in the version" in patched.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    ("base", "diff", "wanted"),
+    [
+        ("f\n 1\ng\n", "@@ -1,2 +1,2 @@\n f\n- 1\n+ 2", "f\n 2\ng\n"),
+        ("f\r\n1\r\ng\r\n", "@@ -1,2 +1,2 @@\r\n f\r\n-1\r\n+2", "f\r\n2\r\ng\r\n"),
+        ("f\r\n1\ng\n", "@@ -1 +1,2 @@\r\n f\r\n+2", "f\r\n2\r\n1\ng\n"),
+        ("f\ng\nh\n", "@@ -1,2 +1 @@\n f\n-g", "f\nh\n"),
+        ("f\ng\nh\n", "@@ -1,2 +1,3 @@\n f\n+x\n g", "f\nx\ng\nh\n"),
+        ("a\nb", "@@ -2,0 +3 @@\n+c\n", "a\nb\nc\n"),
+        ("a\nb", "@@ -2,0 +3 @@\n+c\n\\ No newline at end of file\n", "a\nb\nc"),
+        ("a\r\nb", "@@ -2,0 +3 @@\n+c\n", "a\r\nb\r\nc\r\n"),
+        ("a\nb", "@@ -2 +2 @@\n-b\n+B\n\\ No newline at end of file\n@@ -2,0 +3 @@\n+c\n", "a\nB\nc\n"),
+        ("a\nb", "@@ -2 +2 @@\n-b\n\\ No newline at end of file\n+B\n\\ No newline at end of file", "a\nB"),
+    ],
+)
+def test_no_line_of_a_diff_is_joined_with_another_one(base: str, diff: str, wanted: str) -> None:
+    assert with_diff(base, diff) == Patched(wanted)
+
+
+@pytest.mark.parametrize("hunk", ["@@ -1,0 +2 @@\n+x\n", "@@ -1 +1 @@\n-a\n+x\n"])
+def test_a_last_line_in_the_middle_of_a_text_is_refused(hunk: str) -> None:
+    patched = with_diff("a\nb\n", hunk + "\\ No newline at end of file\n")
+    assert patched.text == "a\nb\n"
+    assert "the text goes on there" in patched.refused[0].reason
 
 
 @given(_LINES, _LINES, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans(), st.integers(0, 3))

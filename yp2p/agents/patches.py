@@ -9,6 +9,8 @@ Theory of operation
 
 Invariants
     * A piece is applied whole or not at all; pieces of a diff never overlap.
+    * No line of a diff is joined with another one: only the last line of a text has no end.
+    * A line of a block is either one of its marks, in its place, or text: what could be both is refused.
     * Work is bounded by a budget of comparisons, whatever the pieces and the text are.
 """
 
@@ -66,7 +68,7 @@ def read_blocks(text: str) -> list[Block]:
         >>>>>>> REPLACE
 
     Raises:
-        UsageError: these are none.
+        UsageError: these are none, or a mark stands where it could be text.
     """
     blocks: list[Block] = []
     search: list[str] = []
@@ -83,6 +85,12 @@ def read_blocks(text: str) -> list[Block]:
             part = 0
         elif part == 0 and mark:
             raise UsageError(f"line {number} of the blocks is {line[:60]!r}; a block begins with {_SEARCH!r}")
+        elif mark in (_SEARCH, _DIVIDER, _REPLACE):
+            due = _DIVIDER if part == 1 else _REPLACE
+            raise UsageError(
+                f"line {number} of the blocks is {mark!r}, in a block that has no {due!r} yet; a text with such a line"
+                " in it can be given as JSON, as a list of search and replace"
+            )
         elif part:
             (search if part == 1 else replace).append(line + "\n")
     if part:
@@ -120,8 +128,9 @@ def with_blocks(base: str, blocks: Sequence[Block]) -> Patched:
 def _at_the_end(text: str, search: str, replace: str) -> tuple[str, str]:
     """A block of whole lines also means the last line of a text, which has no end."""
     for end in ("\r\n", "\n"):
-        if search.endswith(end) and search not in text and text.endswith(search.removesuffix(end)):
-            return search.removesuffix(end), replace.removesuffix(end)
+        bare = search.removesuffix(end)
+        if bare not in ("", search) and search not in text and text.endswith(bare):
+            return bare, replace.removesuffix(end)
     return search, replace
 
 
@@ -152,6 +161,8 @@ def with_diff(base: str, diff: str) -> Patched:
         found = places.find(hunk)
         if isinstance(found, str):
             refused.append(_refused(hunk.number, found, hunk.shown))
+        elif found + len(hunk.old) < len(lines) and hunk.new and not hunk.new[-1].endswith("\n"):
+            refused.append(_refused(hunk.number, "its last line has no end, and the text goes on there", hunk.shown))
         else:
             placed.append((found, hunk))
     result: list[str] = []
@@ -163,11 +174,15 @@ def with_diff(base: str, diff: str) -> Patched:
         result += [*lines[at:start], *hunk.new]
         at = start + len(hunk.old)
     refused.sort(key=lambda one: one.number)
-    return Patched("".join([*result, *lines[at:]]), tuple(refused))
+    result += lines[at:]
+    # Behind a last line that had no end others may stand now.
+    result[:-1] = [line if line.endswith("\n") else line + (_line_end(base) or "\n") for line in result[:-1]]
+    return Patched("".join(result), tuple(refused))
 
 
 def _read_hunks(diff: str, end: str) -> Iterator[_Hunk]:
-    lines = _split(diff)
+    # A line of the text that has no end is marked as such; that the diff itself ends without one says nothing.
+    lines = _split(diff if diff.endswith("\n") else diff + (_line_end(diff) or "\n"))
     files = number = row = 0
     while row < len(lines):
         plain = lines[row].rstrip("\r\n")
