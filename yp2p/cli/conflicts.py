@@ -74,7 +74,7 @@ def _print_version(name: str, version: dict[str, Any]) -> None:
 @click.option(
     "--keep", type=click.Choice(["this", "other", "both", "merge", "now"]), required=True,
     help="What this device had, what the other one had, both one after the other, what you make of them in an editor,"
-    " or what stands there now.",
+    " or what stands in the text now.",
 )  # fmt: skip
 @click.option("--number", type=int, metavar="N", help="Only the place with this number, of several in FILE.")
 @click.option("--tool", metavar="COMMAND", help="The editor for --keep merge, where it is not that of $EDITOR.")

@@ -286,7 +286,7 @@ class _History:
         """Settle what was changed apart in a text, or the file that stands beside another one.
 
         `keep` is `this` (what this device had, or the file with the plain name), `other`, `both` (one version after the
-        other, or the other file under a name of its own), or `now`: what stands there.
+        other, or the other file under a name of its own), or `now`: what stands in the text.
 
         Answer: `{path, settled, changed, is_edit, trash}`: `is_edit` says whether `/v1/undo` takes it back; `trash` are
         the items of the trash that the version is that was not kept.

@@ -7,6 +7,7 @@ tells the other devices. Nothing is removed before it is in the trash.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import PurePath
@@ -15,9 +16,19 @@ from typing import Any
 from yp2p.documents.diff import hunks
 from yp2p.documents.layout import plain_name
 from yp2p.errors import UsageError
-from yp2p.files.copies import copy_file, copy_to
-from yp2p.files.inspect import NO_STAMP, Stamp
-from yp2p.files.replace import Outcome, move_away
+from yp2p.files.inspect import NO_STAMP, Stamp, mode_of
+from yp2p.files.replace import (
+    Filling,
+    Outcome,
+    Result,
+    Temporary,
+    create_temporary,
+    discard,
+    exchange,
+    fill_temporaries,
+    move_away,
+    was_exchanged,
+)
 from yp2p.files.root import TRASH, Root
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
@@ -35,7 +46,7 @@ async def settle_files(folder: Folder, path: str, keep: str) -> dict[str, Any] |
 
     Args:
         path: of the file with the plain name, or of one that stands beside it.
-        keep: `this` (the one with the plain name), `other`, `both`, or `now`: nothing is done.
+        keep: `this` (the one with the plain name), `other`, or `both`.
 
     Raises:
         UsageError: it cannot be done so; nothing was lost. FolderError: the folder cannot be used now.
@@ -45,15 +56,17 @@ async def settle_files(folder: Folder, path: str, keep: str) -> dict[str, Any] |
         return None
     if keep not in KEEP:
         raise UsageError(f"{keep!r} is nothing to keep; it is one of {', '.join(KEEP)}")
+    if keep == "now":
+        raise UsageError("two files stand side by side, so there is no text that stands now; keep this, other or both")
     if len(copies) > 1 and keep == "other":
         raise UsageError(f"several files stand beside it: {', '.join(copies)}; name the one to keep as FILE")
 
     def work(root: Root) -> list[str]:
         return [item for copy in copies for item in _settled(root, copy, plain_name(copy), keep)]
 
-    trash: list[str] = [] if keep == "now" else await on_root(folder, work)
+    trash = await on_root(folder, work)
     await settle(folder)
-    return {"path": path, "settled": len(copies), "changed": keep != "now", "is_edit": False, "trash": trash}
+    return {"path": path, "settled": len(copies), "changed": True, "is_edit": False, "trash": trash}
 
 
 def _settled(root: Root, copy: str, named: str, keep: str) -> list[str]:
@@ -75,43 +88,76 @@ def _settled(root: Root, copy: str, named: str, keep: str) -> list[str]:
         _move(root, copy, named)
         return [item]
     # Under a name that is free: something stands under its own when it comes back.
-    item = _copied_to_trash(root, named, Stamp.of(found), _free_name(root, named))
-    _fill(root, named, copy, Stamp.of(other))
-    with root.parent(copy) as (directory, name):
-        os.unlink(name, dir_fd=directory)
+    item = _replaced(root, named, found, copy, other)
+    _to_trash(root, copy, copy, Stamp.of(other))
     return [item]
 
 
-def _fill(root: Root, named: str, copy: str, stamp: Stamp) -> None:
-    """Write the content of one file into another one, as a program that saves does. Raises OSError."""
-    descriptor = root.open_file(named, os.O_WRONLY)
+def _replaced(root: Root, named: str, found: os.stat_result, copy: str, other: os.stat_result) -> str:
+    """Have a copy of one file stand in the place of another one, which goes into the trash in the same step.
+
+    The copy is whole and on the disk before it is put there, so whatever fails leaves both files as they were.
+
+    Raises:
+        UsageError: one of them was changed meanwhile, or is being written. OSError: it cannot be copied.
+    """
+    made = create_temporary(root, named)
+    place = f"{new_place()}/{_free_name(root, named)}"
     try:
-        os.ftruncate(descriptor, 0)
-        copy_file(root, copy, stamp, descriptor)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _to_trash(root: Root, path: str, name: str) -> str:
-    """Have a file in the trash, as if it had this path; gives the item."""
-    place = f"{new_place()}/{name}"
-    _move(root, path, place)
-    return place.removeprefix(f"{TRASH}/")
-
-
-def _copied_to_trash(root: Root, path: str, stamp: Stamp, name: str) -> str:
-    place = f"{new_place()}/{name}"
-    root.make_parents(place)
-    copy_to(root, path, stamp, place)
-    return place.removeprefix(f"{TRASH}/")
-
-
-def _move(root: Root, path: str, target: str) -> None:
-    """Raises UsageError: something stands there, or it was changed meanwhile."""
-    result = move_away(root, path, target, None, NO_STAMP)
+        filling = Filling(made, named, None, mode_of(found), copy_of=(copy, Stamp.of(other)))
+        [failure] = fill_temporaries(root, [filling])
+        if failure is not None:
+            raise failure
+        root.make_parents(place)
+        _rename(root, made.name, place)
+    except OSError as error:
+        discard(root, made.name)
+        if error.errno == errno.ESTALE:
+            raise UsageError(f"{copy} was changed meanwhile; nothing was done") from error
+        raise
+    placed = Temporary(place, made.inode)
+    result = exchange(root, placed, named, b"", Stamp.of(found))
     if result.outcome is not Outcome.DONE:
-        raise UsageError(f"{path}: {result.reason or 'it was changed meanwhile'}; nothing was lost, and it stays there")
+        if not was_exchanged(root, placed):
+            discard(root, place)
+        raise UsageError(
+            f"{named}: {result.reason or 'it was changed meanwhile'}; nothing was lost, and it stays there"
+        )
+    # What has other names may be written to under those: what is in the trash may not.
+    return _to_trash(root, place, _in_trash(place)) if result.is_linked else place.removeprefix(f"{TRASH}/")
+
+
+def _rename(root: Root, path: str, target: str) -> None:
+    """Rename a file of ours. Raises OSError."""
+    with root.parent(path) as (directory, name), root.parent(target) as (into, new):
+        os.rename(name, new, src_dir_fd=directory, dst_dir_fd=into)
+
+
+def _in_trash(place: str) -> str:
+    """The path that what is in the trash there came from."""
+    return place.removeprefix(f"{TRASH}/").partition("/")[2]
+
+
+def _to_trash(root: Root, path: str, name: str, stamp: Stamp | None = None) -> str:
+    """Have a file in the trash, as if it had this path; gives the item. Raises UsageError.
+
+    Args:
+        stamp: it goes only if it still has this one.
+    """
+    place = f"{new_place()}/{name}"
+    _move(root, path, place, stamp)
+    return place.removeprefix(f"{TRASH}/")
+
+
+def _move(root: Root, path: str, target: str, stamp: Stamp | None = None) -> None:
+    """Raises UsageError: something stands there, or it was changed meanwhile."""
+    result = move_away(root, path, target, None if stamp is None else b"", stamp or NO_STAMP)
+    if result.outcome is not Outcome.DONE:
+        raise _stays(path, result)
+
+
+def _stays(path: str, result: Result) -> UsageError:
+    return UsageError(f"{path}: {result.reason or 'it was changed meanwhile'}; nothing was lost, and it stays there")
 
 
 def _free_name(root: Root, path: str) -> str:
