@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from yp2p.agents.patches import Block
 from yp2p.agents.taking_back import take_back
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
-from yp2p.errors import UsageError, VersionUnknown
+from yp2p.errors import FolderError, UsageError, VersionUnknown, YpError
+from yp2p.folder.members import Membership
+from yp2p.folder.merger import InlineMerger
 from yp2p.history.file_log import log
 from yp2p.history.undo import undo
-from yp2p.history.versions import When, blame_lines
+from yp2p.history.versions import When, blame_lines, restore
+from yp2p.protocol.entries import Kind
+from yp2p.threeway.merge import Merged
 
 NAME = "a.txt"
 LINES = "".join(f"line {number}\n" for number in range(10))
@@ -187,6 +192,87 @@ async def test_a_file_that_went_is_told(base: Path) -> None:
         await bridge.look()
         with pytest.raises(UsageError, match="was deleted, and nothing was changed"):
             await _edit(bridge, version, "x")
+
+
+class _SlowMerger(InlineMerger):
+    """Something happens while texts are merged."""
+
+    def __init__(self, happens: Callable[[], Awaitable[None]]) -> None:
+        self._happens = happens
+
+    async def merge(self, path: str, base: str, ours: str, theirs: str, back: Collection[str] = ()) -> Merged:
+        await self._happens()
+        return await super().merge(path, base, ours, theirs, back)
+
+
+async def _edit_while(bridge: Bridge, happens: Callable[[], Awaitable[None]]) -> None:
+    """Edit two files, of which one has to be merged with what came since; something happens meanwhile."""
+    first, second = [await _read(bridge, name) for name in (NAME, "b.txt")]
+    await _remote(bridge, LINES.replace("line 2\n", "of others\n"), 1 << 32 | 5)
+    bridge.folder.edits.meetings.merger = _SlowMerger(happens)
+    wanted = [
+        Wanted(bridge.folder, "b.txt", second[1], LINES + "b\n"), Wanted(bridge.folder, NAME, first[1], LINES + "a\n"),
+    ]  # fmt: skip
+    await editing.edit(wanted, "agent", _MAX_BYTES, partly=False, until_on_disk=False)
+
+
+@over_directory
+async def test_a_text_that_becomes_no_text_while_an_edit_of_it_is_merged_is_told(base: Path) -> None:
+    for name in (NAME, "b.txt"):
+        (base / "dir" / name).write_text(LINES)
+    async with open_bridge(base) as bridge:
+
+        async def becomes_a_blob() -> None:
+            (base / "dir" / NAME).write_bytes(b"\0\1\2")
+            await bridge.look()
+
+        entry = bridge.folder.files.at[NAME]
+        with pytest.raises(VersionUnknown):
+            await _edit_while(bridge, becomes_a_blob)
+        assert bridge.folder.catalogue.entries[entry].kind is Kind.BLOB
+        assert (await _read(bridge, "b.txt"))[0] == LINES
+
+
+@over_directory
+async def test_who_becomes_a_reader_while_an_edit_is_merged_has_nothing_of_it(base: Path) -> None:
+    for name in (NAME, "b.txt"):
+        (base / "dir" / name).write_text(LINES)
+    with pytest.MonkeyPatch.context() as patch:
+        async with open_bridge(base) as bridge:
+
+            async def becomes_a_reader() -> None:
+                patch.setattr(Membership, "is_reader", True)
+
+            with pytest.raises(FolderError, match="may only read"):
+                await _edit_while(bridge, becomes_a_reader)
+            assert [(await _read(bridge, name))[0] for name in (NAME, "b.txt")] == [
+                LINES.replace("line 2\n", "of others\n"), LINES,
+            ]  # fmt: skip
+
+
+@over_directory
+async def test_who_becomes_a_reader_while_something_is_taken_back_has_the_text_as_it_was(base: Path) -> None:
+    (base / "dir" / NAME).write_text(LINES)
+    with pytest.MonkeyPatch.context() as patch:
+        async with open_bridge(base) as bridge:
+            text, version = await _read(bridge)
+            edited = "agent\n" + text
+            await _edit(bridge, version, edited)
+            entry = bridge.folder.catalogue.entries[bridge.folder.files.at[NAME]]
+            document = bridge.document(NAME)
+            update = bridge.folder.texts.at(document.id, bridge.folder.database.last_seq).fork(5).edit(hunks("", "x"))
+            assert update is not None
+            patch.setattr(Membership, "is_reader", True)
+            for change in (
+                undo(bridge.folder, entry, NAME, 1),
+                restore(bridge.folder, NAME, When(version=int(version.partition("-")[0]))),
+            ):
+                with pytest.raises(YpError):
+                    await change
+                assert document.text.text() == edited
+            with pytest.raises(FolderError):
+                bridge.folder.edits.apply_own(document, update)
+            assert document.text.text() == edited
 
 
 @pytest.mark.parametrize("seed", range(many(8)))

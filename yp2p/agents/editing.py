@@ -7,7 +7,7 @@ Theory of operation
     git would ask, the answer says so, and people are told as with every such place (`folder/notices.py`).
 
     Several edits are all made or none: all of them are decided first, and nothing is awaited between the last look at
-    the texts and the last change. Others may see them one by one.
+    the files, their texts and this device's role and the last change. Others may see them one by one.
 
 Invariants
     * What the writer did not change is not changed by it; what it changed stands, or the answer says what became of it.
@@ -24,7 +24,7 @@ from typing import Any
 import trio
 
 from yp2p.agents.patches import Block, Patched, Refused, with_blocks, with_diff
-from yp2p.agents.versions import Base, Head, base_of, check_alive, find_text, head
+from yp2p.agents.versions import Base, Head, base_of, check_still, find_text, head
 from yp2p.documents.diff import Hunk, hunks, unified
 from yp2p.documents.manifest import Entry
 from yp2p.documents.meeting import Decision
@@ -155,7 +155,11 @@ async def _run(sized: str, work: Any, *arguments: Any) -> Any:
 
 
 async def _make(edits: Sequence[_Edit], name: str | None, max_text_bytes: int) -> None:
-    """Merge all of them with what the texts are, and write them down. Raises UsageError: nothing was changed."""
+    """Merge all of them with what the texts are, and write them down.
+
+    Raises:
+        UsageError, VersionUnknown, FolderError: nothing was changed.
+    """
     for attempt in range(_TRIES + 1):
         for one in edits:
             await _merge(one, in_time=attempt == _TRIES)
@@ -165,7 +169,7 @@ async def _make(edits: Sequence[_Edit], name: str | None, max_text_bytes: int) -
                 _merge_now(one)
         # no await from here: what the edits were merged with is what the texts are
         for one in edits:
-            check_alive(one.wanted.folder, one.entry, one.wanted.path)
+            check_still(one.wanted.folder, one.entry, one.wanted.path, one.wanted.version)
         if all(head(one.wanted.folder, one.entry).seq == one.before.seq for one in edits):
             break
     forks = [_forked(one, name) for one in edits]

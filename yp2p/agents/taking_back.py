@@ -88,7 +88,8 @@ async def _take_back(
 ) -> list[dict[str, Any]]:  # fmt: skip
     async with folder.edits.undoing:
         await all_stored(folder)
-        # no await until the change is applied: the log is what the document says
+        # no await until the change is applied: the log is what the document says, and it can be recorded
+        folder.membership.check_may_write()
         live = folder.texts.open(entry.document)
         before = live.text.text()
         done = _done(folder, entry.document, clients, tables.undone_by.until(

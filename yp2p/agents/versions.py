@@ -72,6 +72,21 @@ def check_alive(folder: Folder, entry: Entry, path: str) -> None:
         raise UsageError(f"{path} was deleted, and nothing was changed; `yp2p restore {path}@VERSION` brings it back")
 
 
+def check_still(folder: Folder, entry: Entry, path: str, version: str) -> None:
+    """What an edit was made of, asked again when time has passed: its text may be no file's by now.
+
+    Raises:
+        UsageError: the file is not there any more.
+        VersionUnknown: it is another text, or none.
+        FolderError: this device only reads.
+    """
+    folder.membership.check_may_write()
+    now = folder.catalogue.entries.get(entry.id)
+    if now is None or now.document != entry.document:
+        raise _unknown(path, version)
+    check_alive(folder, now, path)
+
+
 def _is_looked_at(folder: Folder, path: str) -> bool:
     """Whether the file at a path is as it was looked at last; also where nobody will look."""
     if folder.state.pause_reason or folder.files.ignored.rules.ignores(path):

@@ -206,7 +206,12 @@ class Edits:
         return self.record(live, news, None)
 
     def apply_own(self, live: LiveDocument, update: bytes) -> bytes | None:
-        """Apply a save of an older version, or a repair; gives what is to be recorded, None where nothing was news."""
+        """Apply a save of an older version, or a repair; gives what is to be recorded, None where nothing was news.
+
+        Raises:
+            FolderError: this device only reads, and nothing was applied: what is not recorded is in no document.
+        """
+        self._folder.membership.check_may_write()
         before = live.replica.clocks()
         news = live.replica.apply(update)
         return as_logged(check(update, Shape.TEXT), before, news) if news is not None else None

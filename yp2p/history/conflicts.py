@@ -147,6 +147,7 @@ async def resolve(folder: Folder, path: str, keep: str, number: int | None) -> d
     # no await since the text was read
     commit = None
     if after != before:
+        folder.membership.check_may_write()
         folder.edits.end_undo_group(entry.document)
         with folder.texts.reloading(live):
             update = live.text.edit(hunks(before, after))

@@ -203,7 +203,8 @@ async def _write(folder: Folder, path: str, before: str, text: str) -> None:
     live = folder.texts.open(entry.document)
     if live.text.text() != before:
         raise UsageError(f"{path} was changed meanwhile; what was beside it is in the trash, and the rest is as it was")
-    # no await since the text was read
+    # no await since the text was read, and until the change is recorded
+    folder.membership.check_may_write()
     folder.edits.end_undo_group(entry.document)
     with folder.texts.reloading(live):
         update = live.text.edit(hunks(before, text)) if text != before else None

@@ -108,7 +108,8 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
     before, done = live.text.text(), 0
     while done < steps:
         await all_stored(folder)
-        # no await until the change is applied: the log is what the document says
+        # no await until the change is applied: the log is what the document says, and it can be recorded
+        folder.membership.check_may_write()
         number, group = _last_group(folder, entry.document, stack)
         if not group or number < 0:
             break

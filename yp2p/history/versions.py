@@ -143,7 +143,8 @@ async def set_text(
     if is_revived:
         await folder.edits.bring_back(entry, path).wait()
     await all_stored(folder)
-    # no await until the change is applied: the log is what the document says
+    # no await until the change is applied: the log is what the document says, and it can be recorded
+    folder.membership.check_may_write()
     live = folder.texts.open(entry.document)
     try:
         with folder.texts.reloading(live):
