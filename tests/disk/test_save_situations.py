@@ -212,6 +212,21 @@ async def vim_whose_predecessor_is_reported_late_to_have_quit(scene: Scene) -> N
     scene.write()
 
 
+@situation(Becomes.SAVE)
+async def vim_of_which_nobody_told_that_it_quit(scene: Scene) -> None:
+    """The kernel's queue overflowed, or the directory has no watch: a scan finds the lock gone."""
+    scene.read()
+    swap = scene.swap()
+    await scene.arrive()
+    scene.read()
+    await scene.bridge.take_events()
+    swap.unlink()
+    os.read(scene.bridge.watcher.fileno(), 1 << 16)
+    await scene.bridge.ingest.inspect([NAME], is_scan=True)
+    scene.write()
+    scene.removed_is_told = True
+
+
 @situation(Becomes.BOTH)
 async def vim_that_quits_before_its_save_is_reported(scene: Scene) -> None:
     scene.read()

@@ -140,8 +140,8 @@ class Ingest:
             is_first: it is the first scan after a start: new files need not settle first.
         """
         context = ScanContext(is_scan, is_first, self.damage.is_expected)
-        reports = self.readers.writes.reports
         records = {path: self._folder.files.by_path(path) for path in paths}
+        begun = self.readers.begin_inspection(records.values())
         unread = self.readers.stop_counting(records.values())
         findings = await self._inspector.inspect_known(records, unread, context)
         changed = [
@@ -157,7 +157,7 @@ class Ingest:
                 await self._sort(finding, context)
         finally:
             busy = {finding.path for finding in findings if finding.found is Found.BUSY}
-            self.readers.inspected(records.keys() - busy, reports)
+            self.readers.inspected(records.keys() - busy, begun)
             self.readers.count_again(unread, busy)
 
     async def preview(self, paths: Iterable[str]) -> str:

@@ -21,15 +21,15 @@ Invariants
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import trio
 
 from yp2p.disk.ingest.last_opened import LastOpened
 from yp2p.documents.save_evidence import OPEN_S
-from yp2p.files.editor_locks import is_standing, lock_of
+from yp2p.files.editor_locks import EditorLock, is_standing, lock_of
 from yp2p.files.inspect import Finding, Found, Stamp
 from yp2p.files.reads import ReadWatcher
 from yp2p.files.recent_writes import RecentWrites
@@ -47,6 +47,19 @@ from yp2p.store.sql import Statement
 _MAX_CANDIDATES = 8
 # For so many files, looking for locks takes longer than a worker thread's round trip.
 _INLINE_LOCKS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """How things stood when files began to be looked at.
+
+    Attributes:
+        reports: how many reports had been taken.
+        gone: locks of editors, of the files' candidates, that did not stand any more.
+    """
+
+    reports: int
+    gone: Mapping[EntryID, Set[EditorLock]]
 
 
 class ReadTracker:
@@ -80,8 +93,6 @@ class ReadTracker:
         self._not_rendered: set[EntryID] = set()  # whose file is somebody else's text now
         self._reading: dict[EntryID, bytes] = {}  # which file it is whose reading counts
         self._next_key = 0
-        # An editor's lock that went after a save that is not looked at yet, and which report told of it.
-        self._released: dict[EntryID, tuple[str, int]] = {}
 
     # --- what a save may have been made of ------------------------------------------------------------------------
 
@@ -89,8 +100,8 @@ class ReadTracker:
         """What a save of this file may have been made of beside what it is known to hold, the oldest first; with
         whether an editor's lock from that time stood when the save was made.
 
-        A lock counts until its end is told. A save may be found on the disk before the kernel's reports of it are read,
-        and the lock may be gone from the disk by then, as it is after vim's `:wq`.
+        A lock counts until its end is told, or until the file was looked at once it was gone. A save may be found on
+        the disk before the kernel's reports of it are read, and the lock may be gone by then: vim's `:wq`.
         """
         record = self._folder.files.get(entry)
         return [
@@ -318,24 +329,27 @@ class ReadTracker:
 
     # --- what happens to the files --------------------------------------------------------------------------------
 
-    def inspected(self, paths: Set[str], reports: int) -> None:
-        """What the first so many reports told of these paths is known now."""
-        self.writes.inspected(paths, reports)
+    def begin_inspection(self, records: Iterable[FileRecord | None]) -> Inspection:
+        """These files are about to be looked at."""
+        gone: dict[EntryID, set[EditorLock]] = {}
+        for record in records:
+            found = self._candidates.get(record.entry) if record is not None else None
+            if record is not None and found:
+                locks = {one.lock for one in found if one.lock is not None}
+                gone[record.entry] = {lock for lock in locks if not is_standing(self._root, record.path, lock)}
+        return Inspection(self.writes.reports, gone)
+
+    def inspected(self, paths: Set[str], begun: Inspection) -> None:
+        """What had been told of these paths when the inspection began is known now; and what was saved under a lock
+        that was gone by then was seen."""
+        self.writes.inspected(paths, begun.reports)
         for entry in [self._folder.files.at[path] for path in paths if path in self._folder.files.at]:
-            name, report = self._released.get(entry, ("", reports))
-            if report < reports:
-                del self._released[entry]
-                self._unlock(entry, name)
+            self._unlock(entry, begun.gone.get(entry, set()))
 
-    def _unlock(self, entry: EntryID, name: str) -> None:
-        """The editor with this lock has closed the file.
-
-        What is told may be of an earlier lock of that name: the one of an editor that was opened since stands.
-        """
-        found, record = self._candidates.get(entry, []), self._folder.files.get(entry)
-        locks = {one.lock for one in found if one.lock is not None and one.lock.name == name}
-        gone = {lock for lock in locks if record is None or not is_standing(self._root, record.path, lock)}
-        if gone:
+    def _unlock(self, entry: EntryID, gone: Set[EditorLock]) -> None:
+        """The editors with these locks have closed the file."""
+        found = self._candidates.get(entry, [])
+        if any(one.lock in gone for one in found):
             self._keep(
                 entry,
                 [
@@ -394,10 +408,10 @@ class ReadTracker:
             owner = self._folder.files.at.get(path)
             if owner is None or owner not in self._candidates:
                 continue
-            if (after_save or self.writes.is_pending(path)) and self._is_saved(owner):
-                self._released[owner] = name, self.writes.reports
-            else:
-                self._unlock(owner, name)
+            if not ((after_save or self.writes.is_pending(path)) and self._is_saved(owner)):
+                # What is told may be of an earlier lock of that name: that of an editor that was opened since stands.
+                gone = self.begin_inspection([self._folder.files[owner]]).gone[owner]
+                self._unlock(owner, {lock for lock in gone if lock.name == name})
         self.writes.take(batch, time.time())
 
     def were_saved(self, findings: Iterable[Finding]) -> None:
