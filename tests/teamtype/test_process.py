@@ -59,11 +59,11 @@ def test_what_no_daemon_takes_is_saved_as_a_change_of_what_the_file_says(tmp_pat
     path = tmp_path / "a.txt"
     path.write_text("one\ntwo\nthree\nsaved by something else\n")
     path.chmod(0o640)
-    save(Unsaved(str(path), "one\ntwo\nthree\n", "one\n2\nthree\n"))
+    save(Unsaved(str(path), ("one\ntwo\nthree\n",), "one\n2\nthree\n"))
     assert path.read_text() == "one\n2\nthree\nsaved by something else\n"
     assert path.stat().st_mode & 0o777 == 0o640
     save(None)
-    save(Unsaved(str(path), "same", "same"))
+    save(Unsaved(str(path), ("same",), "same"))
     assert [found.name for found in tmp_path.iterdir()] == ["a.txt"]
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_text_any_more_is_left_as_it_is(tmp_path: Path, data: bytes) 
     path = tmp_path / "a.txt"
     path.write_bytes(data)
     for _ in range(2):
-        save(Unsaved(str(path), "", "typed\n"))
+        save(Unsaved(str(path), ("",), "typed\n"))
     assert path.read_bytes() == data
     assert {found.name for found in tmp_path.iterdir()} == {"a.txt", "a.unsaved-1.txt", "a.unsaved-2.txt"}
     assert (tmp_path / "a.unsaved-2.txt").read_text() == "typed\n"
@@ -80,7 +80,7 @@ def test_what_is_no_text_any_more_is_left_as_it_is(tmp_path: Path, data: bytes) 
 
 def test_a_file_that_is_gone_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    save(Unsaved(str(path), "before\n", "before\nand after\r\n"))
+    save(Unsaved(str(path), ("before\n",), "before\nand after\r\n"))
     assert path.read_bytes() == b"before\nand after\r\n"
     make_file(str(path), "something else")
     assert path.read_bytes() == b"before\nand after\r\n"

@@ -36,36 +36,11 @@ from yp2p.editors.lines import Lines
 from yp2p.editors.operation import Operation
 from yp2p.editors.rescue import Unsaved
 from yp2p.editors.revisions import Edit, OutOfStep, Revisions
+from yp2p.editors.stored import Stored
 from yp2p.editors.view import View
 from yp2p.errors import FileUnavailable, NotRunning, UsageError, first_of
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 1.0
-# So often the daemon is asked whether it has stored what was written; it stores it at once.
-_STORE_PACE_S = 0.25
-
-
-class _Stored:
-    """What the daemon has stored of a file: `text`, once that is known."""
-
-    def __init__(self) -> None:
-        self.text: str | None = None
-        self._more = trio.Event()
-
-    def has_more(self) -> None:
-        """Something was written."""
-        self._more.set()
-
-    async def follow(self, file: File) -> None:
-        """See to it that it is known, a moment after something was written, until cancelled."""
-        while True:
-            self._more = trio.Event()
-            if file.unstored:
-                text = str(file)
-                await file.flush()
-                self.text = text
-                await trio.sleep(_STORE_PACE_S)
-            else:
-                await self._more.wait()
 
 
 class OpenFile:
@@ -94,7 +69,7 @@ class OpenFile:
         self._is_doubtful = False  # whether the editor may have another text than it told
         self._held: list[messages.Edit] | None = []  # edits, until it is known what the file says
         self._cursors = Cursors(name, uri)
-        self._stored = _Stored()
+        self._stored = Stored()
         self._changed = trio.Event()
 
     # --- from the editor ----------------------------------------------------------------------------------------
@@ -148,6 +123,7 @@ class OpenFile:
             check_text("".join(hunk.text for hunk in changes))
         except ValueError as error:
             raise UsageError(f"{self.path}: {error}") from None
+        self._stored.edit(self._view.text, changes, is_connected=False)
         self._view.write(apply_hunks(self._view.text, changes))
         self._touch()
 
@@ -155,8 +131,8 @@ class OpenFile:
         with file.transaction() if len(changes) > 1 else nullcontext():
             for hunk in reversed(changes):
                 file.edit(hunk.start, hunk.stop, hunk.text)
+        self._stored.edit(self._view.text, changes, is_connected=file.is_connected)
         self._view.write(str(file))
-        self._stored.has_more()
 
     # --- to the editor ------------------------------------------------------------------------------------------
 
@@ -204,7 +180,7 @@ class OpenFile:
             finally:
                 self._file = None
                 if file is not None and not file.unstored:
-                    self._stored.text = self._view.text
+                    self._stored.become_all()
             self._touch()
             await trio.sleep(retry_s)
             retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
@@ -217,9 +193,11 @@ class OpenFile:
     def unsaved(self) -> Unsaved | None:
         """What the daemon does not have of what the editor wrote; None where that is nothing. For the end."""
         if self._held is not None:
-            self._stored.text = self._view.text
+            self._stored.become_all()
             self._take_held()
-        return Unsaved(self.path, self._stored.text, self._view.text) if self._stored.text is not None else None
+        text = self._view.text
+        known = self._stored.texts(text)
+        return Unsaved(self.path, known, text) if known else None
 
     async def wait_known(self) -> None:
         """Return when the document is there, or will not be."""
@@ -246,7 +224,7 @@ class OpenFile:
     def _attach(self, file: File) -> None:
         """Go on with a document: what it says is what others have changed, since it was known what the file says."""
         self._file, self.path, text = file, file.path, str(file)
-        self._stored.text = text
+        self._stored.become_all()
         if self._held is not None:
             self._view.become(text)
             changed = hunks(self._revisions.text, self._view.shown)
@@ -268,12 +246,14 @@ class OpenFile:
     def _received(self, received: Received) -> None:
         """Others have changed the text."""
         operation = self._view.change(received.changes)
+        self._stored.receive(received.changes)
         self._revisions.become(self._view.shown, operation)
         self._wake()
 
     def _follow_text(self, file: File) -> None:
         """What is known of the text is what the file says, whatever has happened."""
         if (text := str(file)) != self._view.text:
+            self._stored.receive(hunks(self._view.text, text))
             self._view.become(text)
             self._revisions.become(self._view.shown)
 
@@ -294,7 +274,7 @@ class OpenFile:
 
     async def _make_again(self) -> None:
         """Make the file: a new one at once, one that is gone when something was written. Raises FileUnavailable."""
-        while self._held is None and self._view.text == self._stored.text:
+        while self._held is None and self._stored.is_all(self._view.text):
             await self._changed.wait()
             if os.path.lexists(self.path):  # noqa: ASYNC240 (at once)
                 return

@@ -8,17 +8,23 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 
-from yp2p.documents.diff import hunks
+from yp2p.documents.diff import Hunk, extent, hunks
 from yp2p.editors.operation import Operation, transform
 from yp2p.errors import FileUnavailable
+from yp2p.threeway.merge import merge
 
 
 @dataclass(frozen=True, slots=True)
 class Unsaved:
-    """What an editor wrote that the daemon does not have: the text before it, and with it."""
+    """What an editor wrote that the daemon may not have.
+
+    Attributes:
+        known: what the daemon may have stored, at least one text (`stored.py`).
+        text: with all that was written.
+    """
 
     path: str
-    before: str
+    known: tuple[str, ...]
     text: str
 
 
@@ -41,18 +47,49 @@ def save(unsaved: Unsaved | None) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    if unsaved is None or unsaved.text == unsaved.before:
+    if unsaved is None or unsaved.text == unsaved.known[0]:
         return
     try:
         there = _read(unsaved.path)
     except FileNotFoundError:
-        there = unsaved.before
+        _replace(unsaved.path, unsaved.text)
+        return
     except UnicodeDecodeError:
         _write_beside(unsaved.path, unsaved.text)
         return
-    ours = Operation.of(hunks(unsaved.before, unsaved.text))
-    theirs = Operation.of(hunks(unsaved.before, there))
-    _replace(unsaved.path, transform(ours, theirs)[0].apply(there))
+    text = _merged(unsaved, there)
+    if text != there:
+        _replace(unsaved.path, text)
+
+
+def _merged(unsaved: Unsaved, there: str) -> str:
+    """What the file says, with what was written since it said that.
+
+    What it has in common with what was written stands once where that is clear by lines; elsewhere nothing that was put
+    in is left out.
+    """
+    before = _before(unsaved, there)
+    merged = merge(unsaved.path, before, unsaved.text, there)
+    if not merged.told:
+        return merged.text
+    ours, theirs = (Operation.of(hunks(before, text)) for text in (unsaved.text, there))
+    return transform(ours, theirs)[0].apply(there)
+
+
+def _before(unsaved: Unsaved, there: str) -> str:
+    """What of the editor's edits the file has: the text that it is most like, of those of which it lacks nothing."""
+    texts = (*unsaved.known, unsaved.text)
+    if there in texts:
+        return there
+    first = texts[0]
+    having = [first, *(text for text in texts[1:] if not _lacks(hunks(text, first), hunks(text, there)))]
+    return min(having, key=lambda text: extent(hunks(text, there)))
+
+
+def _lacks(put_in: list[Hunk], taken: list[Hunk]) -> bool:
+    """Whether something was taken out of what was put in before."""
+    removals = [hunk for hunk in taken if hunk.start < hunk.stop]
+    return any(one.start < other.stop and other.start < one.stop for one in removals for other in put_in)
 
 
 def _read(path: str) -> str:
