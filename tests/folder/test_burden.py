@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import trio
@@ -21,11 +22,13 @@ from yp2p.folder.burden import (
     FORGIVEN_BYTES_S,
     PIECE_BYTES,
     REGISTER_BYTES,
+    Awaited,
     Burden,
     of_registers,
     of_text,
 )
 from yp2p.identity import DeviceID, DocumentID, EntryID, Identity
+from yp2p.peers.blob_exchange import BlobExchange
 from yp2p.peers.contact import Contact
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.wire import write_varint
@@ -143,29 +146,108 @@ async def test_nothing_is_taken_at_once_of_who_has_to_wait(
         assert await charged(budget, take)
 
 
-async def test_entries_weigh_until_their_content_comes(tmp_path: Path) -> None:
-    (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge:
-        folder, budget, manifest = bridge.folder, Budget(PEER), Manifest(7)
-        count, text = 50, TextReplica(8).edit([Hunk(0, 0, "the text\n")])
-        assert text is not None
-        documents = [DocumentID(bytes([number + 1]) * 16) for number in range(count)]
-        for number, document in enumerate(documents):
-            entry = EntryID(bytes([0, number]) + bytes(14))
-            change = Change(entry, f"{number}.txt", Content.text(document, Mode.PLAIN))
-            (update,) = manifest.write([change]).values()
-            await charged(budget, folder.catalogue.documents[0].receive, update, PEER)
-        assert budget.burden.owed > count * 2 * REGISTER_BYTES
+class _Wanting:
+    """A folder, and a member that brings entries into it, each with a content of its own."""
 
+    def __init__(self, bridge: Bridge, budget: Budget, count: int = 50) -> None:
+        self.folder = bridge.folder
+        self.budget = budget
+        self.entries = [EntryID(bytes([0, number]) + bytes(14)) for number in range(count)]
+        self._manifest = Manifest(7)
+        text = TextReplica(8).edit([Hunk(0, 0, "the text\n")])
+        assert text is not None
+        self._text = check(text, Shape.TEXT)
+
+    async def write(self, contents: list[Content]) -> None:
+        for entry, content in zip(self.entries, contents, strict=True):
+            (update,) = self._manifest.write([Change(entry, f"{entry[1]}.txt", content)]).values()
+            await charged(self.budget, self.folder.catalogue.documents[0].receive, update, PEER)
+
+    def texts(self, number: int) -> list[Content]:
+        names = (DocumentID(bytes([number, at + 1]) * 8) for at in range(len(self.entries)))
+        return [Content.text(name, Mode.PLAIN) for name in names]
+
+    async def pull(self, contents: list[Content], budget: Budget) -> None:
         async def pulled() -> None:
-            for document in documents:
-                commit = folder.edits.take_pulled(document, check(text, Shape.TEXT), PEER)
+            for content in contents:
+                commit = self.folder.edits.take_pulled(content.document, self._text, PEER)
                 assert commit is not None
                 await commit.wait()
 
         await charged(budget, pulled)
+
+
+async def test_entries_weigh_until_their_content_comes(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        budget = Budget(PEER)
+        wanting = _Wanting(bridge, budget)
+        contents = wanting.texts(1)
+        await wanting.write(contents)
+        assert budget.burden.owed > len(wanting.entries) * 2 * REGISTER_BYTES
+        await wanting.pull(contents, budget)
         assert budget.burden.owed == 0, CONTENT_BYTES
         bring(1)  # nobody's: no task of a member does this
+
+
+async def test_content_of_an_entry_is_paid_for_once(tmp_path: Path) -> None:
+    """Else whoever writes tiny contents over and over has more and more to its credit."""
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        budget = Budget(PEER)
+        wanting = _Wanting(bridge, budget)
+        for number in range(4):
+            contents = wanting.texts(number + 1)
+            await wanting.write(contents)
+            await wanting.pull(contents, budget)
+        assert budget.burden.owed > 3 * len(wanting.entries) * REGISTER_BYTES * 0.9
+
+
+async def test_one_blob_that_many_entries_want_pays_for_each_once(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        budget = Budget(PEER)
+        wanting = _Wanting(bridge, budget)
+        exchange = BlobExchange(bridge.folder, cast(Any, None), PEER, cast(Any, None))
+
+        async def came(blob: bytes) -> None:
+            exchange.note_downloaded([blob])
+
+        for number in range(4):
+            blob = bytes([number + 1]) * 32
+            await wanting.write([Content.blob(blob, 1, Mode.PLAIN, 0)] * len(wanting.entries))
+            assert len(bridge.folder.files.blobs.who_wants([blob])) == len(wanting.entries)
+            await charged(budget, came, blob)
+        assert budget.burden.owed > 3 * len(wanting.entries) * REGISTER_BYTES * 0.9
+
+
+async def test_content_pays_for_who_brought_its_entry_whoever_brings_it(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        budget, other = Budget(PEER), Budget(OTHER)
+        wanting = _Wanting(bridge, budget)
+        contents = wanting.texts(1)
+        await wanting.write(contents)
+        other.burden.add(1_000_000)
+        await wanting.pull(contents, other)
+        assert budget.burden.owed == 0
+        assert other.burden.owed > 900_000, "nothing of its own came"
+
+
+async def test_no_more_is_forgiven_than_an_entry_weighed() -> None:
+    burden, awaited, entry = Burden(), Awaited(), EntryID(bytes(16))
+    burden.add(10_000)
+    awaited.brought([entry], burden, 300)
+    awaited.content_came([entry, EntryID(bytes([1]) * 16)])
+    assert burden.owed == pytest.approx(9_700, abs=100)
+    awaited.brought([entry], burden, 300)
+    awaited.content_came([entry])
+    assert burden.owed == pytest.approx(9_700, abs=100), "once"
+    other = EntryID(bytes([2]) * 16)
+    for _ in range(100):
+        awaited.brought([other], burden, 300)
+    awaited.content_came([other])
+    assert burden.owed == pytest.approx(9_700 - CONTENT_BYTES, abs=100), "a register that is written over is held"
 
 
 async def test_statements_weigh_by_their_number(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:

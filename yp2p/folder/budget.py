@@ -155,6 +155,12 @@ def bring(weight: int) -> None:
         budget.burden.add(weight)
 
 
+def account() -> Burden | None:
+    """In a task that works for a member: on which account it is what it brings (`burden.py`)."""
+    budget = _CHARGED.get()
+    return budget.burden if budget is not None else None
+
+
 def is_heavy() -> bool:
     """In a task that works for a member: whether it has to wait before it brings more."""
     budget = _CHARGED.get()

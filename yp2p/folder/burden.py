@@ -5,7 +5,7 @@ Theory of operation
     register that is written over, a device that is let in and is nowhere are held by all devices from then on, and cost
     who writes them nothing. An honest member brings little of all that. So whatever is taken of a member is weighed: by
     what it makes this device hold, less what its own bytes account for (`of_text`), and less what comes for it later
-    (the content of an entry). The weight is a debt, which is forgiven as time passes. Whoever owes more than
+    (the content of an entry, `Awaited`). The weight is a debt, which is forgiven as time passes. Whoever owes more than
     `MOST_BYTES` is read more slowly: the next update waits until the debt is below that again. Nothing is refused or
     left out, so all devices come to the same in the end, in whatever order; and `status` says why it takes so long.
 
@@ -17,15 +17,20 @@ Invariants
       channel.
     * What honest people and programs type and save weighs nothing: each piece of it comes with more bytes than it needs
       to be paid for. Nor do the entries of a first synchronisation, once their content is here.
+    * Content pays for an entry once, for whoever brought the entry, and no more than that weighed: nobody comes to a
+      credit by writing contents over and over.
     * Who waits holds nothing that others need, and not the link: other messages of the member are taken meanwhile, as
       far as there is room for them (`transport/undone.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 import trio
 
+from yp2p.identity import EntryID
 from yp2p.protocol.ysync import Checked
 
 # Some forty thousand entries of which the content is still to come.
@@ -38,7 +43,7 @@ PIECE_BYTES, RANGE_BYTES = 200, 100
 PAID_BYTES = 8
 # A register of the manifest: two of them are an entry here, with its place, and as much in the library.
 REGISTER_BYTES = 400
-# What is forgiven for an entry of two registers, with their values, when its content comes.
+# What is forgiven at most for an entry, of two registers with their values, when its content comes.
 CONTENT_BYTES = 1000
 # A statement of the membership, and the device that it lets in.
 STATEMENT_BYTES = 4 << 10
@@ -97,3 +102,26 @@ class Burden:
             log.warning("member_slowed", advice=SLOWED, owed=int(self._owed))
         while self.is_heavy:  # noqa: ASYNC110 (it is time that is waited for)
             await trio.sleep(min(_LOOK_S, (self._owed - MOST_BYTES) / FORGIVEN_BYTES_S + 0.001))
+
+
+class Awaited:
+    """What entries weighed whose content is still to come, and on whose account: it is forgiven then, once for each."""
+
+    def __init__(self) -> None:
+        self._weighed: dict[EntryID, tuple[Burden, int]] = {}
+        self._forgiven: set[EntryID] = set()
+
+    def brought(self, entries: Iterable[EntryID], burden: Burden, weight: int) -> None:
+        """So much of each of these entries was brought, on this account."""
+        for entry in entries:
+            by, before = self._weighed.get(entry, (burden, 0))
+            if by is burden and entry not in self._forgiven:
+                self._weighed[entry] = burden, min(CONTENT_BYTES, before + weight)
+
+    def content_came(self, entries: Iterable[EntryID]) -> None:
+        """The content of these entries is here, whoever brought it."""
+        for entry in entries:
+            if entry in self._weighed:
+                burden, weight = self._weighed.pop(entry)
+                self._forgiven.add(entry)
+                burden.add(-weight)

@@ -22,8 +22,8 @@ import trio
 from yp2p.documents.layout import Layout, LayoutIndex
 from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
 from yp2p.folder.authorship import Authorship
-from yp2p.folder.budget import bring
-from yp2p.folder.burden import RENEWED_BYTES, of_registers
+from yp2p.folder.budget import account, bring
+from yp2p.folder.burden import RENEWED_BYTES, Awaited, of_registers
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.folder.named_documents import NamedDocuments
@@ -65,6 +65,7 @@ class Catalogue:
     Attributes:
         entries: all that can be read, deleted ones as well.
         named: the documents of text entries.
+        awaited: what was brought of entries whose content is still to come.
         changed_by: which other device changed an entry last, since this process started and since this one did.
     """
 
@@ -94,6 +95,7 @@ class Catalogue:
             for index, replica in enumerate(self.manifest.replicas)
         ]
         self.named = NamedDocuments(texts)
+        self.awaited = Awaited()
         self.changed_by: dict[EntryID, DeviceID] = {}
         self._places = _Places()
         self._rests_at = 0.0
@@ -185,7 +187,7 @@ class Catalogue:
             self._disown(live, update.parsed, before)
         if news is None:
             return None
-        bring(of_registers(update))
+        self._weigh(update, touched)
         live.last_seq = self._database.next_seq()
         origin = DeviceID(source) if isinstance(source, bytes) else None
         statements = [log_row(self._folder, live.id, live.last_seq, origin, news)]
@@ -204,6 +206,17 @@ class Catalogue:
         if again is not None:
             self._observers.document_changed(live.id, None)
         return commit
+
+    def _weigh(self, update: Checked, touched: set[EntryID]) -> None:
+        """Put registers that others brought on their account, until the content of their entries is here."""
+        burden, weight = account(), of_registers(update)
+        if burden is None:
+            return
+        burden.add(weight)
+        found = {entry: self.entries.get(entry) for entry in touched}
+        lacking = [one for one, entry in found.items() if entry is None or entry.document not in self._texts.digests]
+        if lacking:
+            self.awaited.brought(lacking, burden, weight // len(touched))
 
     def _write_again(self, index: int, touched: Iterable[EntryID]) -> bytes | None:
         """Write again what others took the place of without a right to.

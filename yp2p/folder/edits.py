@@ -19,7 +19,7 @@ from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import InvalidUpdate
 from yp2p.folder.budget import bring, is_at_work
-from yp2p.folder.burden import CONTENT_BYTES, RENEWED_BYTES, of_text
+from yp2p.folder.burden import RENEWED_BYTES, of_text
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.named_writers import NamedWriters
@@ -258,7 +258,7 @@ class Edits:
             return None
         if not folder.membership.takes_from(source):
             return None
-        bring(-CONTENT_BYTES)
+        folder.catalogue.awaited.content_came([folder.catalogue.entry_of[document]])
         first = read_first_import(state.data) if folder.texts.in_memory(document) is None else None
         if first is not None:
             return self._take_first_import(document, *first, source)

@@ -25,8 +25,6 @@ import structlog
 import trio
 
 from yp2p.files.blobs import name_of
-from yp2p.folder.budget import bring
-from yp2p.folder.burden import CONTENT_BYTES
 from yp2p.folder.folder import Folder
 from yp2p.folder.transfers import Key, Way
 from yp2p.identity import DeviceID, EntryID
@@ -220,6 +218,6 @@ class BlobExchange:
         for blob in blobs:
             self.retries.written(blob)
             index.lacking.pop(blob, None)
-        bring(-CONTENT_BYTES * len(index.who_wants(blobs)))
+        self.folder.catalogue.awaited.content_came(index.who_wants(blobs))
         index.downloaded.update((blob, name_of(blob)) for blob in blobs)
         self.folder.render_queue.want_unless_resting(index.who_wants(blobs))
