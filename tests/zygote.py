@@ -157,6 +157,7 @@ def _serve(requests: socket.socket) -> None:
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup(1) has everything ignore
                 for other in (requests, connection, *running.values()):
                     other.close()
                 os.close(wake_read)

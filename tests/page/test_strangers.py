@@ -38,7 +38,8 @@ def test_strangers_are_refused_and_the_daemon_is_well(tmp_path: Path) -> None:
         assert answers[""] < _COUNT / 10, "nearly all are told"
         assert "HTTP/1.1 500 Internal Server Error" not in answers
         assert {"HTTP/1.1 401 Unauthorized", "HTTP/1.1 403 Forbidden", "HTTP/1.1 400 Bad Request"} <= answers.keys()
-        eventually(lambda: len(os.listdir(f"/proc/{one.pid}/fd")) <= descriptors, what="descriptors being closed")
+        open_now = lambda: os.listdir(f"/proc/{one.pid}/fd")  # noqa: E731
+        eventually(lambda: len(open_now()) <= descriptors + _ITS_OWN, what=lambda: f"{len(open_now())} descriptors")
         assert browser.ask("GET", "/v1/status")[0] == 200, "the token that others showed is still good"
         grown = _memory_kib(one.pid) - memory
         print(f"memory {memory} KiB, {grown:+} KiB; {descriptors} descriptors")
@@ -48,6 +49,10 @@ def test_strangers_are_refused_and_the_daemon_is_well(tmp_path: Path) -> None:
         assert (one.dir / "a.md").read_text() == "a line\n"
         assert unexpected_lines(one) == []
         assert browser.token not in one.log.read_text()
+
+
+# What a daemon may have opened of its own since: far from one for each request.
+_ITS_OWN = 8
 
 
 def _memory_kib(process: int) -> int:
