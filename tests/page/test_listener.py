@@ -22,6 +22,7 @@ from yp2p.config import Page as Settings
 from yp2p.control.answers import Answer, Send
 from yp2p.control.requests import Nothing, Request
 from yp2p.control.routes import Routes, get_route, live_route, post_route
+from yp2p.control.server import Connection
 from yp2p.page import assets, listener, sessions
 from yp2p.page.listener import NOT_FOR_PAGES, READS, Page
 from yp2p.programs.websocket import WebSocket
@@ -39,12 +40,16 @@ class _Device:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.stream_ended = trio.Event()
+        self.may_go_on = trio.Event()
+        self.may_go_on.set()
 
     async def status(self, request: Request) -> Any:
         self.asked.append(request.path)
         return {"secret": "of the device"}
 
     async def change(self, wanted: Nothing) -> Any:
+        await self.may_go_on.wait()
+        await trio.lowlevel.checkpoint()
         self.asked.append("change")
         return {}
 
@@ -64,7 +69,7 @@ class _Device:
         await trio.sleep_forever()
 
     def routes(self) -> Routes:
-        changes = ("/v1/undo", "/v1/trash/empty", "/v1/trash", *NOT_FOR_PAGES)
+        changes = ("/v1/undo", "/v1/trash/empty", "/v1/trash", "/v1/read", "/v1/history/authors", *NOT_FOR_PAGES)
         return Routes(
             [
                 get_route("/v1/status", self.status),
@@ -150,6 +155,11 @@ async def _opened(device: _Device, *, may_write: bool = True) -> AsyncIterator[t
 
 def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines()
+
+
+def _no_connection() -> Connection:
+    """Of a visitor that was made by hand."""
+    return Connection(trio.testing.memory_stream_pair()[0], Routes([]))
 
 
 def _is_listening(port: int) -> bool:
@@ -245,12 +255,65 @@ async def test_a_stream_keeps_it_open_and_ends_with_it(autojump_clock: trio.test
         assert opened is not None
         visitor = listener._Visitor(page, opened)
         visitor.session = listener.Session(1, may_write=True)
-        opened.visitors[visitor] = trio.CancelScope()
+        opened.visitors[visitor] = _no_connection()
         await trio.sleep(10_000)
         assert _is_listening(port)
         del opened.visitors[visitor]
         await trio.sleep(1800 + 61)
         assert not _is_listening(port)
+
+
+async def test_who_opens_it_again_has_the_whole_time_from_then_on(autojump_clock: trio.testing.MockClock) -> None:
+    async with _page(_Device()) as page:
+        port = int(str((await page.open(may_write=True))["port"]))
+        await trio.sleep(1790)
+        await page.open(may_write=True)
+        await trio.sleep(1790)
+        assert _is_listening(port), "the second address is not half an hour old"
+
+
+@pytest.mark.parametrize("ended_by", ["close", "session", "new sessions"])
+async def test_what_is_being_carried_out_is_carried_out_to_its_end(ended_by: str) -> None:
+    device = _Device()
+    device.may_go_on = trio.Event()
+    async with _opened(device) as (page, browser):
+        answers: list[tuple[int, Any, str]] = []
+
+        async def change() -> None:
+            answers.append(await browser.ask("POST", "/v1/undo", {}))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(change)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            if ended_by == "close":
+                assert page.close("it was asked for")
+                port = int(str((await page.open(may_write=True))["port"]))
+                assert (await _Browser(port).ask("GET", "/"))[0] == 200, "the next one is there at once"
+            elif ended_by == "session":
+                assert (await browser.ask("POST", "/v1/session/end", {}))[0] == 200
+            else:
+                await _many_sessions(page, browser)
+            assert device.asked == []
+            device.may_go_on.set()
+        assert device.asked == ["change"]
+        assert answers[0][0] == 200
+
+
+async def _many_sessions(page: Page, browser: _Browser) -> None:
+    for _ in range(sessions.MOST_SESSIONS):
+        other = _Browser(int(browser.address.rpartition(":")[2]))
+        await other.log_in(str((await page.open(may_write=True))["url"]))
+
+
+async def test_a_session_that_gives_way_takes_its_connections_with_it() -> None:
+    device = _Device()
+    async with _opened(device) as (page, browser), trio.open_nursery() as nursery:
+        nursery.start_soon(browser.ask, "GET", "/v1/events")
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        await _many_sessions(page, browser)
+        with trio.fail_after(5):
+            await device.stream_ended.wait()
+        assert (await browser.ask("GET", "/v1/status"))[0] == 401
 
 
 async def test_whoever_opened_it_hears_whether_the_code_was_used() -> None:
@@ -383,10 +446,11 @@ async def test_a_page_that_may_only_look_changes_nothing() -> None:
     async with _opened(device, may_write=False) as (_, browser):
         assert (await browser.ask("GET", "/v1/status"))[0] == 200
         assert (await browser.ask("POST", "/v1/trash", {}))[0] == 200
-        for path in ("/v1/undo", "/v1/trash/empty"):
+        assert (await browser.ask("POST", "/v1/history/authors", {}))[0] == 200
+        for path in ("/v1/undo", "/v1/trash/empty", "/v1/read"):
             assert (await browser.ask("POST", path, {}))[0] == 403
         assert _parsed(await browser.say(_upgrade(browser)))[0] == 403
-    assert device.asked == ["/v1/status", "change"]
+    assert device.asked == ["/v1/status", "change", "change"]
 
 
 async def test_a_session_that_ends_takes_its_connections_with_it() -> None:
@@ -455,7 +519,7 @@ async def test_connections_with_a_token_are_bounded() -> None:
         for number in range(listener._MOST_KNOWN):
             visitor = listener._Visitor(page, page._opened)
             visitor.session = listener.Session(number, may_write=True)
-            page._opened.visitors[visitor] = trio.CancelScope()
+            page._opened.visitors[visitor] = _no_connection()
         assert (await browser.ask("GET", "/v1/status"))[0] == 503
 
 

@@ -3,9 +3,10 @@
 Theory of operation
     One task a connection, one request after another. `h11` says what came and what may be sent; here it is decided who
     is answered, how much is read and how long is waited. A body is read whole before its request is carried out, and a
-    request is carried out to its end also where whoever asked has gone: half a change is worse than one that nobody
-    hears of. What only waits (`Route.ends_with_client`) and what has no end (events) ends with the connection. A
-    WebSocket is handed over with its stream.
+    request is carried out to its end also where whoever asked has gone, or the connection is to end (`Connection.end`):
+    half a change is worse than one that nobody hears of. Only the end of the daemon cuts it short. What only waits
+    (`Route.ends_with_client`) and what has no end (events) ends with the connection. A WebSocket is handed over with
+    its stream.
 
     On TCP anybody may ask, for metrics alone: few at a time, and each connection has one answer. Who asks at the port
     of the page is looked at there (`page/listener.py`). Nobody who does not read is waited for; only a reader of events
@@ -24,7 +25,7 @@ import math
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -176,16 +177,25 @@ class Connection:
         self._manner = manner
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._has_body = True  # the next answer
+        self._scope = trio.CancelScope()
+        self._carries_out = self._is_ending = False
 
     async def serve(self) -> None:
-        """Until the other end has gone, or has said what is no request."""
-        try:
-            while await self._serve_one():
-                self._http.start_next_cycle()
-        except h11.RemoteProtocolError as error:
-            await self._answer_last(_no_request(str(error), error.error_status_hint))
-        except _Refused as refused:
-            await self._answer_last(refused.answer)
+        """Until the other end has gone, or has said what is no request, or `end` was called."""
+        with self._scope:
+            try:
+                while await self._serve_one():
+                    self._http.start_next_cycle()
+            except h11.RemoteProtocolError as error:
+                await self._answer_last(_no_request(str(error), error.error_status_hint))
+            except _Refused as refused:
+                await self._answer_last(refused.answer)
+
+    def end(self) -> None:
+        """End it now, or as soon as the request that is being carried out is, and answered."""
+        self._is_ending = True
+        if not self._carries_out:
+            self._scope.cancel()
 
     async def refuse(self, status: int, reason: str) -> None:
         """Answer nothing but that."""
@@ -240,12 +250,20 @@ class Connection:
     async def _carry_out(self, route: Route, request: Request) -> None:
         assert route.answer is not None
         if not route.ends_with_client:
-            await self._answer(await route.answer(request))
+            answer = await self._to_the_end(route.answer(request))
+            await (self._answer_last(answer) if self._is_ending else self._answer(answer))
             return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cancel_when_gone, nursery.cancel_scope)
             await self._answer(await route.answer(request))
             nursery.cancel_scope.cancel()
+
+    async def _to_the_end(self, answer: Awaitable[Answer]) -> Answer:
+        self._carries_out = True
+        try:
+            return await answer
+        finally:
+            self._carries_out = False
 
     async def _cancel_when_gone(self, scope: trio.CancelScope) -> None:
         """Whoever asked says nothing more until it is answered; what comes all the same ends the connection."""

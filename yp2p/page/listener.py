@@ -4,7 +4,8 @@ Theory of operation
     No port is open until `yp2p open` asks for one at the control socket. Then there is one at 127.0.0.1, with a number
     that the kernel chooses, served as the control socket is (`control/server.py`): the same requests have the same
     answers. It closes when nobody with a token has asked for `[page] idle_s`, or `yp2p open --close` says so, and with
-    it go all codes, tokens and files of the page: what is left is this object.
+    it go all codes, tokens and files of the page: what is left is this object, and the requests that are being carried
+    out, to their end.
 
     Who connects may be anybody: another web page in the same browser, another user of this machine. So each request is
     looked at before its body is read, by `_Visitor.find`, in this order: the address that it is for and the page that
@@ -56,12 +57,13 @@ NOT_FOR_PAGES = frozenset(
         "/v1/page/open", "/v1/page/used", "/v1/page/close",
     }
 )  # fmt: skip
-# What a session may ask that only looks, beside every GET.
+# What a session may ask that only looks, beside every GET. Not `/v1/read`: it shows the reader's name on all devices.
 READS = frozenset(
     {
         "/v1/wait", "/v1/logs", "/v1/conflicts", "/v1/conflicts/marked", "/v1/trash", "/v1/bookmarks",
         "/v1/history/log", "/v1/history/deleted", "/v1/history/show", "/v1/history/diff", "/v1/history/blame",
-        "/v1/folder/names", "/v1/folder/files", "/v1/read", "/v1/files", "/v1/files/search", "/v1/folder/usage", _END,
+        "/v1/history/authors", "/v1/folder/names", "/v1/folder/files", "/v1/files", "/v1/files/search",
+        "/v1/folder/usage", _END,
     }
 )  # fmt: skip
 # A browser has six to one host, and a WebSocket for each text beside them.
@@ -93,7 +95,7 @@ class _Opened:
 
     Attributes:
         used_at: when somebody with a token asked last.
-        visitors: of each connection what ends it, the oldest first.
+        visitors: the connection of each, the oldest first.
         changed: is set, and another one from then on, when a code was exchanged.
     """
 
@@ -104,7 +106,7 @@ class _Opened:
         self.sessions = sessions
         self.files: Finder = Routes(assets.routes(files, self.address))
         self.used_at = trio.current_time()
-        self.visitors: dict[_Visitor, trio.CancelScope] = {}
+        self.visitors: dict[_Visitor, Connection] = {}
         self.scope = trio.CancelScope()
         self.changed = trio.Event()
 
@@ -112,12 +114,19 @@ class _Opened:
         """The connections on which a token was shown."""
         return [one for one in self.visitors if one.session is not None]
 
-    def end(self, session: Session) -> None:
-        """Its token is good for nothing, and its connections end."""
-        self.sessions.end(session)
-        for visitor, scope in self.visitors.items():
-            if visitor.session == session:
-                scope.cancel()
+    def end_others(self) -> None:
+        """End the connections whose session is no more."""
+        for visitor, connection in list(self.visitors.items()):
+            if visitor.session is not None and not self.sessions.has(visitor.session):
+                connection.end()
+
+    def close(self) -> None:
+        """There is no port, no connection, no secret and no file of it any more."""
+        self.scope.cancel()
+        self.listener.socket.close()
+        self.sessions, self.files = Sessions(lambda size: b""), Routes([])
+        for connection in list(self.visitors.values()):
+            connection.end()
 
 
 class Page:
@@ -157,20 +166,23 @@ class Page:
         """
         self._calls, self._live = calls, live
         try:
-            while True:
-                await self._wanted.wait()
-                self._wanted = trio.Event()
-                if self._opened is not None:
-                    await self._serve(self._opened)
+            # Of all openings: what is being carried out when the page closes does not keep the next one waiting.
+            async with trio.open_nursery() as visits:
+                while True:
+                    await self._wanted.wait()
+                    self._wanted = trio.Event()
+                    if self._opened is not None:
+                        await self._serve(self._opened, visits)
         finally:
             self.close("the daemon ends")
 
-    async def _serve(self, opened: _Opened) -> None:
+    async def _serve(self, opened: _Opened, visits: trio.Nursery) -> None:
         try:
             with opened.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._close_when_idle, opened)
-                    await trio.serve_listeners(partial(self._visit, opened), [opened.listener])
+                    visit = partial(self._visit, opened)
+                    await trio.serve_listeners(visit, [opened.listener], handler_nursery=visits)
         except* trio.ClosedResourceError:
             pass  # somebody connected at the moment of the end
 
@@ -191,6 +203,7 @@ class Page:
                 self._wanted.set()
                 log.info("page_opened", port=self._opened.port)
         opened = self._opened
+        opened.used_at = trio.current_time()
         number, code = opened.sessions.new_code(trio.current_time(), may_write=may_write)
         return {
             "url": f"http://{opened.address}/#open={code}", "port": opened.port, "number": number,
@@ -215,8 +228,7 @@ class Page:
         opened, self._opened = self._opened, None
         if opened is None:
             return False
-        opened.scope.cancel()
-        opened.listener.socket.close()
+        opened.close()
         self._tell_refused()
         log.info("page_closed", reason=reason)
         return True
@@ -234,15 +246,16 @@ class Page:
 
     async def _visit(self, opened: _Opened, stream: trio.SocketStream) -> None:
         """One connection, to its end."""
-        visitor = _Visitor(self, opened)
-        unknown = [scope for one, scope in opened.visitors.items() if one.session is None]
-        if len(unknown) >= _MOST_UNKNOWN:
-            unknown[0].cancel()
-        with trio.CancelScope() as scope:
-            opened.visitors[visitor] = scope
+        async with to_its_end(stream):
+            if opened is not self._opened:
+                return  # it closed before this began
+            visitor = _Visitor(self, opened)
+            unknown = [connection for one, connection in opened.visitors.items() if one.session is None]
+            if len(unknown) >= _MOST_UNKNOWN:
+                unknown[0].end()
+            opened.visitors[visitor] = connection = Connection(stream, visitor, _MANNER)
             try:
-                async with to_its_end(stream):
-                    await Connection(stream, visitor, _MANNER).serve()
+                await connection.serve()
             finally:
                 del opened.visitors[visitor]
                 if visitor.session is not None:
@@ -355,6 +368,7 @@ class _Visitor:
             reason = "the code is wrong, was used, or is more than a minute old; `yp2p open` makes another one"
             return self._page.refuse(self._opened, 401, reason, is_attempt=True)
         token, self.session = found
+        self._opened.end_others()
         self._opened.used_at = trio.current_time()
         changed, self._opened.changed = self._opened.changed, trio.Event()
         changed.set()
@@ -364,8 +378,8 @@ class _Visitor:
     async def _end(self, request: Request) -> Answer:
         """Forget the token of this session."""
         assert self.session is not None
-        opened, session = self._opened, self.session
-        return json_answer({"ended": True}, after=lambda: opened.end(session))
+        self._opened.sessions.end(self.session)
+        return json_answer({"ended": True}, after=self._opened.end_others)
 
 
 def _bound() -> socket.socket:

@@ -101,6 +101,10 @@ class Sessions:
         found = [session for digest, session in self._tokens.items() if hmac.compare_digest(digest, shown)]
         return found[0] if found else None
 
+    def has(self, session: Session) -> bool:
+        """Whether its token is good."""
+        return session in self._tokens.values()
+
     def end(self, session: Session) -> None:
         """Its token is good for nothing any more."""
         self._tokens = {digest: one for digest, one in self._tokens.items() if one != session}
