@@ -461,3 +461,31 @@ def test_who_was_let_in_lately_is_on_the_account_of_who_let_it_in() -> None:
         assert not devices.contact(fourth.device_id).budget.burden.is_heavy
 
     _run(test, (ONE, {NOTES: [statement.encode() for statement in made]}))
+
+
+def test_whoever_leaves_leaves_one_account_to_those_it_let_in() -> None:
+    """Else a member that lets in fifty devices, and goes, has fifty; so also where each lets in one, and goes."""
+    signer = Signer(ONE, NOTES)
+    made = [signer.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    made.append(signer.grant([made[-1].hash], TWO.public, Role.ADMINISTRATOR, "two"))
+    two, middle, last = Signer(TWO, NOTES), Identity(bytes([99]) * 32), Identity(bytes([98]) * 32)
+    many = [Identity(bytes([100 + number]) * 32) for number in range(5)]
+    said = [two.grant([made[-1].hash], device.public, Role.MEMBER, "x") for device in many]
+    said.append(two.grant([made[-1].hash], middle.public, Role.ADMINISTRATOR, "middle"))
+    said.append(Signer(middle, NOTES).grant([said[-1].hash], last.public, Role.MEMBER, "last"))
+    said.append(Signer(middle, NOTES).remove([said[-1].hash], middle.public, Role.REMOVED))
+    said.append(two.remove([statement.hash for statement in said], TWO.public, Role.REMOVED))
+
+    async def test(one: Node) -> None:
+        devices, membership = one.peers.devices, one.folders[NOTES].membership
+        await until(lambda: TWO.device_id in devices._noted)
+        await membership.receive([statement.encode() for statement in said])
+        brought = {device.device_id for device in (*many, last)}
+        assert membership.devices.keys() == brought | {ONE.device_id}
+        await until(lambda: devices._noted >= brought)
+        for device in brought:
+            devices.share_burden(device)
+        accounts = {id(devices.contact(device).budget.burden) for device in brought}
+        assert accounts == {id(devices.contact(TWO.device_id).budget.burden)}
+
+    _run(test, (ONE, {NOTES: [statement.encode() for statement in made]}))

@@ -199,6 +199,14 @@ class Membership:
             by_others = by_others | todo
         return [one for one in self.members if one != device and one not in by_others]
 
+    def let_in_by(self, device: DeviceID) -> DeviceID | None:
+        """Who let in a member, or somebody who was one."""
+        member = self.members.get(device)
+        if member is not None:
+            return member.grant.issuer_id
+        grants = (one for one in self._statements.values() if one.kind is Kind.GRANT and one.subject_id == device)
+        return next((one.issuer_id for one in grants), None)
+
     def may(self, role: Role) -> bool:
         """Whether this device has a role, or a higher one."""
         member = self.members.get(self._own) if self._own is not None else None

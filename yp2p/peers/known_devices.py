@@ -69,8 +69,8 @@ class KnownDevices:
     def share_burden(self, device: DeviceID) -> None:
         """Have a device that has not been known for long share the account of whoever let it in.
 
-        Else a member has as many accounts as devices it lets in (`folder/burden.py`). Whom this device, or one that is
-        no member any more, let in has one of its own.
+        Else a member has as many accounts as devices it lets in (`folder/burden.py`), also where it is no member any
+        more. Whom this device let in has one of its own.
         """
         accountable, looked_at = device, {device}
         while self._is_new(accountable) and (by := self._let_in_by(accountable)) is not None and by not in looked_at:
@@ -79,17 +79,16 @@ class KnownDevices:
         self.contact(device).budget.share_burden(self.contact(accountable).budget)
 
     def _is_new(self, device: DeviceID) -> bool:
+        """Who came and left again before that was noted is new as well."""
         since = self.contact(device).choice.since
-        return since > 0 and time.time() - since < _NEW_S
+        return device not in self._noted or (since > 0 and time.time() - since < _NEW_S)
 
     def _let_in_by(self, device: DeviceID) -> DeviceID | None:
-        """The other device that let it in, into the first folder of this device's that both are in."""
-        own = self._identity.device_id
+        """The other device that let it in, into the first folder of this device's where somebody did."""
         for folder in self._folders.values():
-            member = folder.membership.members.get(device)
-            if member is not None and member.grant.issuer_id in folder.membership.devices:
-                by = member.grant.issuer_id
-                return by if by not in (own, device) else None
+            by = folder.membership.let_in_by(device)
+            if by is not None:
+                return by if by not in (self._identity.device_id, device) else None
         return None
 
     def known(self) -> dict[DeviceID, PublicIdentity]:
