@@ -17,6 +17,7 @@ from yp2p.editors.open_file import OpenFile
 from yp2p.editors.rescue import Unsaved, save
 from yp2p.editors.stored import Stored
 from yp2p.editors.view import View
+from yp2p.errors import FileUnavailable, UsageError
 
 
 class Document:
@@ -164,3 +165,44 @@ def test_where_somebody_else_saved_nothing_of_either_is_lost(tmp_path: Path) -> 
     text = path.read_text()
     assert "there all" in text
     assert "world" in text
+
+
+@pytest.mark.parametrize("what", ["file", "nothing"])
+async def test_edits_that_waited_are_saved_where_the_file_cannot_be_opened(tmp_path: Path, what: str) -> None:
+    """The daemon comes back, and says so, a while after the editor was told that the file is open."""
+    path = tmp_path / "a.md"
+
+    def refuse(path: str, text: str) -> None:
+        raise FileUnavailable(f"{path} cannot be made")
+
+    file = OpenFile(path.as_uri(), View("text\n", is_neovim=False), name="me", wake=lambda: None, make=refuse)
+    _type(file, 0, 0, 0, "one ")
+    _type(file, 0, 0, 4, "two ")
+    if what == "file":
+        path.write_text("text\nmore\n")
+    await file._without(FileUnavailable("it is no text here", is_later=False))
+    assert file.reason
+    with pytest.raises(UsageError, match="is not open"):
+        _type(file, 0, 0, 0, "three ")
+    save(file.unsaved())
+    assert path.read_text() == "one two text\n" + ("more\n" if what == "file" else "")
+
+
+def test_what_can_be_in_no_file_is_refused_at_once_also_while_edits_wait(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    file = OpenFile(path.as_uri(), View("text\n", is_neovim=False), name="me", wake=lambda: None, make=lambda *_: None)
+    with pytest.raises(UsageError, match="NUL"):
+        _type(file, 0, 0, 0, "\0")
+    _type(file, 0, 0, 1, "a")  # behind it in the editor
+    document: Any = Document(path, "text\n")
+    file._attach(document)
+    assert document.text == "atext\n"
+
+    only_read = OpenFile(
+        path.as_uri(), View("text\n", is_neovim=False), name="me", wake=lambda: None, make=lambda *_: None
+    )
+    only_read.refusal = "this device may only read"
+    with pytest.raises(UsageError, match="may only read"):
+        _type(only_read, 0, 0, 0, "b")
+    only_read._attach(document)
+    assert document.text == "atext\n"

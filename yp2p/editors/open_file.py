@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -80,7 +80,12 @@ class OpenFile:
             raise UsageError(f"{self.path} is not open: {self.reason}")
         if self._held is not None:
             self._held.append(edit)
+            self._check("".join(one.replacement for one in edit.delta), changes_something=bool(edit.delta))
             return
+        self._take(edit)
+
+    def _take(self, edit: messages.Edit) -> None:
+        """Raises UsageError, OutOfStep."""
         if self._file is not None:
             self._follow_text(self._file)
         before = self._revisions.text
@@ -88,7 +93,7 @@ class OpenFile:
             operation = self._revisions.edit(edit.revision, partial(self._operation, edit))
         except OutOfStep as error:
             self.reason = f"{error}; open it again"
-            raise UsageError(f"{self.path}: {self.reason}") from None
+            raise OutOfStep(f"{self.path}: {self.reason}") from None
         try:
             self._write(self._view.edit(before, operation))
         finally:
@@ -109,8 +114,7 @@ class OpenFile:
 
     def _write(self, changes: list[Hunk]) -> None:
         """Raises UsageError: the file cannot hold it."""
-        if self.refusal and changes:
-            raise UsageError(f"{self.path}: {self.refusal}")
+        self._check("".join(hunk.text for hunk in changes), changes_something=bool(changes))
         try:
             if self._file is not None:
                 self._write_into(self._file, changes)
@@ -119,13 +123,18 @@ class OpenFile:
             self._file = None  # it has gone in this moment: the edit is one after that
         except (TypeError, ValueError) as error:
             raise UsageError(f"{self.path}: {error}") from None
-        try:
-            check_text("".join(hunk.text for hunk in changes))
-        except ValueError as error:
-            raise UsageError(f"{self.path}: {error}") from None
         self._stored.edit(self._view.text, changes, is_connected=False)
         self._view.write(apply_hunks(self._view.text, changes))
         self._touch()
+
+    def _check(self, text: str, *, changes_something: bool) -> None:
+        """Raises UsageError: nobody may write here, or no file of text can have this."""
+        if self.refusal and changes_something:
+            raise UsageError(f"{self.path}: {self.refusal}")
+        try:
+            check_text(text)
+        except ValueError as error:
+            raise UsageError(f"{self.path}: {error}") from None
 
     def _write_into(self, file: File, changes: list[Hunk]) -> None:
         with file.transaction() if len(changes) > 1 else nullcontext():
@@ -236,12 +245,16 @@ class OpenFile:
         self._touch()
 
     def _take_held(self) -> None:
-        """Take the edits that have waited. The editor was told that they are taken: it sees what became of them."""
+        """Take the edits that have waited, whatever became of the file: the editor was told that they are taken."""
         held, self._held = self._held or [], None
         self._revisions.become(self._view.shown)
         for edit in held:
-            with suppress(UsageError):
-                self.edit(edit)
+            try:
+                self._take(edit)
+            except OutOfStep:
+                break  # what those behind it are changes of is not known
+            except UsageError:
+                pass  # it is taken back before the editor's eyes
 
     def _received(self, received: Received) -> None:
         """Others have changed the text."""
