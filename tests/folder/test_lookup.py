@@ -10,7 +10,7 @@ import pytest
 
 from yp2p.cli.options import folder_name
 from yp2p.errors import UsageError
-from yp2p.folder.lookup import choose
+from yp2p.folder.lookup import choose, find_in_room
 from yp2p.identity import FolderID
 
 
@@ -19,9 +19,11 @@ class _Named:
     label: str
     path: Path
 
+    number: int = 0
+
     @property
     def id(self) -> FolderID:
-        return FolderID(bytes(16))
+        return FolderID(bytes([self.number]) * 16)
 
 
 def _meant(word: str, *folders: Any) -> Path:
@@ -42,3 +44,30 @@ def test_a_label_that_is_a_directory_here_as_well(tmp_path: Path, monkeypatch: p
             _meant(word, elsewhere)
     with pytest.raises(UsageError, match="no folder is called 'other'"):
         _meant("other", elsewhere)
+
+
+def test_a_label_that_begins_as_an_id_captures_no_room_of_that_folder() -> None:
+    own, whole = _Named("notes", Path("/notes"), 0xAB), "ab" * 16
+    other = _Named("abab/sub", Path("/other"), 0xCD)
+    folders: Any = [own, other]
+    assert find_in_room([own], "abab/sub/a.md") == (own, "sub/a.md")  # type: ignore[list-item]
+    with pytest.raises(UsageError, match="several folders are called 'abab/sub'"):
+        find_in_room(folders, "abab/sub/a.md")
+    assert find_in_room(folders, "ababab/sub/a.md") == (own, "sub/a.md")
+    assert find_in_room(folders, "cdcd/a.md") == (other, "a.md")
+    for label in (f"{whole}/sub", whole):
+        other.label = label
+        assert find_in_room(folders, f"{whole}/sub/a.md") == (own, "sub/a.md")
+        assert choose(folders, whole) is own  # type: ignore[comparison-overlap]
+    other.label = "notes/sub"
+    assert find_in_room(folders, "notes/sub/a.md") == (other, "a.md")
+    assert find_in_room(folders, "notes/a.md") == (own, "a.md")
+    assert find_in_room(folders, "notes") == (own, "")
+    with pytest.raises(UsageError, match="no folder is called 'none'"):
+        find_in_room(folders, "none/a.md")
+
+
+def test_a_directory_is_meant_whatever_another_folder_is_called(tmp_path: Path) -> None:
+    own = _Named("notes", tmp_path, 1)
+    folders: Any = [own, _Named(str(tmp_path), Path("/other"), 2)]
+    assert choose(folders, str(tmp_path)) is own  # type: ignore[comparison-overlap]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,7 @@ from mcp_types import Implementation
 from yp2p.errors import UsageError
 from yp2p.mcp.names import Names
 from yp2p.mcp.server import make_server
+from yp2p.mcp.tools import Tools
 
 TEXT = "one\ntwo\nthree\n"
 LOOKING = {"list_files", "search", "read", "history", "diff", "blame", "who"}
@@ -237,6 +239,55 @@ def test_paths_name_the_folder_where_there_are_several() -> None:
         _names("code").absolute("/home/me/1/a.md")
     with pytest.raises(UsageError, match="no folder is called 'none'"):
         _names("none").folders()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("notes", "team/wiki"), ("team", "team/wiki"), ("22222222/sub", "a"), ("2" * 32, "a"), ("2" * 32 + "/sub", "a"),
+        ("notes", "notes"), ("..", "/home/me/1"), ("a/../b", "."), ("a//b", "a/b"), ("", "x/"),
+    ],
+)  # fmt: skip
+def test_what_is_shown_of_a_file_is_that_file_when_it_comes_back(labels: tuple[str, str]) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def call(method: str, path: str, body: Any) -> Any:
+        asked.append((path, body))
+        if path == "/v1/status":
+            places = [("notes", "3", "x"), *((label, str(n), str(n)) for n, label in enumerate(labels, 1))]
+            return {
+                "folders": [
+                    {"label": label, "id": number * 32, "path": f"/home/me/{root}"} for label, number, root in places
+                ]
+            }
+        if path == "/v1/files":
+            files = [{"path": f"{name}a.md"} for name in ("", "sub/", "wiki/", "b/") for _ in range(100)]
+            return {"files": files, "more": False}
+        return {"text": "", "version": "1-0"}
+
+    tools = Tools(call, Names(lambda: call("GET", "/v1/status", None)))
+    for folder in Names(lambda: call("GET", "/v1/status", None)).folders():
+        asked.clear()
+        files = tools.list_files(folder.name)["files"]
+        assert [path for path, _ in asked] == ["/v1/status", "/v1/files"], "it asks once, however many files there are"
+        assert asked[1][1]["folder"] == folder.id
+        for number, inside in ((0, "a.md"), (100, "sub/a.md"), (200, "wiki/a.md"), (300, "b/a.md")):
+            tools.read(files[number]["path"], "me")
+            assert asked[-1][1]["path"] == f"{folder.root}/{inside}"
+        assert not os.path.isabs(folder.name)
+
+
+def test_a_label_without_another_meaning_is_the_name() -> None:
+    folders = [
+        {"label": label, "id": str(number) * 32, "path": f"/{number}"}
+        for number, label in enumerate(["team/wiki", "teams", "notes"], 1)
+    ]
+    names = Names(lambda: {"folders": folders})
+    assert [one.name for one in names.folders()] == ["team/wiki", "teams", "notes"]
+    assert names.absolute("team/wiki/sub/a.md") == "/1/sub/a.md"
+    for path in ("team", "team/a.md", "team/wiki2/a.md"):
+        with pytest.raises(UsageError, match="no folder 'team' can be seen"):
+            names.absolute(path)
 
 
 def test_without_the_package_it_says_what_to_install(

@@ -35,7 +35,7 @@ def choose(folders: Iterable[Folder], name: str | None) -> Folder:
             )
         raise UsageError(f"say which folder you mean, by its label or directory: {labels}")
     path = os.path.realpath(name)
-    found = [f for f in every if str(f.path) == path or _is_called(f, name)]
+    found = [f for f in every if str(f.path) == path] or _called(every, name)
     if len(found) == 1:
         return found[0]
     if not found and "/./" in name:  # a word that is a directory where it was typed (cli/options.py)
@@ -44,8 +44,14 @@ def choose(folders: Iterable[Folder], name: str | None) -> Folder:
     raise UsageError(f"{many} called {name!r}; the folders here are {labels}")
 
 
-def _is_called(folder: Folder, name: str) -> bool:
-    return folder.label == name or (len(name) >= _LEAST_ID and folder.id.hex().startswith(name))
+def _called(folders: Iterable[Folder], name: str) -> list[Folder]:
+    """Those that a name can mean. A whole ID means its folder, whatever others call theirs."""
+    found = [f for f in folders if f.label == name or _is_id(f, name)]
+    return [f for f in found if f.id.hex() == name] or found
+
+
+def _is_id(folder: Folder, name: str) -> bool:
+    return len(name) >= _LEAST_ID and folder.id.hex().startswith(name)
 
 
 def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
@@ -63,23 +69,25 @@ def find(folders: Iterable[Folder], path: str) -> tuple[Folder, str]:
 def find_in_room(folders: Iterable[Folder], room: str) -> tuple[Folder, str]:
     """The folder that FOLDER/PATH is in, and the path in it; FOLDER is a label or the beginning of an ID.
 
-    A label may have slashes: the longest one that fits is meant.
+    A label may have slashes: the longest one that fits is meant. One that begins as another folder's ID captures
+    nothing: what can be either is not guessed, and a whole ID always means its folder.
 
     Raises:
         UsageError: no folder, or several, are meant.
     """
     every = list(folders)
-    fitting = [f for f in every if room.startswith(f"{f.label}/")]
-    if fitting:
-        label = max((folder.label for folder in fitting), key=len)
-        name, inside = label, room[len(label) + 1 :]
-    else:
-        name, _, inside = room.partition("/")
-    found = [f for f in every if _is_called(f, name)]
+    fitting = [f for f in every if f"{room}/".startswith(f"{f.label}/")]
+    label = max((folder.label for folder in fitting), key=len, default=None)
+    by_label = [(f, room[len(f.label) + 1 :]) for f in every if f.label == label]
+    name, _, inside = room.partition("/")
+    by_id = [(f, inside) for f in every if _is_id(f, name)]
+    found = [one for one in by_id if one[0].id.hex() == name]
+    found = found or [*by_label, *(one for one in by_id if one not in by_label)]
     if len(found) == 1:
-        return found[0], inside
+        return found[0]
     labels = ", ".join(repr(folder.label) for folder in every) or "none"
     many = "several folders are" if found else "no folder is"
+    name = label or name
     raise UsageError(f"{many} called {name!r}; the folders here are {labels}, and each can be named by its ID as well")
 
 

@@ -1,14 +1,16 @@
 """Which folders a client may see, and what it calls the files in them.
 
-A path is one in the folder; where there are several, it begins with the folder's label, or, where two have the same,
-with the beginning of its ID. No path leads out of what may be seen: it is made plain before anything is asked.
+A path is one in the folder; where there are several, it begins with the folder's label, which may have slashes, or,
+where that could mean something else as well, with its ID or the beginning of it. Labels are chosen by others: so what a
+client was shown is the same file when it comes back. No path leads out of what may be seen: it is made plain before
+anything is asked.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yp2p.errors import UsageError
@@ -18,11 +20,19 @@ _ID_CHARS = 8
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A folder that may be seen: how it is called, its ID, and its directory."""
+    """A folder that may be seen: how it is called, its ID, and its directory.
+
+    `is_only`: it alone may be seen, and paths go without its name.
+    """
 
     name: str
     id: str
     root: str
+    is_only: bool = False
+
+    def shown(self, inside: str) -> str:
+        """What a client calls a file in it."""
+        return inside if self.is_only else f"{self.name}/{inside}"
 
 
 class Names:
@@ -40,23 +50,15 @@ class Names:
     def folders(self) -> list[Seen]:
         """Raises UsageError: one that was wanted is not there."""
         every = self._status()["folders"]
-        labels = [folder["label"] for folder in every]
-        found = [
-            Seen(
-                folder["label"] if labels.count(folder["label"]) == 1 else folder["id"][:_ID_CHARS],
-                folder["id"], folder["path"],
-            )
-            for folder in every
-        ]  # fmt: skip
-        if not self._wanted:
-            return found
-        seen: list[Seen] = []
+        found = [Seen(_name(folder, every), folder["id"], folder["path"]) for folder in every]
+        seen = [] if self._wanted else found
         for name in self._wanted:
-            meant = [one for one in found if self._is(one, name, labels[found.index(one)])]
+            meant = [one for one, folder in zip(found, every, strict=True) if self._is(one, name, folder["label"])]
             if len(meant) != 1:
                 raise UsageError(f"{'several folders are' if meant else 'no folder is'} called {name!r} here")
             seen += meant
-        return list(dict.fromkeys(seen))
+        seen = list(dict.fromkeys(seen))
+        return [replace(one, is_only=len(seen) == 1) for one in seen]
 
     @staticmethod
     def _is(one: Seen, name: str, label: str) -> bool:
@@ -72,7 +74,7 @@ class Names:
         for one in folders:
             if name == one.name:
                 return one
-        raise UsageError(f"no folder {name!r} can be seen here; there is {_listed(folders)}")
+        raise UsageError(_not_there(name, folders))
 
     def locate(self, path: str) -> tuple[Seen, str]:
         """The folder that a path is in, and the path in it; empty for the folder itself. Raises UsageError."""
@@ -88,17 +90,38 @@ class Names:
         inside = "" if plain == "." else plain
         if len(folders) == 1:
             return folders[0], inside
-        name, _, inside = inside.partition("/")
-        return self.folder(name), inside
+        for one in folders:
+            if inside == one.name or inside.startswith(f"{one.name}/"):
+                return one, inside[len(one.name) + 1 :]
+        raise UsageError(_not_there(inside.partition("/")[0], folders))
 
     def absolute(self, path: str) -> str:
         """Where a file is. Raises UsageError."""
         folder, inside = self.locate(path)
         return os.path.join(folder.root, inside) if inside else folder.root
 
-    def shown(self, folder: Seen, inside: str) -> str:
-        """What a client calls a file."""
-        return inside if len(self.folders()) == 1 else f"{folder.name}/{inside}"
+
+def _name(folder: dict[str, Any], every: Sequence[dict[str, Any]]) -> str:
+    """How a folder is called: by a name that, in front of a path, means no other one of these."""
+    label, others = folder["label"], [one for one in every if one is not folder]
+    is_plain = os.path.normpath(label) == label and not os.path.isabs(label) and label.split("/")[0] not in (".", "..")
+    if is_plain and not any(_meet(label, name) for one in others for name in (one["label"], one["id"])):
+        return str(label)
+    short = folder["id"][:_ID_CHARS]
+    return short if not any(one["id"].startswith(short) for one in others) else str(folder["id"])
+
+
+def _meet(label: str, name: str) -> bool:
+    """Whether a path can begin with either."""
+    first = label.split("/")[0]
+    return (
+        label == name or label.startswith(f"{name}/") or name.startswith(f"{label}/")
+        or (len(first) >= _ID_CHARS and name.startswith(first))
+    )  # fmt: skip
+
+
+def _not_there(name: str, folders: Sequence[Seen]) -> str:
+    return f"no folder {name!r} can be seen here; there is {_listed(folders)}"
 
 
 def _listed(folders: Sequence[Seen]) -> str:

@@ -55,7 +55,7 @@ class Tools:
         """List the files of a folder, with kind and size. Only files of kind text can be read and edited."""
         seen = self._names.folder(folder)
         answer = self._call("POST", "/v1/files", {"folder": seen.id, "glob": glob, "limit": limit})
-        files = [{**one, "path": self._names.shown(seen, one["path"])} for one in answer["files"]]
+        files = [{**one, "path": seen.shown(one["path"])} for one in answer["files"]]
         return {"files": files, "more": answer["more"]}
 
     def search(
@@ -66,7 +66,7 @@ class Tools:
         seen = self._names.folder(folder)
         wanted = {"folder": seen.id, "glob": glob, "text": text, "ignore_case": ignore_case, "limit": limit}
         answer = self._call("POST", "/v1/files/search", wanted)
-        lines = [{**one, "path": self._names.shown(seen, one["path"])} for one in answer["lines"]]
+        lines = [{**one, "path": seen.shown(one["path"])} for one in answer["lines"]]
         return {"lines": lines, "more": answer["more"]}
 
     def read(
@@ -129,7 +129,7 @@ class Tools:
         return {
             "here": [
                 {
-                    "device": device.get("device"), "path": self._names.shown(seen[folder["id"]], item["path"]),
+                    "device": device.get("device"), "path": seen[folder["id"]].shown(item["path"]),
                     "since": _moment(item["since"]), "name": item.get("name"), "line": item.get("line"),
                 }
                 for folder in self._call("GET", "/v1/status", None)["folders"]
@@ -180,9 +180,7 @@ class Tools:
         """
         seen, _ = self._names.locate(path)
         answer = self._call("POST", "/v1/undo/by", {"path": self._names.absolute(path), "name": name})
-        return {
-            "files": [{"path": self._names.shown(seen, one["path"]), "diff": "\n".join(one["diff"])} for one in answer]
-        }
+        return {"files": [{"path": seen.shown(one["path"]), "diff": "\n".join(one["diff"])} for one in answer]}
 
 
 def _moment(at: float) -> str:
