@@ -108,3 +108,19 @@ def test_a_client_that_counts_anew_is_asked_again(device: Device) -> None:
                 pass
             _say(client, "dir/b.md", encode(Step2(b"\x00\x00")))
             assert _until(client, "dir/b.md", STATUS) == bytes([STATUS, 1])
+
+
+def test_a_document_that_is_closed_and_asked_for_again_in_one_go_is_served(device: Device) -> None:
+    """As when a provider is detached and attached."""
+    with connected(device) as sock:
+        client = Client(sock, "/v1/hocuspocus")
+        client.until(AcceptConnection)
+        _ask(client, "dir/b.md")
+        assert _until(client, "dir/b.md", AUTH)[1] == 2
+        for _ in range(3):
+            asking = (bytes([CLOSE]), bytes([AUTH, 0]) + _sized("token") + _sized("4.8.0"), encode(Step1(b"\x00")))
+            events = [BytesMessage(_sized("dir/b.md") + message) for message in asking]
+            sock.sendall(b"".join(client.ws.send(event) for event in events))
+            assert _until(client, "dir/b.md", AUTH)[1] == 2
+            while not isinstance(decode(_until(client, "dir/b.md", 0)), Step2):
+                pass

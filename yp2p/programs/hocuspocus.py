@@ -76,6 +76,7 @@ class Hocuspocus:
                 room = self._rooms.get(name)
                 if room is not None and rest[:1] == bytes([_CLOSE]):
                     room.scope.cancel()
+                    await room.ended.wait()  # the client may ask for the same one next
                 elif room is not None:
                     await room.take(rest)
                 elif rest[:2] == bytes([_AUTH, _TOKEN]):
@@ -97,6 +98,7 @@ class Hocuspocus:
         finally:
             room.close()
             del self._rooms[room.name]
+            room.ended.set()
 
 
 class _Room:
@@ -106,6 +108,7 @@ class _Room:
         self.name = name
         self.path = name.partition("\0")[0]
         self.scope = trio.CancelScope()
+        self.ended = trio.Event()
         self._channel = channel
         self._live: LiveDocument | None = None
         self._put, self._messages = trio.open_memory_channel[bytes](_MAX_WAITING)
