@@ -105,11 +105,11 @@ class _Room:
             self.code = done.stdout.strip()
         return done.stdout.strip()
 
-    def settle(self) -> None:
-        """Until each device that runs is in sync with those that it is connected with."""
+    def settle(self, limit_s: float = 20) -> None:
+        """Until each device that runs is in sync with those that it is connected with, or so long."""
         for device in self.devices.values():
             if (device.home / "control.sock").exists():
-                device.call("POST", "/v1/wait", {"timeout_s": 20}, 30)
+                device.call("POST", "/v1/wait", {"timeout_s": limit_s}, limit_s + 10)
 
     def stop(self) -> None:
         for device in self.devices.values():
@@ -126,7 +126,7 @@ def _follow(room: _Room, text: str) -> int:
             continue
         output = room.type(device, command)
         typed += 1
-        room.settle()
+        room.settle(1 if " pause " in command else 20)  # what is paused is not in sync
         assert _CODE.sub("", output) == _CODE.sub("", shown) or not shown, f"{device}$ {command}: {output}"
     return typed
 

@@ -51,11 +51,14 @@ class Server:
         self._editor = "an editor"
         self._sessions: dict[str, tuple[Session, asyncio.Task[None]]] = {}
         self.lsp = LanguageServer("yp2p", __version__)
-        for name, handle in {
-            types.INITIALIZE: self._begin, types.TEXT_DOCUMENT_DID_OPEN: self._opened,
-            types.TEXT_DOCUMENT_DID_CHANGE: self._changed, types.TEXT_DOCUMENT_DID_CLOSE: self._closed,
+        handlers: dict[str, Callable[[Any], Any]] = {
+            types.INITIALIZE: self._begin,
+            types.TEXT_DOCUMENT_DID_OPEN: self._opened,
+            types.TEXT_DOCUMENT_DID_CHANGE: self._changed,
+            types.TEXT_DOCUMENT_DID_CLOSE: self._closed,
             types.TEXT_DOCUMENT_INLAY_HINT: self._hints,
-        }.items():  # fmt: skip
+        }
+        for name, handle in handlers.items():
             self.lsp.feature(name)(_told(handle))
         for name, answer in zip(COMMANDS, (self._undo_mine, self._log, self._blame), strict=True):
             self.lsp.command(name)(_asked(answer))
