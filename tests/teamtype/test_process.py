@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -86,3 +88,56 @@ def test_a_file_that_is_gone_is_made_again(tmp_path: Path) -> None:
     assert path.read_bytes() == b"before\nand after\r\n"
     with pytest.raises(FileUnavailable, match="cannot be made"):
         make_file(str(tmp_path / "no" / "a.txt"), "")
+
+
+def test_where_the_directory_is_gone_it_is_saved_above(tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "below" / "a.txt"
+    place = save(Unsaved(str(path), ("before\n",), "before\nand after\n"))
+    assert place == str(tmp_path / "a.unsaved-1.txt")
+    assert Path(place).read_text() == "before\nand after\n"
+
+
+def test_where_it_cannot_be_written_it_is_saved_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before\n")
+    path.chmod(0o600)
+
+    def fail(number: int) -> None:
+        if os.fstat(number).st_ino == path.stat().st_ino:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    place = save(Unsaved(str(path), ("before\n",), "before\nand after\n"))
+    assert place == str(tmp_path / "a.unsaved-1.txt")
+    assert Path(place).read_text() == "before\nand after\n"
+    assert Path(place).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_was_made_in_part_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(FileUnavailable, match="No space"):
+        make_file(str(tmp_path / "a.txt"), "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_else_of_a_file_stays_as_it_is(tmp_path: Path) -> None:
+    """Whose it is, its attributes and other names; and a symlink to it stays one."""
+    path, link, name = tmp_path / "a.txt", tmp_path / "link.txt", tmp_path / "name.txt"
+    path.write_text("before\nand a line that is removed\n")
+    link.symlink_to("a.txt")
+    name.hardlink_to(path)
+    try:
+        os.setxattr(path, "user.colour", b"green")
+    except OSError:
+        pytest.skip("this file system has no attributes")
+    before = path.stat()
+    assert save(Unsaved(str(link), ("before\nand a line that is removed\n",), "before\n")) is None
+    after = path.stat()
+    assert name.read_text() == "before\n"
+    assert link.is_symlink()
+    assert os.getxattr(path, "user.colour") == b"green"
+    assert (after.st_ino, after.st_uid, after.st_mode) == (before.st_ino, before.st_uid, before.st_mode)
+    assert len(list(tmp_path.iterdir())) == 3

@@ -182,9 +182,12 @@ class Bridge:
     async def _save(file: OpenFile) -> None:
         """What the daemon does not have is saved into the file."""
         try:
-            await trio.to_thread.run_sync(save, file.unsaved())
+            place = await trio.to_thread.run_sync(save, file.unsaved())
         except OSError as error:
             log.error("%s could not be saved: %s", file.path, error.strerror)
+        else:
+            if place is not None:
+                log.error("%s could not be saved; what was written is in %s", file.path, place)
 
     def _make(self, path: str, content: str) -> None:
         """Raises FileUnavailable."""

@@ -1,12 +1,17 @@
-"""Files that are made for an editor, and what is saved into them where the daemon is away when the editor goes."""
+"""Files that are made for an editor, and what is saved into them where the daemon is away when the editor goes.
+
+What is saved is written into the file that is there, so that its owner, attributes and other names stay. Until that is
+done a copy stands beside it, so that nothing is lost by a kill in between; it stays where the file cannot be written.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from yp2p.documents.diff import Hunk, extent, hunks
 from yp2p.editors.operation import Operation, transform
@@ -31,35 +36,37 @@ class Unsaved:
 def make_file(path: str, text: str) -> None:
     """Make a file where there is none. Raises FileUnavailable."""
     try:
-        with open(path, "x", encoding="utf-8", newline="") as file:
-            file.write(text)
+        _write_new(path, text)
     except FileExistsError:
         pass  # somebody else has made it in this moment
     except OSError as error:
         raise FileUnavailable(f"{path} cannot be made: {error.strerror}") from None
 
 
-def save(unsaved: Unsaved | None) -> None:
-    """Save it as a change of what the file says, which may be more than what was known; beside it where it is no text.
+def save(unsaved: Unsaved | None) -> str | None:
+    """Save it as a change of what the file says, which may be more than what was known.
 
-    Blocks.
+    Where the file is no text, or cannot be written, it is saved in another one, whose path is given: beside it, or in
+    the next directory above that takes it. Blocks.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it can be written nowhere.
     """
     if unsaved is None or unsaved.text == unsaved.known[0]:
-        return
+        return None
+    path = os.path.realpath(unsaved.path)
     try:
-        there = _read(unsaved.path)
+        there = _read(path)
     except FileNotFoundError:
-        _replace(unsaved.path, unsaved.text)
-        return
-    except UnicodeDecodeError:
-        _write_beside(unsaved.path, unsaved.text)
-        return
+        try:
+            _write_new(path, unsaved.text)
+        except OSError:
+            return _write_beside(path, unsaved.text)
+        return None
+    except (UnicodeDecodeError, OSError):
+        return _write_beside(path, unsaved.text)
     text = _merged(unsaved, there)
-    if text != there:
-        _replace(unsaved.path, text)
+    return _write(path, text) if text != there else None
 
 
 def _merged(unsaved: Unsaved, there: str) -> str:
@@ -100,30 +107,50 @@ def _read(path: str) -> str:
     return data.decode()
 
 
-def _write_beside(path: str, text: str) -> None:
-    stem, suffix = os.path.splitext(path)
-    for number in itertools.count(1):
-        with (
-            suppress(FileExistsError),
-            open(f"{stem}.unsaved-{number}{suffix}", "x", encoding="utf-8", newline="") as file,
-        ):
-            file.write(text)
-            return
+def _write_beside(path: str, text: str) -> str:
+    """Write it where it finds a place; gives that. Raises OSError: nowhere."""
+    stem, suffix = os.path.splitext(os.path.basename(path))
+    failure: OSError | None = None
+    for directory in [*Path(path).parents, Path.home(), Path(tempfile.gettempdir())]:
+        for number in itertools.count(1):
+            place = str(directory / f"{stem}.unsaved-{number}{suffix}")
+            try:
+                _write_new(place, text, like=path)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                failure = failure or error
+                break
+            return place
+    raise failure or FileNotFoundError(path)
 
 
-def _replace(path: str, text: str) -> None:
-    directory, name = os.path.split(path)
-    number, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".yp2p-tmp", dir=directory)
+def _write_new(path: str, text: str, *, like: str | None = None) -> None:
+    """Write a file that is not there, readable to those who can read another one. Raises OSError: it is not there."""
     try:
-        with open(number, "w", encoding="utf-8", newline="") as file:
+        mode = os.stat(like).st_mode & 0o666 if like is not None else 0o666
+    except OSError:
+        mode = 0o600
+    with open(path, "x", encoding="utf-8", newline="", opener=partial(os.open, mode=mode)) as file:
+        try:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.chmod(temporary, os.stat(path).st_mode & 0o7777)
-        except FileNotFoundError:
-            pass
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        except BaseException:
+            os.unlink(path)
+            raise
+
+
+def _write(path: str, text: str) -> str | None:
+    """Write it into a file, of which everything else stays as it is. A copy beside it is kept until that is done."""
+    copy = _write_beside(path, text)
+    try:
+        with open(path, "r+b") as file:
+            file.write(text.encode())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        return copy
+    os.unlink(copy)
+    return None
