@@ -105,9 +105,15 @@ def test_no_more_files_may_be_opened(tmp_path: Path) -> None:
         time.sleep(1)  # what it cannot do in that time is what is tested
         assert one.exit_code() is None
         resource.prlimit(one.pid, resource.RLIMIT_NOFILE, limits)
-        eventually(lambda: _are_equal(one, two), what="all files came both ways")
+        eventually(lambda: _are_equal(one, two), what=lambda: _differences(one, two))
         one.wait()
         assert _machine(one) == ""
+
+
+def _differences(one: Device, two: Device) -> str:
+    trees = [tree(device.dir) for device in (one, two)]
+    names = sorted(name for name in trees[0] | trees[1] if trees[0].get(name) != trees[1].get(name))
+    return "\n".join([f"equal files (not: {names})", *(device.log.read_text()[-2000:] for device in (one, two))])
 
 
 @pytest.mark.long
