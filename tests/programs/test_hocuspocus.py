@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from lab import Device, devices, eventually
@@ -124,3 +125,49 @@ def test_a_document_that_is_closed_and_asked_for_again_in_one_go_is_served(devic
             assert _until(client, "dir/b.md", AUTH)[1] == 2
             while not isinstance(decode(_until(client, "dir/b.md", 0)), Step2):
                 pass
+
+
+def _opened(client: Client, name: str, replica: TextReplica) -> None:
+    client.until(AcceptConnection)
+    _ask(client, name)
+    _say(client, name, encode(Step1(b"\x00")))
+    while not isinstance(answer := decode(_until(client, name, 0)), Step2):
+        pass
+    replica.receive(answer.update)
+    _say(client, name, encode(Step2(b"\x00\x00")))
+    assert _until(client, name, STATUS) == bytes([STATUS, 1])
+
+
+def _type(client: Client, name: str, replica: TextReplica, text: str) -> None:
+    update = replica.edit([Hunk(0, 0, text)])
+    assert update is not None
+    _say(client, name, encode(Updates((update,))))
+
+
+def test_what_is_taken_back_is_not_said_to_be_stored(device: Device) -> None:
+    with connected(device) as sock:
+        client, replica, name = Client(sock, "/v1/hocuspocus"), TextReplica(4820), "dir/b.md"
+        _opened(client, name, replica)
+        for text in ("kept ", "not\0kept ", "kept as well "):
+            _type(client, name, replica, text)
+        assert [_until(client, name, STATUS)[1] for _ in range(3)] == [1, 0, 1]
+    eventually(lambda: (device.dir / "b.md").read_text().startswith("kept as well kept "))
+
+
+def test_where_a_device_comes_to_only_read_nothing_is_said_to_be_stored(tmp_path: Path) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.md").write_text("text\n")
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        with connected(two) as sock:
+            name = f"{two.dir.name}/a.md"
+            client, replica = Client(sock, "/v1/hocuspocus"), TextReplica(4821)
+            _opened(client, name, replica)
+            _type(client, name, replica, "typed ")
+            assert _until(client, name, STATUS) == bytes([STATUS, 1])
+            one.cli("device", "role", "two", "reader")
+            eventually(lambda: bool(two.status()["folders"][0]["is_reader"]))
+            _type(client, name, replica, "dropped ")
+            assert _until(client, name, STATUS) == bytes([STATUS, 0])
+        eventually(lambda: (one.dir / "a.md").read_text() == "typed text\n")

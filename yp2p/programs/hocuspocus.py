@@ -10,7 +10,7 @@ kind  meaning
 02    00 token version: the client asks for the document; 01 reason: denied; 02 scope: granted
 05    text: anything; here, why something of what a client wrote was not taken
 07    the end of this document, with the reason where it comes from here
-08    01: one of the client's updates is stored; 00: it is not taken
+08    01: one of the client's updates is stored; 00: it is not taken, or not as it is
 ====  =========================================================================================
 
 The token is not looked at: who may connect may edit. A client counts its updates and shows the text as saved when as
@@ -110,22 +110,22 @@ class _Room:
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
         self._channel = channel
-        self._live: LiveDocument | None = None
+        self._session: Session | None = None
         self._put, self._messages = trio.open_memory_channel[bytes](_MAX_WAITING)
         self._has_asked = False
-        self._taken = 0  # updates that were taken, and not yet said to be stored
+        self._refused: int | None = None  # how often something was, before the update that is being taken
+        self._taken: list[bool] = []  # of each update that was dealt with, and not answered: whether it was taken
         self._more = trio.Event()
 
     async def run(self, device: Device, of_all: Wanted) -> None:
         """Raises as `Session.run`, and where there is no such text."""
         wanted = Wanted(self.path, is_room=True, root=of_all.root)
         found = await find_soon(device, wanted)
-        session = Session(device, found, wanted)
-        self._live = session.live
+        session = self._session = Session(device, found, wanted)
         is_reader = found.folder.membership.is_reader
         await self._send(bytes([_AUTH, _GRANTED]) + _text("readonly" if is_reader else "read-write"))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._acknowledge, session.live, is_reader)
+            nursery.start_soon(self._acknowledge, session.live)
             await session.run(in_dialect(self, wanted.root))
             nursery.cancel_scope.cancel()
 
@@ -147,13 +147,13 @@ class _Room:
     async def _send(self, message: bytes) -> None:
         await self._channel.send(_text(self.name) + message)
 
-    async def _acknowledge(self, live: LiveDocument, is_reader: bool) -> None:
+    async def _acknowledge(self, live: LiveDocument) -> None:
         while True:
             await self._more.wait()
-            self._more, taken, self._taken = trio.Event(), self._taken, 0
+            self._more, taken, self._taken = trio.Event(), self._taken, []
             await live.stored()
-            for _ in range(taken):
-                await self._send(bytes([_STATUS, 0 if is_reader else 1]))
+            for is_taken in taken:
+                await self._send(bytes([_STATUS, int(is_taken)]))
 
     # --- the channel of a provider ------------------------------------------------------------------------------
 
@@ -165,17 +165,20 @@ class _Room:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._taken:
-            self._more.set()  # whoever asks for the next message has taken the last one
+        if self._session is not None and self._refused is not None:
+            # whoever asks for the next message has dealt with the last one
+            self._taken.append(self._session.refused == self._refused)
+            self._refused = None
+            self._more.set()
         message = await self._messages.receive()
         match decode(message):
-            case Step1() if self._has_asked and self._live is not None:
+            case Step1() if self._has_asked and self._session is not None:
                 # It counts its updates anew, and what it sends as the answer to this is the first one.
-                await self.send(encode(Step1(self._live.state_vector())))
+                await self.send(encode(Step1(self._session.live.state_vector())))
             case Step1():
                 self._has_asked = True
-            case Step2() | Updates():
-                self._taken += 1
+            case Step2() | Updates() if self._session is not None:
+                self._refused = self._session.refused
             case _:
                 pass
         return message

@@ -66,6 +66,7 @@ class Program:
     own: Presence | None = None  # what it said of itself last, with the last clock that it had
     to_give_back: Presence | None = None  # the same, where an older word has taken its place in the program
     refusals: list[str] = field(default_factory=list)  # sentences that it has not been told
+    refused: int = 0  # how many there have been
 
 
 @dataclass(slots=True)
@@ -141,6 +142,7 @@ class Programs:
     def refused(self, program: Program, reason: str) -> None:
         """Have a program told that something of what it wrote was not taken."""
         program.refusals = [*program.refusals[-_MAX_REFUSALS:], reason]
+        program.refused += 1
         self._folder.state.touch()
 
     def said(self, program: Program, data: bytes) -> None:

@@ -32,6 +32,11 @@ class Session:
         elif not wanted.file and (path := folder.catalogue.layout().path_of.get(entry.id)) is not None:
             self._program.earlier = served.note(path, entry.document)
 
+    @property
+    def refused(self) -> int:
+        """How often something of what the program wrote was not taken."""
+        return self._program.refused
+
     async def run(self, channel: Channel) -> None:
         """Keep the program in step until the channel ends.
 
