@@ -16,6 +16,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest
 from yp2p.documents.text import TextReplica
 from yp2p.folder import burden as module
+from yp2p.folder import texts
 from yp2p.folder.budget import Budget, bring, charged
 from yp2p.folder.burden import (
     CONTENT_BYTES,
@@ -36,6 +37,7 @@ from yp2p.protocol.ysync import Shape, check
 from yp2p.trust.statements import Role, Signer
 
 OTHER = DeviceID(bytes([9]) * 32)
+_TYPIST = (1 << 52) + 8
 
 
 def _pieces(count: int, client: int = 1) -> bytes:
@@ -126,24 +128,82 @@ async def test_who_brings_too_much_is_slowed_and_all_of_it_comes(
         assert trio.current_time() - before < 1, "another member waits for nothing"
 
 
-async def test_nothing_is_taken_at_once_of_who_has_to_wait(
+async def test_what_is_typed_waits_for_no_account_and_what_weighs_does(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir/a.txt").write_text("one\n")
     async with open_bridge(tmp_path) as bridge:
-        budget, live = Budget(PEER), bridge.document("a.txt")
-        update = replica_like(bridge, "a.txt", 8).edit([Hunk(0, 0, "typed")])
-        assert update is not None
+        budget, live, replica = Budget(PEER), bridge.document("a.txt"), replica_like(bridge, "a.txt", _TYPIST)
 
-        async def take() -> bool:
+        def typed(text: str) -> bytes:
+            update = replica.edit([Hunk(0, 0, text)])
+            assert update is not None
+            return update
+
+        async def take(update: bytes) -> bool:
             await trio.lowlevel.checkpoint()
             return live.receive_nowait([update], PEER)
 
         budget.burden.add(module.MOST_BYTES + 1_000_000)
-        assert not await charged(budget, take)
+        began = trio.current_time()
+        assert await charged(budget, take, typed("typed"))
+        await charged(budget, live.receive, typed("and "), PEER)
+        assert trio.current_time() - began < 1
+        assert live.text.text() == "and typedone\n"
+        heavy = _pieces(100)
+        assert not await charged(budget, take, heavy)
+        await charged(budget, live.receive, heavy, PEER)
+        assert trio.current_time() - began > 100
         budget.burden.add(-1_000_000_000)
-        assert await charged(budget, take)
+        assert await charged(budget, take, _pieces(100, 2))
+
+
+def _scattered(bridge: Bridge, path: str, rng: random.Random) -> bytes:
+    """What somebody brings who was away for long: hundreds of characters taken out, anywhere."""
+    away = replica_like(bridge, path, rng.getrandbits(53))
+    before = away.state_vector()
+    for _ in range(500):
+        at = rng.randrange(len(away.text()))
+        away.edit([Hunk(at, at + 1, "")])
+    return away.update_since(before)
+
+
+async def test_who_comes_back_with_the_edits_of_months_waits_for_the_texts_that_are_done_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    autojump_clock.autojump_threshold = 0.02  # the store has a thread of its own
+    monkeypatch.setattr(module, "MOST_BYTES", 50_000)
+    monkeypatch.setattr(module, "FORGIVEN_BYTES_S", 100)
+    monkeypatch.setattr(texts, "MAX_IDLE_BYTES", 0)
+    paths, rng = [f"{number}.txt" for number in range(6)], random.Random(1)
+    (tmp_path / "dir").mkdir()
+    for path in paths:
+        (tmp_path / "dir" / path).write_text("a line of some length\n" * 100)
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        folder, budget = bridge.folder, Budget(PEER)
+        updates = [_scattered(bridge, path, rng) for path in paths]
+        assert sum(of_text(check(update, Shape.TEXT)) for update in updates) > 3 * module.MOST_BYTES
+
+        async def keep_house() -> None:
+            while True:
+                await trio.sleep(5)
+                folder.close_idle_documents()
+
+        nursery.start_soon(keep_house)
+        began = trio.current_time()
+        for path, update in zip(paths, updates, strict=True):
+            live = bridge.document(path)
+            with live.being_changed():  # as long as a channel listens
+                await charged(budget, live.receive, update, PEER)
+        assert trio.current_time() - began < 60, "twenty minutes, if all were owed until it is forgiven"
+        with trio.fail_after(60):
+            while budget.burden.owed:  # noqa: ASYNC110 (it is time that is waited for)
+                await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+        bridge.document(paths[0])
+        weight = of_text(check(updates[0], Shape.TEXT))
+        assert budget.burden.owed == pytest.approx(weight, abs=2_000), "it is held again"
 
 
 class _Wanting:

@@ -6,8 +6,13 @@ Theory of operation
     who writes them nothing. An honest member brings little of all that. So whatever is taken of a member is weighed: by
     what it makes this device hold, less what its own bytes account for (`of_text`), and less what comes for it later
     (the content of an entry, `Awaited`). The weight is a debt, which is forgiven as time passes. Whoever owes more than
-    `MOST_BYTES` is read more slowly: the next update waits until the debt is below that again. Nothing is refused or
-    left out, so all devices come to the same in the end, in whatever order; and `status` says why it takes so long.
+    `MOST_BYTES` is read more slowly: the next update that weighs anything waits until the debt is below that again.
+    Nothing is refused or left out, so all devices come to the same in the end, in whatever order; and `status` says why
+    it takes so long.
+
+    Pieces of a text take memory while the text is in memory, which is not for long where nobody has it open
+    (`texts.py`). So what they weigh is owed for that time only (`Held`): who comes back with the edits of months, in
+    hundreds of texts, some hundred bytes for each, waits no longer than it takes to let go of those that are done.
 
     A member may let in others, and each of these others. So who has been known for less than a day shares the account
     of whoever let it in (`peers/known_devices.py`).
@@ -17,6 +22,7 @@ Invariants
       channel.
     * What honest people and programs type and save weighs nothing: each piece of it comes with more bytes than it needs
       to be paid for. Nor do the entries of a first synchronisation, once their content is here.
+    * What weighs nothing waits for no account, whatever its sender owes: a keystroke is live also while more comes in.
     * Content pays for an entry once, for whoever brought the entry, and no more than that weighed: nobody comes to a
       credit by writing contents over and over.
     * Who waits holds nothing that others need, and not the link: other messages of the member are taken meanwhile, as
@@ -30,8 +36,8 @@ from collections.abc import Iterable
 import structlog
 import trio
 
-from yp2p.identity import EntryID
-from yp2p.protocol.ysync import Checked
+from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.ysync import Checked, Shape
 
 # Some forty thousand entries of which the content is still to come.
 MOST_BYTES = 24 << 20
@@ -65,6 +71,11 @@ def of_text(update: Checked) -> int:
 def of_registers(update: Checked) -> int:
     """What registers of the manifest weigh. Their values stay as well, some of them twice."""
     return REGISTER_BYTES * update.parsed.pieces + len(update.data)
+
+
+def weight_of(update: Checked, shape: Shape) -> int:
+    """What an update of a document of this shape weighs."""
+    return of_text(update) if shape is Shape.TEXT else of_registers(update)
 
 
 class Burden:
@@ -102,6 +113,34 @@ class Burden:
             log.warning("member_slowed", advice=SLOWED, owed=int(self._owed))
         while self.is_heavy:  # noqa: ASYNC110 (it is time that is waited for)
             await trio.sleep(min(_LOOK_S, (self._owed - MOST_BYTES) / FORGIVEN_BYTES_S + 0.001))
+
+
+class Held:
+    """What others brought into texts weighs while these are in memory, and on whose accounts."""
+
+    def __init__(self) -> None:
+        self._weighed: dict[DocumentID, dict[Burden, int]] = {}
+
+    def brought(self, document: DocumentID, burden: Burden, weight: int) -> None:
+        """So much came into a text that is in memory, on this account."""
+        if weight:
+            burden.add(weight)
+            weighed = self._weighed.setdefault(document, {})
+            weighed[burden] = weighed.get(burden, 0) + weight
+
+    def opened(self, document: DocumentID) -> None:
+        """A text is in memory again."""
+        for burden, weight in self._weighed.get(document, {}).items():
+            burden.add(weight)
+
+    def closed(self, document: DocumentID) -> None:
+        """A text has left the memory."""
+        for burden, weight in self._weighed.get(document, {}).items():
+            burden.add(-weight)
+
+    def forget(self, document: DocumentID) -> None:
+        """A text has left the memory, and is not here any more."""
+        self._weighed.pop(document, None)
 
 
 class Awaited:

@@ -18,7 +18,7 @@ from yp2p.documents.manifest import Change, Deletion, Entry
 from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import InvalidUpdate
-from yp2p.folder.budget import bring, is_at_work
+from yp2p.folder.budget import account, bring, is_at_work
 from yp2p.folder.burden import RENEWED_BYTES, of_text
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Meetings, Settled
@@ -67,7 +67,9 @@ class Edits:
                 bring(RENEWED_BYTES)
         if news is None:
             return None
-        bring(of_text(update))
+        burden = account()
+        if burden is not None:
+            folder.texts.held.brought(live.id, burden, of_text(update))
         if not self._in_our_name and written_beyond(update.parsed, before, folder.clients.earlier):
             self._tell_in_our_name(live.id)
         is_at_work(source)

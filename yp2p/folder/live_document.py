@@ -27,6 +27,7 @@ from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
 from yp2p.folder.budget import is_heavy, until_light
+from yp2p.folder.burden import weight_of
 from yp2p.folder.telling import Telling
 from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
@@ -300,7 +301,8 @@ class LiveDocument:
         """
         if not self._keeper.takes_from(source):
             return
-        await until_light()
+        if is_heavy() and not self._weighs_nothing(updates):
+            await until_light()
         known, shape = self.replica.clocks(), self.replica.shape
         checked: list[Checked] = []
         for update in updates:
@@ -323,7 +325,7 @@ class LiveDocument:
             return True
         if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
             return False
-        if is_heavy():
+        if is_heavy() and not self._weighs_nothing(updates):
             return False
         if self._cost_s * len(updates) >= _NOWAIT_S:
             return False
@@ -333,6 +335,16 @@ class LiveDocument:
         except (MissingDependency, InvalidUpdate, CrdtPanic):
             return False
         return True
+
+    def _weighs_nothing(self, updates: Sequence[bytes]) -> bool:
+        """Whether these need not wait whatever their sender owes: they are as small as what people type."""
+        if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES:
+            return False
+        shape = self.replica.shape
+        try:
+            return not any(weight_of(check(update, shape), shape) for update in updates)
+        except InvalidUpdate:
+            return True  # as will be told at once
 
     async def take_all(self, updates: Sequence[Checked], source: object) -> None:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""

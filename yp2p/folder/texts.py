@@ -19,6 +19,7 @@ import trio
 
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import CrdtPanic, HistoriesDiffer
+from yp2p.folder.burden import Held
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Digests
 from yp2p.folder.live_document import RECENT_S, Accept, Keeper, LiveDocument, Meet
@@ -43,6 +44,9 @@ class Texts:
 
     Args:
         accept, meet, takes_from: take what comes from others for a document in memory (`Keeper`).
+
+    Attributes:
+        held: what others brought into those that are in memory (`burden.py`).
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Texts:
         self._keeper = Keeper(accept, database.pending, meet, self.updates_as_made, takes_from)
         self.digests = Digests(folder, database, self.open)
         self._open: dict[DocumentID, LiveDocument] = {}
+        self.held = Held()
         # Documents of one row that may be on its way to the store, until everything is there.
         self._unstored: dict[DocumentID, tuple[int, bytes]] = {}
         self._going: set[DocumentID] = set()  # documents whose rows are about to be deleted
@@ -85,6 +90,7 @@ class Texts:
             for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
                 live.recent.add(at, parse_update(data).sections)
             self._open[document] = live
+            self.held.opened(document)
         live.used_at = trio.current_time()
         return live
 
@@ -130,7 +136,8 @@ class Texts:
         if last_seq:
             self.digests.document_changed(live.id)
             return
-        self._open.pop(live.id, None)
+        self._leaves(live.id)
+        self.held.forget(live.id)
         self._going.add(live.id)
         self._database.pending().then(lambda: self._going.discard(live.id))
 
@@ -252,8 +259,12 @@ class Texts:
         idle = {document for document in self.spare() if not self._open[document].is_needed}
         for document in idle:
             self.digests.get(document)
-            del self._open[document]
+            self._leaves(document)
         return bool(idle)
+
+    def _leaves(self, document: DocumentID) -> None:
+        if self._open.pop(document, None) is not None:
+            self.held.closed(document)
 
     def _forget_stored(self) -> None:
         """The rows that are in the store by now; others may be of an import that is not submitted yet."""
@@ -286,7 +297,8 @@ class Texts:
             return False
         if self._may_be_ours(document):
             self._note_renewed(document, *self._clients.renew(document))
-        self._open.pop(document, None)
+        self._leaves(document)
+        self.held.forget(document)
         self._unstored.pop(document, None)
         self.digests.forget(document)
         parts = (
