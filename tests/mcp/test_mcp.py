@@ -85,6 +85,9 @@ def test_a_client_reads_edits_and_takes_back(mode: str, device: Device) -> None:
             assert {
                 name for name, tool in tools.items() if tool.annotations and tool.annotations.read_only_hint
             } == LOOKING
+            assert {
+                name for name, tool in tools.items() if tool.annotations and tool.annotations.destructive_hint
+            } == CHANGING
             files = (await _ask(client, "list_files"))["files"]
             assert [(one["path"], one["kind"]) for one in files] == [
                 ("a.md", "text"), ("picture.bin", "blob"), ("sub/b.txt", "text"),
@@ -175,6 +178,30 @@ def test_what_is_wrong_is_a_sentence(device: Device) -> None:
             assert (device.dir / "a.md").read_text().endswith(TEXT)
 
     _run(test)
+
+
+def test_a_name_that_is_no_utf_8_hides_nothing(device: Device) -> None:
+    other = device.dir / os.fsdecode(b"sub/caf\xe9.txt")
+    other.write_text("two caf\xe9s\n")
+    device.wait()
+
+    async def test() -> None:
+        async with _client(device, name="bot") as client:
+            files = (await _ask(client, "list_files"))["files"]
+            assert {"a.md", "sub/b.txt", "sub/caf\\udce9.txt"} <= {one["path"] for one in files}
+            lines = (await _ask(client, "search", text="two caf"))["lines"]
+            assert lines == [{"path": "sub/caf\\udce9.txt", "line": 1, "text": "two caf\xe9s"}]
+            changes = (await _ask(client, "history", path=""))["versions"]
+            assert any(
+                "sub/caf\\udce9.txt" in json.dumps(one, ensure_ascii=False).replace("\\\\", "\\") for one in changes
+            )
+            assert (await client.call_tool("read", {"path": "sub/caf\\udce9.txt"})).is_error
+
+    try:
+        _run(test)
+    finally:
+        other.unlink()
+        device.wait()
 
 
 def test_any_call_is_answered(device: Device) -> None:

@@ -52,7 +52,9 @@ def make_server(folders: Sequence[str], name: str | None, *, read_only: bool, so
     looking = (tools.list_files, tools.search, tools.read, tools.history, tools.diff, tools.blame, tools.who)
     changing = () if read_only else (tools.edit, tools.edit_files, tools.undo)
     for tool in (*looking, *changing):
-        hints = ToolAnnotations(read_only_hint=tool in looking, open_world_hint=False, destructive_hint=False)
+        is_looking = tool in looking
+        # It can be brought back, but a client that asks its user before something is changed is to ask here as well.
+        hints = ToolAnnotations(read_only_hint=is_looking, open_world_hint=False, destructive_hint=not is_looking)
         server.add_tool(_served(tool, name), name=tool.__name__, description=inspect.getdoc(tool), annotations=hints)
     return server
 
