@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -251,3 +251,45 @@ def _is_unharmed(device: Device) -> None:
     (folder,) = device.status()["folders"]
     assert folder["state"] == "idle"
     assert folder["problem"] == ""
+
+
+class _Impostor(BaseHTTPRequestHandler):
+    """Answers all with 200, and keeps what was said."""
+
+    heard: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.heard.append(f"{self.requestline}\n{self.headers}\n{body.decode('latin-1')}")
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"proofs": []}')
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_who_takes_the_port_after_it_closed_hears_nothing(laptop: Device, tab: Tab) -> None:
+    tab.expects("Failed to load resource", "WebSocket", "net::ERR")
+    tab.open(laptop).edit(laptop, "plan.md")
+    tab.until("Saved")
+    port, token = urlsplit(tab.page.url).port or 0, _token(tab)
+    laptop.call("POST", "/v1/page/close", {})
+    _Impostor.heard.clear()
+    with ThreadingHTTPServer(("127.0.0.1", port), _Impostor) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            tab.eventually(lambda: bool(_Impostor.heard), "the tab asking whoever is there")
+            said = tab.page.locator("body")
+            tab.eventually(lambda: "does not know this page any more" in said.inner_text(), "the tab saying it")
+            tab.page.wait_for_timeout(1000)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert {one.partition("\n")[0] for one in _Impostor.heard} == {"POST /v1/session/proof HTTP/1.1"}
+    assert not any(token in one for one in _Impostor.heard)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import hashlib
+import hmac
 import json
 import os
 import socket
@@ -477,6 +479,26 @@ def _upgrade(browser: _Browser, protocols: str | None = None, **changed: str | N
     }  # fmt: skip
     lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items() if text is not None)
     return f"GET /v1/documents?path=/a HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+async def test_a_tab_is_told_that_its_token_is_known_before_it_shows_it() -> None:
+    async with _opened(_Device()) as (page, browser):
+        token, browser.token = browser.token, ""
+        asked = {"nonce": "00" * 32}
+        status, answer, head = await browser.ask("POST", "/v1/session/proof", asked)
+        key = hashlib.sha256(token.encode()).digest()
+        wanted = hmac.new(key, f"yp2p page: {asked['nonce']}".encode(), "sha256").hexdigest()
+        assert status == 200
+        assert wanted in answer["proofs"]
+        assert token not in head
+        assert (await browser.ask("POST", "/v1/session/proof", {"nonce": 5}))[0] == 400
+        assert (await browser.ask("POST", "/v1/session/proof", {"nonce": "0" * 300}))[0] == 413
+        assert (await browser.ask("POST", "/v1/session/proof", asked, origin="http://evil.example"))[0] == 403
+        assert (await browser.ask("GET", "/v1/session/proof"))[0] == 405
+        page.close("it was asked for")
+        browser.address = f"127.0.0.1:{(await page.open(may_write=True))['port']}"
+        _, answer, _ = await browser.ask("POST", "/v1/session/proof", asked)
+        assert wanted not in answer["proofs"], "a token is of one opening"
 
 
 async def test_a_websocket_shows_its_token_as_a_subprotocol() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from yp2p.page.sessions import CODE_LIFETIME_S, MOST_CODES, MOST_SESSIONS, Sessions
+from yp2p.page.sessions import CODE_LIFETIME_S, MOST_CODES, MOST_SESSIONS, Session, Sessions
 
 
 def _sessions() -> Sessions:
@@ -72,6 +73,18 @@ def test_of_many_the_oldest_give_way() -> None:
     assert len(sessions) == MOST_SESSIONS
     assert sessions.of(tokens[0]) is None
     assert all(sessions.of(token) is not None for token in tokens[1:])
+
+
+def test_a_proof_is_made_with_each_token_and_says_not_how_many_there_are() -> None:
+    found = Sessions(lambda size: b"\7" * size)
+    found._tokens[hashlib.sha256(b"a token of a tab").digest()] = Session(1, may_write=True)
+    proofs = found.proofs("0123")
+    # web/tests/proof.test.mjs has the same one
+    assert "eb0783037118f70fa25bc6f74f92975c2d859dc276f0f249e1b8e50b5d1bbb21" in proofs
+    assert len(proofs) == MOST_SESSIONS
+    assert set(proofs).isdisjoint(set(found.proofs("0124")))
+    assert len(Sessions(os.urandom).proofs("0123")) == MOST_SESSIONS
+    assert proofs == sorted(proofs), "their order does not say whose they are"
 
 
 def test_a_session_that_was_ended_is_none() -> None:

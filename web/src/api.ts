@@ -1,5 +1,6 @@
 // Asks the daemon: JSON over HTTP, as docs/api.md has it. What goes wrong comes as a `Failure`, with a sentence.
 
+import { isOurs, streaming } from "./proof";
 import { authorization, close, session } from "./session";
 import type { Happening } from "./answers";
 
@@ -37,8 +38,10 @@ async function request(route: string, init: RequestInit): Promise<Response> {
   if (session.value === "closed") throw new Failure("This page is closed.");
   let answer: Response;
   try {
+    if (!(await isOurs())) throw new Failure("This page is closed.");
     answer = await fetch(route, { ...init, headers: { ...init.headers, ...authorization() }, cache: "no-store" });
   } catch (error) {
+    if (error instanceof Failure) throw error;
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Failure("yp2p does not answer. This page tries again by itself.", true);
   }
@@ -75,10 +78,12 @@ const SILENT_MS = 40_000;
  */
 export async function* happenings(since: number | null, stop: AbortController): AsyncGenerator<Happening> {
   let timer = setTimeout(() => stop.abort(), SILENT_MS);
+  let ended = (): void => {};
   try {
     const route = since === null ? "/v1/events" : `/v1/events?since=${since}`;
     const answer = await request(route, { method: "GET", signal: stop.signal });
     if (!answer.body) return;
+    ended = streaming();
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let buffered = "";
     for (;;) {
@@ -94,6 +99,7 @@ export async function* happenings(since: number | null, stop: AbortController): 
       }
     }
   } finally {
+    ended();
     clearTimeout(timer);
     stop.abort();
   }

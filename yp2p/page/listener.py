@@ -13,12 +13,15 @@ Theory of operation
     (`sessions.py`); whether pages may ask that at all. The first of these that is not so is the answer, and ends the
     connection.
 
+    What a tab asks before it shows its token, as it may be speaking with somebody else by now, is whether its token is
+    known here (`Sessions.proofs`).
+
     Somebody without a token can open connections all the same. They are few at a time, and the oldest of them gives way
     to a new one: so nobody can hold them all and keep the browser out, which asks as soon as it is connected.
 
 Invariants
     * While the page is closed no port is open, and no code, token or file of it is in memory.
-    * Without a token nothing of the device is answered, only files of the page and refusals.
+    * Without a token nothing of the device is answered, only files of the page, proofs and refusals.
     * A token is good for one opening of the port: whoever has the number later is told tokens that are worth nothing.
     * A connection that shows no token counts as no use of the page: it does not keep the port open.
     * How many connections there are is bounded, with a token and without, and so is what each may send.
@@ -49,7 +52,7 @@ from yp2p.page import assets, guard
 from yp2p.page.sessions import CODE_LIFETIME_S, Session, Sessions
 
 HOST = "127.0.0.1"
-_SESSION, _END = "/v1/session", "/v1/session/end"
+_SESSION, _PROOF, _END = "/v1/session", "/v1/session/proof", "/v1/session/end"
 # They end the daemon, change who it is, or give out what is for paper: at the terminal.
 NOT_FOR_PAGES = frozenset(
     {
@@ -88,6 +91,10 @@ log = structlog.get_logger()
 
 class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
     code: str
+
+
+class ProofRequest(msgspec.Struct, forbid_unknown_fields=True):
+    nonce: str
 
 
 class _Opened:
@@ -317,8 +324,8 @@ class _Visitor:
         live = self._page.find_live(request)
         if not (guard.is_live(request.headers) if live is not None else guard.is_call(request.headers)):
             return self._refuse(403, "it is asked for by another page")
-        if request.path == _SESSION:
-            return Routes([self._session_route()]).find(request)
+        if request.path in (_SESSION, _PROOF):
+            return self._session_routes().find(request)
         if not self._shows_token(guard.live_token(request.headers) if live else guard.bearer(request.headers)):
             reason = "it shows no token that is good; `yp2p open` opens the page"
             return self._page.refuse(self._opened, 401, reason, is_attempt=True)
@@ -354,8 +361,18 @@ class _Visitor:
 
     # --- sessions -------------------------------------------------------------------------------------------------
 
-    def _session_route(self) -> Route:
-        return Route("POST", _SESSION, "", answer=self._exchange, max_body_bytes=_MAX_SESSION_BYTES)
+    def _session_routes(self) -> Routes:
+        answers = {_SESSION: self._exchange, _PROOF: self._prove}
+        found = answers.items()
+        return Routes(Route("POST", path, "", answer=one, max_body_bytes=_MAX_SESSION_BYTES) for path, one in found)
+
+    async def _prove(self, request: Request) -> Answer:
+        """Prove that the tokens of this opening are known here."""
+        try:
+            nonce = request_of(request, ProofRequest).nonce
+        except msgspec.ValidationError as error:
+            return error_answer(f"the request is not valid: {error}", 2, 400)
+        return json_answer({"proofs": self._opened.sessions.proofs(nonce)})
 
     async def _exchange(self, request: Request) -> Answer:
         """Give a token for a code."""

@@ -10,6 +10,10 @@ Theory of operation
     out, or any program of this machine could keep its user from the page. They are limited in what they cost: beyond
     some a second they are refused without a look at what is said, unless it is right.
 
+    Whoever listens at the number of the port when it has closed may be anybody. So a tab asks for a proof before it
+    shows its token and sends what is typed: an HMAC over a number that it chose just now, with the digest of the token
+    as the key. Who asks need not say who it is: it gets those of all tokens, and others that are nobody's.
+
 Invariants
     * A code is exchanged once, and not after `CODE_LIFETIME_S`.
     * Whether a secret is right takes as long for any wrong one: all digests of that kind are compared.
@@ -30,6 +34,8 @@ CODE_LIFETIME_S = 60.0
 _CODE_BYTES, _TOKEN_BYTES = 16, 32
 # A person opens the page in a browser or two, now and then anew.
 MOST_CODES, MOST_SESSIONS = 8, 16
+# What is proved stands in what the proof is of.
+_PROVES = "yp2p page: "
 # Wrong ones that are answered in a second; a page that was left open asks a few times before it says that it is closed.
 _ANSWERED_A_SECOND = 20.0
 
@@ -100,6 +106,13 @@ class Sessions:
         shown = _digest(token)
         found = [session for digest, session in self._tokens.items() if hmac.compare_digest(digest, shown)]
         return found[0] if found else None
+
+    def proofs(self, nonce: str) -> list[str]:
+        """That these tokens are known here: `MOST_SESSIONS` of them, also where there are fewer sessions."""
+        keys = list(self._tokens)
+        keys += [self._random_bytes(_TOKEN_BYTES) for _ in range(MOST_SESSIONS - len(keys))]
+        said = f"{_PROVES}{nonce}".encode("utf-8", "surrogatepass")
+        return sorted(hmac.digest(key, said, "sha256").hex() for key in keys)
 
     def has(self, session: Session) -> bool:
         """Whether its token is good."""

@@ -12,6 +12,7 @@ import { Doc, UndoManager, decodeStateVector, encodeStateVector } from "yjs";
 import type { Text } from "yjs";
 import { effect } from "@preact/signals";
 import { closedBecause, session as pageSession } from "../session";
+import { isOurs } from "../proof";
 import { Commits } from "./commits";
 import { standing } from "./state";
 import type { Standing } from "./state";
@@ -25,8 +26,9 @@ const ROOT = "source";
 const LINGERS_MS = 1500;
 // What is not said back for so long is asked for: an edit that the daemon put right is not said back.
 const ASKS_AFTER_MS = 2000;
-// One connection attempt in so many milliseconds at most: the daemon is on this machine.
-const MAX_BACKOFF_MS = 4000;
+// Between two attempts to connect: the daemon is on this machine.
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 4000;
 
 export interface Place {
   /** The folder's ID. */
@@ -69,6 +71,8 @@ export class Session {
   #views = 0;
   #asking: ReturnType<typeof setTimeout> | undefined;
   #lingering: ReturnType<typeof setTimeout> | undefined;
+  #connecting: ReturnType<typeof setTimeout> | undefined;
+  #pause = FIRST_PAUSE_MS;
 
   constructor(readonly place: Place) {
     this.#provider = new WebsocketProvider(address(), room(place), this.doc, {
@@ -76,11 +80,10 @@ export class Session {
       protocols: ["yp2p", `token.${place.token}`],
       params: { echo: "1" }, // the daemon says what is typed here back when it is stored
       disableBc: true, // what tabs tell each other directly is not stored
-      maxBackoffTime: MAX_BACKOFF_MS,
       connect: false,
     });
     this.#listen();
-    this.#provider.connect();
+    void this.#connect();
   }
 
   get standing(): Standing {
@@ -132,6 +135,7 @@ export class Session {
   end(reason: string): void {
     if (this.#ended !== null) return;
     this.#ended = reason;
+    clearTimeout(this.#connecting);
     this.#provider.disconnect();
     this.#tell();
   }
@@ -152,11 +156,30 @@ export class Session {
   discard(): void {
     clearTimeout(this.#asking);
     clearTimeout(this.#lingering);
+    clearTimeout(this.#connecting);
     sessions.delete(this);
     listUnsaved();
     this.#provider.destroy();
     this.awareness.destroy();
     this.doc.destroy();
+  }
+
+  /** Connect to our daemon, and to nobody else who listens at its port: y-websocket sends all of the text at once. */
+  async #connect(): Promise<void> {
+    try {
+      if (!(await isOurs())) return;
+    } catch {
+      this.#connectLater();
+      return;
+    }
+    if (this.#ended === null && sessions.has(this)) this.#provider.connect();
+  }
+
+  #connectLater(): void {
+    clearTimeout(this.#connecting);
+    if (this.#ended !== null || !sessions.has(this)) return;
+    this.#connecting = setTimeout(() => void this.#connect(), this.#pause);
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
   }
 
   #listen(): void {
@@ -179,12 +202,18 @@ export class Session {
       decoding.readVarUint(decoder); // permission denied
       this.#denied(decoding.readVarString(decoder));
     };
+    provider.on("connection-close", () => {
+      provider.shouldConnect = false; // it connects again from here alone
+      this.#connectLater();
+    });
     provider.on("status", () => this.#tell());
     provider.on("sync", (isSynced: boolean) => {
       this.#hasText ||= isSynced;
+      if (isSynced) this.#pause = FIRST_PAUSE_MS;
       this.#tell();
     });
     provider.on("closed", ({ reason }: { code: number; reason: string }) => {
+      clearTimeout(this.#connecting);
       this.#ended ??= this.#refused ?? (reason || "the device took no more of it");
       this.#tell();
     });
