@@ -17,7 +17,9 @@ from yp2p.agents.patches import Block
 from yp2p.agents.taking_back import take_back
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
-from yp2p.errors import FolderError, UsageError, VersionUnknown, YpError
+from yp2p.documents.text import TextReplica
+from yp2p.errors import CrdtPanic, FolderError, UsageError, VersionUnknown, YpError
+from yp2p.folder import named_writers
 from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger
 from yp2p.history.file_log import log
@@ -273,6 +275,48 @@ async def test_who_becomes_a_reader_while_something_is_taken_back_has_the_text_a
             with pytest.raises(FolderError):
                 bridge.folder.edits.apply_own(document, update)
             assert document.text.text() == edited
+
+
+@over_directory
+async def test_a_name_of_which_nothing_was_written_is_nobody(base: Path) -> None:
+    (base / "dir" / NAME).write_text(LINES)
+    with pytest.MonkeyPatch.context() as patch:
+        async with open_bridge(base) as bridge:
+            text, version = await _read(bridge)
+            named = bridge.folder.edits.named
+
+            def fails(self: TextReplica, update: bytes) -> bytes | None:
+                raise CrdtPanic("on purpose")
+
+            patch.setattr(TextReplica, "apply", fails)
+            with pytest.raises(CrdtPanic):
+                await _edit(bridge, version, text + "more\n")
+            patch.undo()
+            assert named.names == {}
+            assert (await _edit(bridge, version, text + "more\n"))["changed"]
+            assert list(named.names.values()) == ["agent"]
+    async with open_bridge(base) as bridge:
+        assert list(bridge.folder.edits.named.names.values()) == ["agent"]
+        await _take_back(bridge, "agent")
+        assert (base / "dir" / NAME).read_text() == LINES
+
+
+@over_directory
+async def test_who_has_another_name_each_time_is_told_so(base: Path) -> None:
+    (base / "dir" / NAME).write_text(LINES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(named_writers, "_MAX_NAMES", 3)
+        async with open_bridge(base) as bridge:
+            for number in range(3):
+                text, version = await _read(bridge)
+                await _edit(bridge, version, f"{text}{number}\n", by=f"bot {number}")
+            text, version = await _read(bridge)
+            with pytest.raises(UsageError, match=r"3 names have edited .* nothing was changed"):
+                await _edit(bridge, version, text + "x\n", by="bot 3")
+            assert await _read(bridge) == (text, version)
+            for by in ("bot 1", None):
+                text, version = await _read(bridge)
+                assert (await _edit(bridge, version, f"{text}{by}\n", by=by))["changed"]
 
 
 @pytest.mark.parametrize("seed", range(many(8)))

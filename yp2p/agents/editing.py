@@ -35,7 +35,6 @@ from yp2p.folder.folder import Folder
 from yp2p.history.undo import on_disk
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import parse_update
-from yp2p.store.sql import Statement
 from yp2p.threeway.merge import Merged, Told, merge
 
 # A text that is typed into while it is merged has changed by then.
@@ -170,12 +169,14 @@ async def _make(edits: Sequence[_Edit], name: str | None, max_text_bytes: int) -
         # no await from here: what the edits were merged with is what the texts are
         for one in edits:
             check_still(one.wanted.folder, one.entry, one.wanted.path, one.wanted.version)
+            if name is not None and one.changes:
+                one.wanted.folder.edits.named.check_room(name)
         if all(head(one.wanted.folder, one.entry).seq == one.before.seq for one in edits):
             break
     forks = [_forked(one, name) for one in edits]
     with edits[0].wanted.folder.database.as_one():
-        for one, (update, extra, client) in zip(edits, forks, strict=True):
-            _apply(one, update, extra, client, is_named=name is not None)
+        for one, (update, client) in zip(edits, forks, strict=True):
+            _apply(one, update, client, name)
     await edits[0].wanted.folder.database.pending().wait()
     for one in edits:
         _tell(one, name)
@@ -199,25 +200,25 @@ def _merge_now(one: _Edit) -> None:
     one.changes = hunks(one.before.text, one.merged.text, MAX_HUNKS)
 
 
-def _forked(one: _Edit, name: str | None) -> tuple[bytes | None, list[Statement], int]:
-    """The update that makes an edit, what becomes durable with it, and the client ID that it is written with."""
+def _forked(one: _Edit, name: str | None) -> tuple[bytes | None, int]:
+    """The update that makes an edit, and the client ID that it is written with."""
     folder = one.wanted.folder
     live = folder.texts.open(one.entry.document)
     one.clocks = live.replica.clocks()
     if not one.changes:
-        return None, [], 0
-    client, extra = live.replica.client_id, list[Statement]()
+        return None, 0
+    client = live.replica.client_id
     if name is not None:
-        client, extra = folder.edits.named.client(name, live.id, one.clocks)
+        client = folder.edits.named.client(name, live.id, one.clocks)
     try:
-        return live.text.fork(client).edit(one.changes), extra, client
+        return live.text.fork(client).edit(one.changes), client
     except CrdtPanic as panic:
         raise YpError(
             f"{one.wanted.path} could not be edited: the CRDT library failed ({panic}); nothing was changed"
         ) from panic
 
 
-def _apply(one: _Edit, update: bytes | None, extra: list[Statement], client: int, *, is_named: bool) -> None:
+def _apply(one: _Edit, update: bytes | None, client: int, name: str | None) -> None:
     folder = one.wanted.folder
     live = folder.texts.open(one.entry.document)
     if update is not None:
@@ -225,10 +226,11 @@ def _apply(one: _Edit, update: bytes | None, extra: list[Statement], client: int
             news = folder.edits.apply_own(live, update)
         if news is not None:
             # Who edits by name has a way of taking back of its own (`taking_back.py`).
-            gap_s = None if is_named else 0.0
+            gap_s = None if name is not None else 0.0
+            extra = folder.edits.named.introduced(name, client) if name is not None else []
             folder.edits.record(live, news, None, extra=extra, undo_gap_s=gap_s)
             folder.render_queue.want(one.entry.id)
-            if is_named:
+            if name is not None:
                 live.recent.add(time.time(), parse_update(news).sections)  # a save that removes it is told
                 folder.edits.named.wrote(live.id, client, live.replica.clocks().get(client, 0))
     one.after = head(folder, one.entry)

@@ -8,7 +8,9 @@ Theory of operation
 Invariants
     * No two edits have one client ID and one clock: where a text has other operations of an ID than this device noted
       (somebody else wrote with it, or the text is less than it was), another one is drawn.
-    * A name and its client ID become durable with the first operation that was written with it.
+    * A name and its client ID become durable with the first operation that was written with it, and are known from then
+      on: what was not written is nobody's.
+    * There are at most `_MAX_NAMES` names: each start draws a client ID for one that writes, which every device keeps.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ LONGEST_NAME = 100
 _HERE_S = 60.0
 # Names that are shown as being here; a program that calls itself otherwise each time fills nothing.
 _MAX_HERE = 64
-# Names are in the store for ever, as the edits are.
+# Names are in the store for ever, as the edits are: a program that calls itself otherwise each time (by the moment, by
+# a number) is told so instead.
 _MAX_NAMES = 1000
 
 
@@ -72,8 +75,17 @@ class NamedWriters:
             raise UsageError(f"nobody called {name!r} has edited anything here by name; who has: {known}")
         return found
 
-    def client(self, name: str, document: DocumentID, clocks: StateVector) -> tuple[int, list[Statement]]:
-        """What somebody is to write with in a document, and what is to become durable with that.
+    def check_room(self, name: str) -> None:
+        """Raises UsageError: there are too many names for a new one."""
+        known = set(self.names.values())
+        if name not in known and len(known) >= _MAX_NAMES:
+            raise UsageError(
+                f"{_MAX_NAMES:,} names have edited {self._folder.label} from this device, and {name!r} is none of them:"
+                " a program is to call itself the same each time; nothing was changed"
+            )
+
+    def client(self, name: str, document: DocumentID, clocks: StateVector) -> int:
+        """What somebody is to write with in a document.
 
         Args:
             clocks: the state vector of the document.
@@ -81,11 +93,15 @@ class NamedWriters:
         client = self._client.get(name)
         if client is None or clocks.get(client, 0) != self._clocks.get((document, client), 0):
             client = self._client[name] = fresh_client_id()
+        return client
+
+    def introduced(self, name: str, client: int) -> list[Statement]:
+        """What is to become durable with what was just written with a client ID."""
         if client in self.names:
-            return client, []
+            return []
         self.names[client] = name
         self._folder.edits.own_claims.to_publish.add(client)
-        return client, [tables.writer.insert(self._folder.id, client, name)]
+        return [tables.writer.insert(self._folder.id, client, name)]
 
     def wrote(self, document: DocumentID, client: int, clock: int) -> None:
         """Up to which clock something was written."""
