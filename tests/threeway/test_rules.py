@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -196,6 +198,32 @@ def test_a_line_that_every_version_has_once_stands_once() -> None:
     theirs = "other first line\nlog 100006\nlog 100004\nlog 100005\nlast\n"
     text = merge("a.txt", base, ours, theirs).text
     assert [text.count(word) for word in ("100004", "100005", "100006", "new line")] == [1, 1, 1, 1]
+
+
+def _list_of(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_a_short_line_that_one_side_moved_stands_once() -> None:
+    """Whatever the other side did beside it."""
+    items = ["milk", "eggs", "<B.2> x", "7"]
+    beside = [[*items[:at], "new one", *items[at:]] for at in range(5)]
+    changed = [[*items[:at], f"{items[at]} changed", *items[at + 1 :]] for at in range(4)]
+    for moved in itertools.permutations(items):
+        for other in (*beside, *changed):
+            for sides in ((moved, other), (other, moved)):
+                lines = merge("a.txt", _list_of(items), *map(_list_of, sides)).text.splitlines()
+                assert {item: lines.count(item) for item in items if lines.count(item) > 1} == {}, (moved, other)
+                assert ("new one" in lines) == ("new one" in other)
+
+
+def test_a_short_line_that_went_with_its_block_stands_in_both_blocks() -> None:
+    base = "start\nif a\n  x = a\nend\nmid 1\nmid 2\nmid 3\nlast\n"
+    ours = "start\nmid 1\nmid 2\nmid 3\nif b\n  y = 7\nend\nlast\n"
+    theirs = base.replace("x = a\n", "x = a + c\n")
+    merged = "start\nif a\n  x = a + c\nend\nmid 1\nmid 2\nmid 3\nif b\n  y = 7\nend\nlast\n"
+    assert merge("a.rb", base, ours, theirs).text == merged
+    assert merge("a.rb", base, theirs, ours).text == merged
 
 
 def test_of_lines_that_both_have_brought_back_each_stands_once() -> None:

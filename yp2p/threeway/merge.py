@@ -38,7 +38,7 @@ from yp2p.threeway.state import whole_side
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
 
-VERSION = 8
+VERSION = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +199,15 @@ def _chosen(parses: Checker | None, parts: Sequence[Clean | Place], is_ours: boo
     return ["".join(text for text, of in standing if of == place) for place in range(len(resolved))]
 
 
-def _asked(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[range]:
+def _asked(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[tuple[range, Place]]:
     """The rows of the result that each place has."""
-    found: list[range] = []
+    found: list[tuple[range, Place]] = []
     row = 0
     at = iter(chosen)
     for part in parts:
         size = len(part.lines) if isinstance(part, Clean) else len(split_lines(next(at)))
         if isinstance(part, Place):
-            found.append(range(row, row + size))
+            found.append((range(row, row + size), part))
         row += size
     return found
 
