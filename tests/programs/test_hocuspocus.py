@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 from lab import Device, devices, eventually
 from programs.test_server import Client, connected
 from wsproto.events import AcceptConnection, BytesMessage
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
-from yp2p.protocol.channel import Step1, Step2, Updates, decode, encode
+from yp2p.programs.hocuspocus import _Room
+from yp2p.protocol.channel import AwarenessUpdate, Step1, Step2, Updates, decode, encode
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Cursor
+from yp2p.transport.undone import MOST_BYTES, Undone
 
 AUTH, STATELESS, CLOSE, STATUS = 2, 5, 7, 8
 
@@ -171,3 +175,50 @@ def test_where_a_device_comes_to_only_read_nothing_is_said_to_be_stored(tmp_path
             _type(client, name, replica, "dropped ")
             assert _until(client, name, STATUS) == bytes([STATUS, 0])
         eventually(lambda: (one.dir / "a.md").read_text() == "typed text\n")
+
+
+async def test_what_waits_in_all_documents_of_a_connection_has_a_bound() -> None:
+    """Nobody reads on until something is dealt with, or a document that had most of it has ended."""
+    undone, channel = Undone(), Nobody()
+    rooms = [_Room(name, channel, undone) for name in ("a", "b", "c")]
+    message = encode(AwarenessUpdate(bytes(MOST_BYTES // 3)))
+    done: list[int] = []
+
+    async def read() -> None:
+        for number in range(6):
+            await rooms[number % 3].take(message)
+            done.append(number)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        assert done == [0, 1]
+        assert await anext(rooms[0]) == message
+        await trio.testing.wait_all_tasks_blocked()
+        assert done == [0, 1], "it is being taken"
+        with trio.move_on_after(0):
+            await anext(rooms[0])
+        await trio.testing.wait_all_tasks_blocked()
+        assert done == [0, 1, 2]
+        rooms[1].close()
+        await trio.testing.wait_all_tasks_blocked()
+        assert done == [0, 1, 2, 3], "of one that has ended nothing waits"
+        rooms[2].close()
+    assert done == list(range(6))
+    rooms[0].close()
+    assert undone.bytes == 0
+
+
+class Nobody:
+    """A channel at whose other end nobody is."""
+
+    path = ""
+
+    async def send(self, message: bytes) -> None:
+        raise AssertionError
+
+    def __aiter__(self) -> Nobody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration

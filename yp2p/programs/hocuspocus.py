@@ -21,8 +21,6 @@ Source: the packages `@hocuspocus/provider` and `@hocuspocus/common` 4.8.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import structlog
 import trio
 
@@ -35,10 +33,12 @@ from yp2p.programs.wanted import Device, Wanted, find_soon
 from yp2p.protocol.channel import Denied, Step1, Step2, Updates, decode, encode
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Cursor
+from yp2p.transport.undone import Undone
 
 _AUTH, _STATELESS, _CLOSE, _STATUS, _PONG = 2, 5, 7, 8, 10
 _TOKEN, _DENIED, _GRANTED = 0, 1, 2
-# Messages that wait while a document takes what came before; then nobody reads the connection.
+# Messages that wait while a document takes what came before; then nobody reads the connection. `Undone` bounds
+# the bytes of all its documents.
 _MAX_WAITING = 64
 # Each is a program in the eyes of everybody else. Without the cap one connection could be thousands.
 _MAX_DOCUMENTS = 256
@@ -63,6 +63,7 @@ class Hocuspocus:
         self._channel = channel
         self._wanted = wanted
         self._rooms: dict[str, _Room] = {}
+        self._undone = Undone()
 
     async def run(self) -> None:
         """Until the connection ends. Raises InvalidUpdate: a message is none."""
@@ -82,7 +83,7 @@ class Hocuspocus:
                 elif rest[:2] == bytes([_AUTH, _TOKEN]):
                     if len(self._rooms) >= _MAX_DOCUMENTS:
                         raise InvalidUpdate(f"more than {_MAX_DOCUMENTS} documents over one connection")
-                    room = self._rooms[name] = _Room(name, self._channel)
+                    room = self._rooms[name] = _Room(name, self._channel, self._undone)
                     nursery.start_soon(self._serve, room)
             nursery.cancel_scope.cancel()
 
@@ -102,14 +103,21 @@ class Hocuspocus:
 
 
 class _Room:
-    """One document of a connection, as a channel."""
+    """One document of a connection, as a channel.
 
-    def __init__(self, name: str, channel: Channel) -> None:
+    Args:
+        undone: what of all documents of the connection is not dealt with.
+    """
+
+    def __init__(self, name: str, channel: Channel, undone: Undone) -> None:
         self.name = name
         self.path = name.partition("\0")[0]
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
         self._channel = channel
+        self._undone = undone
+        self._bytes = 0  # of the messages that wait, and of the one that is being taken
+        self._last = 0  # of that one
         self._session: Session | None = None
         self._put, self._messages = trio.open_memory_channel[bytes](_MAX_WAITING)
         self._has_asked = False
@@ -136,13 +144,24 @@ class _Room:
 
     async def take(self, message: bytes) -> None:
         """A message of the client; waits while too many are there."""
-        if message[:1] not in (bytes([_AUTH]), bytes([_STATELESS])):
-            with suppress(trio.BrokenResourceError):  # it has ended
-                await self._put.send(message)
+        if message[:1] in (bytes([_AUTH]), bytes([_STATELESS])):
+            return
+        await self._undone.add(len(message))
+        self._bytes += len(message)
+        try:
+            await self._put.send(message)
+        except trio.BrokenResourceError:
+            self._done(self._bytes)  # it has ended
 
     def close(self) -> None:
         """Nothing is taken any more; who waits for that goes on."""
         self._messages.close()
+        self._done(self._bytes)
+        self._last = 0
+
+    def _done(self, size: int) -> None:
+        self._bytes -= size
+        self._undone.done(size)
 
     async def _send(self, message: bytes) -> None:
         await self._channel.send(_text(self.name) + message)
@@ -165,12 +184,15 @@ class _Room:
         return self
 
     async def __anext__(self) -> bytes:
+        self._done(self._last)
+        self._last = 0
         if self._session is not None and self._refused is not None:
             # whoever asks for the next message has dealt with the last one
             self._taken.append(self._session.refused == self._refused)
             self._refused = None
             self._more.set()
         message = await self._messages.receive()
+        self._last = len(message)
         match decode(message):
             case Step1() if self._has_asked and self._session is not None:
                 # It counts its updates anew, and what it sends as the answer to this is the first one.
