@@ -306,6 +306,12 @@ def test_a_page_that_may_only_look_changes_nothing(pair: list[Device], tab: Tab)
     assert two.status()["folders"][0]["state"] != "paused"
 
 
+def test_the_address_of_an_editor_shows_the_text_where_nothing_can_be_written(laptop: Device, tab: Tab) -> None:
+    tab.open(laptop, may_write=False).go("file", _folder(laptop), "plan.md", "edit")
+    tab.reads("bread")
+    assert tab.page.locator(".editor-state").count() == 0
+
+
 def test_a_file_is_found_by_its_name(laptop: Device, tab: Tab) -> None:
     (laptop.dir / "sub").mkdir()
     for number in range(30):

@@ -5,12 +5,13 @@ import type { EditorProps } from "./props";
 import { TextEditor } from "./view";
 import { status } from "../live";
 import { go } from "../route";
-import { currentToken } from "../session";
+import { currentToken, mayWrite } from "../session";
 
 export default function Editor({ folder, root, path, deviceName }: EditorProps) {
   const host = useRef<HTMLDivElement>(null);
   const [number, setNumber] = useState(0);
-  const isReadOnly = status.value?.folders.find((one) => one.id === folder)?.is_reader ?? false;
+  const isReader = status.value?.folders.find((one) => one.id === folder)?.is_reader ?? false;
+  const isReadOnly = isReader || !mayWrite.value;
   useEffect(() => {
     if (host.current === null) return;
     const editor = new TextEditor(host.current, {

@@ -58,7 +58,9 @@ export function FileView({ parts }: { parts: string[] }) {
       </>
     );
   }
-  return <File key={`${id}/${path}`} folder={folder} path={path} part={part} deviceName={found.device.name} />;
+  // The address of an editor may come from a page that could write: where nothing can be written, the text is read.
+  const shown = part === "edit" && !mayWrite.value ? "read" : part;
+  return <File key={`${id}/${path}`} folder={folder} path={path} part={shown} deviceName={found.device.name} />;
 }
 
 function isOf(folder: Folder, path: string): (event: Happening) => boolean {
