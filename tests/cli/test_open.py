@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from yp2p.cli import open as opening
 from yp2p.cli.main import main
 
+_OTHERS = "open-of-one-that-runs.html"
 URL = "http://127.0.0.1:4711/#open=a-code-that-is-secret"
 _OPENED = {"url": URL, "port": 4711, "number": 3, "may_write": True, "expires_in_s": 60.0, "idle_s": 1800.0}
 Run = Callable[..., tuple[int, str, str]]
@@ -72,7 +74,7 @@ class _Browser:
     def _start(self, command: list[str], **options: Any) -> None:
         assert options["start_new_session"]
         assert options["stdout"] is subprocess.DEVNULL
-        (path,) = self._directory.glob("open-*.html")
+        (path,) = set(self._directory.glob("open-*.html")) - {self._directory / _OTHERS}
         self.command, self.text, self.mode = command, path.read_text(), stat.S_IMODE(path.stat().st_mode)
         assert command == ["xdg-open", str(path)]
 
@@ -81,6 +83,8 @@ def test_a_browser_is_given_a_file_that_leads_to_the_page_and_goes(
     run: Run, asked: list[tuple[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "open-of-one-that-was-killed.html").write_text("x")
+    os.utime(tmp_path / "open-of-one-that-was-killed.html", (1, 1))
+    (tmp_path / _OTHERS).write_text("x")
     browser = _Browser(tmp_path, monkeypatch)
     code, out, err = run()
     assert (code, err) == (0, "")
@@ -88,7 +92,7 @@ def test_a_browser_is_given_a_file_that_leads_to_the_page_and_goes(
     assert URL in browser.text
     assert browser.mode == 0o600
     assert "secret" not in " ".join(browser.command)
-    assert list(tmp_path.glob("open-*")) == []
+    assert [path.name for path in tmp_path.glob("open-*")] == [_OTHERS], "its command is still waiting"
     assert [path for path, _ in asked] == ["/v1/page/open", "/v1/page/used"]
 
 

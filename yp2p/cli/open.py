@@ -13,6 +13,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -90,7 +91,7 @@ def _print_address(opened: dict[str, Any]) -> None:
 
 
 def _start_browser(opened: dict[str, Any]) -> None:
-    with _file_that_leads_to(opened["url"]) as file:
+    with _file_that_leads_to(opened["url"], opened["expires_in_s"]) as file:
         try:
             subprocess.Popen(
                 [_OPENER, str(file)],
@@ -99,7 +100,12 @@ def _start_browser(opened: dict[str, Any]) -> None:
         except OSError as error:
             raise YpError(f"{_OPENER}: {error.strerror}; `yp2p open --no-browser` prints the address") from error
         if _state(opened, _PATIENCE_S) == "waiting":
-            say("No browser has asked yet. If none comes, open this in one yourself:", f"    {opened['url']}", err=True)
+            say(
+                "No browser has asked yet. One in a sandbox (Snap, Flatpak) may not read what leads there.",
+                "If none comes, open this in one yourself:",
+                f"    {opened['url']}",
+                err=True,
+            )
             if _state(opened, opened["expires_in_s"]) != "used":
                 raise YpError("nobody opened the page within a minute; `yp2p open` makes another address")
     what = "" if opened["may_write"] else "It may look, and change nothing. "
@@ -111,8 +117,11 @@ def _state(opened: dict[str, Any], wait_s: float) -> str:
 
 
 @contextmanager
-def _file_that_leads_to(url: str) -> Iterator[Path]:
+def _file_that_leads_to(url: str, lasts_s: float) -> Iterator[Path]:
     """A file that only this user can read, and that a browser goes on from. It is removed at the end.
+
+    Args:
+        lasts_s: so long a code is good. Files that are older are of commands that were killed, others of ones that run.
 
     Raises:
         YpError: it cannot be written.
@@ -120,7 +129,8 @@ def _file_that_leads_to(url: str) -> Iterator[Path]:
     directory = find_control_socket().parent
     for left in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
         with suppress(OSError):
-            left.unlink()  # of one that was killed
+            if time.time() - left.stat().st_mtime > lasts_s:
+                left.unlink()
     path = directory / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
