@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simulation.disk import REAL, peek
 from simulation.people import State, tokens_in
 
+from yp2p.files.root import has_other_names
 from yp2p.files.syscalls import RENAME_EXCHANGE, rename
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def swap_while_others_edit(world: World) -> None:
     other.edit(pair[0])
     exchange(one, *pair)
     token = f"w{before:05}x"
-    if token in world.oracle.tokens:
+    is_linked = any(has_other_names((one.host.disk.path / path).lstat()) for path in pair)
+    if token in world.oracle.tokens and not is_linked:
         world.oracle.swapped.append(Swapped(token, own - others, others - own))
 
 
@@ -107,7 +109,15 @@ def link_outside(world: World) -> None:
         _outside(host).mkdir(exist_ok=True)
         target = _outside(host) / f"{len(os.listdir(_outside(host)))}"
         REAL.link(host.disk.path / path, target)
+        _forget_swapped(world, tokens_in(peek(target)))
         world.note(f"{host.name} links {path} to a name outside the folder")
+
+
+def _forget_swapped(world: World, tokens: set[str]) -> None:
+    """Nothing is expected of texts that changed places and of which one got another name, maybe before the daemon
+    looked: a file with several names is not known by its inode, so what is there is taken for edits."""
+    swapped = world.oracle.swapped
+    swapped[:] = [one for one in swapped if not tokens & (one.own | one.others | {one.token})]
 
 
 def write_outside(world: World) -> None:
