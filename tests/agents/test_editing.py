@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from bridge import PEER, Bridge, open_bridge, over_directory, replica_like, run_with_directory
 from effort import many
 
-from yp2p.agents import editing, versions
+from yp2p.agents import editing, finding, versions
 from yp2p.agents.editing import Wanted
+from yp2p.agents.finding import Place, matches
 from yp2p.agents.patches import Block
 from yp2p.agents.taking_back import take_back
 from yp2p.documents.diff import hunks
@@ -317,6 +319,45 @@ async def test_who_has_another_name_each_time_is_told_so(base: Path) -> None:
             for by in ("bot 1", None):
                 text, version = await _read(bridge)
                 assert (await _edit(bridge, version, f"{text}{by}\n", by=by))["changed"]
+
+
+@over_directory
+async def test_what_takes_long_keeps_nobody_waiting(base: Path) -> None:
+    (base / "dir" / NAME).write_text(LINES)
+    threads = list[threading.Thread]()
+
+    def noted(work: Any) -> Any:
+        def run(*arguments: Any) -> Any:
+            threads.append(threading.current_thread())
+            return work(*arguments)
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        async with open_bridge(base) as bridge:
+            _, version = await _read(bridge)
+            for module, name in ((finding, "matches"), (editing, "with_diff"), (editing, "with_blocks")):
+                patch.setattr(module, name, noted(getattr(module, name)))
+            place = Place(bridge.folder, glob="**/*.txt")
+            assert [one["path"] for one in (await finding.listed(place, 1))["files"]] == [NAME]
+            assert [one["line"] for one in (await finding.search(place, "7", 1, ignore_case=False))["lines"]] == [8]
+            await _edit(bridge, version, diff="@@ @@\n-line 1\n+line\n")
+            await _edit(bridge, version, blocks=[Block("line 2", "x")])
+            assert len(threads) == 4
+            assert threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "is_meant"),
+    [
+        ("*.md", "a/b.md", True), ("a/*.md", "a/b.md", True), ("a/*.md", "a/c/b.md", False),
+        ("a/**/*.md", "a/b.md", True), ("a/**/*.md", "a/c/d/b.md", True), ("**/c/**", "a/c/d/b.md", True),
+        ("**/c/**", "a/c", True), ("**/**/b.md", "b.md", True), ("a/**", "b/a/c", False), ("a/**/c/d", "a/c/c/d", True),
+        ("**/x/" * 90, "x/" * 3000 + "x", True), ("**/x/" * 90 + "y", "x/" * 3000 + "x", False),
+    ],
+)  # fmt: skip
+def test_which_paths_a_pattern_means(glob: str, path: str, *, is_meant: bool) -> None:
+    assert matches(path, glob) == is_meant
 
 
 @pytest.mark.parametrize("seed", range(many(8)))

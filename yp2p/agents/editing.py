@@ -126,9 +126,10 @@ async def _prepared(wanted: Wanted, max_text_bytes: int) -> _Edit:
     if wanted.text is not None:
         patched = Patched(wanted.text)
     elif wanted.diff is not None:
-        patched = await _run(base.text + wanted.diff, with_diff, base.text, wanted.diff)
+        # Its budget is a second, which a short text can take as well.
+        patched = await trio.to_thread.run_sync(with_diff, base.text, wanted.diff)
     else:
-        patched = await _run(base.text, with_blocks, base.text, wanted.blocks)
+        patched = await trio.to_thread.run_sync(with_blocks, base.text, wanted.blocks or ())
     _check_text(wanted.path, patched.text, max_text_bytes)
     now = head(folder, entry)
     return _Edit(wanted, entry, base, patched, now, Merged(now.text))

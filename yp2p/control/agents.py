@@ -143,7 +143,7 @@ class _Answers:
         Answer: `{folder, root, files: [{path, kind, bytes}], more}`: `bytes` is null where the file is not on this
         disk.
         """
-        return finding.listed(self._place(wanted.folder, wanted.beneath, wanted.glob), wanted.limit)
+        return await finding.listed(self._place(wanted.folder, wanted.beneath, wanted.glob), wanted.limit)
 
     async def search(self, wanted: SearchRequest) -> Any:
         """The lines of texts of a folder that have a text in them, as they are on this disk.
