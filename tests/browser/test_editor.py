@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser.conftest import OpenTab
@@ -123,6 +124,26 @@ def test_what_is_typed_offline_is_counted_and_kept_and_stored_later(laptop: Devi
     line.mend()
     tab.until("Saved")
     tab.eventually(lambda: "abc" in (laptop.dir / "plan.md").read_text(), "the file having it")
+
+
+_SEEN = """is => {
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => is });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_tab_that_nobody_sees_has_no_connection_unless_it_has_something_to_store(laptop: Device, tab: Tab) -> None:
+    sockets: list[Any] = []
+    tab.page.on("websocket", lambda one: sockets.append(one))
+    tab.open(laptop).edit(laptop, "plan.md")
+    tab.page.evaluate(_SEEN, "hidden")
+    tab.eventually(lambda: all(one.is_closed() for one in sockets), "the connection being ended")
+    path = laptop.dir / "plan.md"
+    path.write_text(path.read_text() + "eggs\n")
+    tab.page.evaluate(_SEEN, "visible")
+    tab.eventually(lambda: "eggs" in tab.text().inner_text(), "the editor having what came meanwhile")
+    tab.until("Saved")
+    assert len(sockets) == 2
 
 
 def test_what_was_typed_in_a_view_that_was_left_is_stored_without_it(laptop: Device, tab: Tab) -> None:

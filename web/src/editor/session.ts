@@ -29,6 +29,8 @@ const ASKS_AFTER_MS = 2000;
 // Between two attempts to connect: the daemon is on this machine.
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 4000;
+// Who looks at another tab for a moment keeps the connection.
+const HIDDEN_MS = 5000;
 
 export interface Place {
   /** The folder's ID. */
@@ -73,6 +75,7 @@ export class Session {
   #lingering: ReturnType<typeof setTimeout> | undefined;
   #connecting: ReturnType<typeof setTimeout> | undefined;
   #pause = FIRST_PAUSE_MS;
+  #isHidden = false;
 
   constructor(readonly place: Place) {
     this.#provider = new WebsocketProvider(address(), room(place), this.doc, {
@@ -164,6 +167,21 @@ export class Session {
     this.doc.destroy();
   }
 
+  /** Nobody sees this tab, or somebody does again: a connection that nobody needs would keep the page open. */
+  hide(isHidden: boolean): void {
+    this.#isHidden = isHidden;
+    if (isHidden) this.#restWhenStored();
+    else if (!this.#provider.shouldConnect) this.#connectLater(0);
+  }
+
+  #restWhenStored(): void {
+    if (this.#mayRest) this.#provider.disconnect();
+  }
+
+  get #mayRest(): boolean {
+    return this.#isHidden && this.#commits.count === 0;
+  }
+
   /** Connect to our daemon, and to nobody else who listens at its port: y-websocket sends all of the text at once. */
   async #connect(): Promise<void> {
     try {
@@ -172,13 +190,13 @@ export class Session {
       this.#connectLater();
       return;
     }
-    if (this.#ended === null && sessions.has(this)) this.#provider.connect();
+    if (this.#ended === null && sessions.has(this) && !this.#mayRest) this.#provider.connect();
   }
 
-  #connectLater(): void {
+  #connectLater(pause = this.#pause): void {
     clearTimeout(this.#connecting);
-    if (this.#ended !== null || !sessions.has(this)) return;
-    this.#connecting = setTimeout(() => void this.#connect(), this.#pause);
+    if (this.#ended !== null || !sessions.has(this) || this.#mayRest) return;
+    this.#connecting = setTimeout(() => void this.#connect(), pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
   }
 
@@ -229,6 +247,7 @@ export class Session {
     if (this.#commits.count === 0) this.#refused = null;
     this.#tell();
     this.#endWhenDone();
+    this.#restWhenStored();
   }
 
   #denied(reason: string): void {
@@ -292,6 +311,15 @@ function listUnsaved(): void {
 // Nobody asks for what a closed page has: what is in it stays for whoever copies it.
 effect(() => {
   if (pageSession.value === "closed") for (const one of sessions) one.end(closedBecause.peek());
+});
+
+let hiding: ReturnType<typeof setTimeout> | undefined;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiding);
+  const isHidden = document.visibilityState !== "visible";
+  const tell = (): void => sessions.forEach((one) => one.hide(isHidden));
+  if (isHidden) hiding = setTimeout(tell, HIDDEN_MS);
+  else tell();
 });
 
 addEventListener("beforeunload", (event) => {
