@@ -38,8 +38,10 @@ WRITING = frozenset(
 )  # fmt: skip
 
 # Files written through an object of Python's, beneath which nothing can be hooked: where no simulated device comes, as
-# nowhere in the command line.
-_WRITES_UNSEEN = frozenset(("trust/keyfile.py", "disk/leaving.py", "bundle.py", "service/installing.py"))
+# nowhere in the command line, nor in what runs for an editor.
+_WRITES_UNSEEN = frozenset(
+    ("trust/keyfile.py", "disk/leaving.py", "bundle.py", "service/installing.py", "editors/rescue.py")
+)
 _READING = ("shutil.which", "shutil.disk_usage")
 _BY_METHOD = frozenset(("write_text", "write_bytes", "symlink_to", "hardlink_to"))
 
