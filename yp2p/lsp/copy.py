@@ -16,6 +16,7 @@ Theory of operation
 
 Invariants
     * The copy has no operation that the open file has not.
+    * What was typed into a text that is older than the copy is merged as a change of that text.
     * While an offer is under way nothing is concluded from what the editor tells; afterwards all of it counts.
 """
 
@@ -28,6 +29,7 @@ from yp2p.documents.diff import Hunk, apply_hunks, extent, hunks
 from yp2p.documents.guarded import check_text
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.lsp.places import Change, changed
+from yp2p.threeway.merge import merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class EditorCopy:
         self._replica = TextReplica.from_updates(client, [state])
         self._encoding = encoding
         self.told = text  # what the editor says it has
+        # What it showed last of a text that is older than the copy, which it was not given yet: the file went on
+        # between its reading of the disk and this.
+        self._older = text if text != self.text else None
         self.version = version
         self._offered: Offer | None = None
         self._unheard: Offer | None = None  # what the editor says it took, and has not told of
@@ -95,10 +100,13 @@ class EditorCopy:
         return self._settled(taken) if taken is not None else self._typed()
 
     def _typed(self) -> bytes | None:
-        if self.told == self.text:
+        wanted = self.told
+        if self._older is not None:
+            wanted, self._older = merge("", self._older, self.text, self.told).text, self.told
+        if wanted == self.text:
             return None
-        check_text(self.told)
-        return self._replica.edit(hunks(self.text, self.told, limit=MAX_HUNKS))
+        check_text(wanted)
+        return self._replica.edit(hunks(self.text, wanted, limit=MAX_HUNKS))
 
     def offer(self, text: str, update: bytes) -> Offer:
         """What the editor is to change so that it shows a text, which the copy has with an update."""
@@ -122,4 +130,5 @@ class EditorCopy:
     def _settled(self, offer: Offer) -> bytes | None:
         if offer.is_in(self._first if self._first is not None else self.told):
             self._replica.apply(offer.update)
+            self._older = None
         return self._typed()

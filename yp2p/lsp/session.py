@@ -23,6 +23,15 @@ _AGAIN_S = 0.05
 log = logging.getLogger(__name__)
 
 
+def _on_disk(path: str, otherwise: str) -> str:
+    """What a file says on the disk. Blocks: it is asked at once, as others' changes come to it as well."""
+    try:
+        with open(path, encoding="utf-8", newline="") as disk:
+            return disk.read()
+    except (OSError, UnicodeDecodeError):
+        return otherwise
+
+
 class Session:
     """One open file.
 
@@ -46,6 +55,8 @@ class Session:
     ) -> None:
         self.path = path
         self._opened = text, version
+        # What the editor has read; where it came back with text that it had not saved, what that is a change of.
+        self._saved = _on_disk(path, text)
         self._encoding = encoding
         self._apply = apply
         self._tell = tell
@@ -84,13 +95,8 @@ class Session:
         self._wake.set()
 
     def _merged(self, shown: str, now: str) -> str:
-        """What is to stand: of an editor that came back with text that it had not saved, both."""
-        try:
-            with open(self.path, encoding="utf-8", newline="") as disk:
-                saved = disk.read()
-        except (OSError, UnicodeDecodeError):
-            saved = shown
-        return merge(self.path, saved, now, shown).text if shown not in (saved, now) else now
+        """What is to stand, where the editor changed what it had read before it was live here: both changes."""
+        return merge(self.path, self._saved, now, shown).text if shown not in (self._saved, now) else now
 
     def did_change(self, version: int, changes: Iterable[Change]) -> None:
         """The editor tells of changes."""

@@ -24,7 +24,7 @@ interface Version {
   added?: number;
   removed?: number;
   line?: { number: number; text: string; removed: boolean } | null;
-  bytes?: number;
+  bytes?: number | null;
   here?: boolean;
   trash?: string | null;
 }
@@ -212,7 +212,7 @@ function VersionItem({ folder, path, version, before, isNow }: VersionProps) {
               <Amounts version={version} />
             </>
           )}
-          {version.bytes !== undefined && <span class="quiet"> {size(version.bytes)}</span>}
+          {version.bytes != null && <span class="quiet"> {size(version.bytes)}</span>}
           {(isNow || version.here) && <span class="tag">now</span>}
         </p>
         {version.line && (

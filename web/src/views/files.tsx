@@ -14,7 +14,8 @@ import type { Folder } from "../answers";
 interface Entry {
   path: string;
   type: "text" | "file" | "directory" | "symlink";
-  bytes: number;
+  /** Of a text that is not on this disk nobody knows it. */
+  bytes: number | null;
   changed_at: number | null;
   here: boolean;
   conflict: boolean;
@@ -153,7 +154,7 @@ function FileRow({ folder, entry }: { folder: Folder; entry: Entry | undefined }
         {entry.conflict && <span class="tag look">conflict</span>}
         {!entry.here && <span class="tag">not on this disk</span>}
         {entry.reason && <span class="tag look">{printable(entry.reason)}</span>}
-        {(entry.type === "text" || entry.type === "file") && <span>{size(entry.bytes)}</span>}
+        {(entry.type === "text" || entry.type === "file") && entry.bytes !== null && <span>{size(entry.bytes)}</span>}
         {entry.changed_at !== null && (
           <time dateTime={new Date(entry.changed_at * 1000).toISOString()} title={moment(entry.changed_at)}>
             {ago(entry.changed_at, now.value)}
