@@ -169,7 +169,7 @@ def _switch(device: Device, is_over: Callable[[], bool], oracle: Oracle) -> None
         _git(device.dir, "checkout", "-q", "-m", branch)
         oracle.counts["checkouts"] += 1
         _note_removals(oracle, device)
-        time.sleep(2.0)
+        time.sleep(2.0)  # the pace of who switches
 
 
 def _prepare(directory: Path) -> None:
