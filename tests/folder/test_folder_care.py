@@ -137,6 +137,50 @@ async def test_after_a_power_cut_a_save_can_be_of_what_was_saved_before_others_c
         assert _kinds(bridge) == []
 
 
+_LINES = "begin\nline <a> end\nfinish\n"
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@over_directory
+async def test_after_a_power_cut_a_line_takes_the_place_of_no_other_that_its_writer_may_not_have_seen(
+    base: Path, is_read: bool
+) -> None:
+    """What is nearest is a change of the line that had just come: by three characters, not by a whole line."""
+    path = base / "dir" / NAME
+    path.write_text(_LINES)
+    async with open_bridge(base, clean_end=False) as bridge:
+        path.write_text(_LINES.replace("begin", "begin here"))
+        await bridge.look()
+        mine = path.read_text()
+        await _remote(bridge, mine, mine.replace("finish", "line <b> end\nfinish"))
+        await bridge.render()
+        if is_read:
+            path.read_text()
+            await bridge.look()
+    path.write_text(mine.replace("finish", "line <c> end\nfinish"))
+    async with open_bridge(base, after_power_cut=True) as bridge:
+        await bridge.render()
+        lines = path.read_text().splitlines()
+        assert sorted(lines) == sorted(["begin here", "line <a> end", "line <b> end", "line <c> end", "finish"])
+        assert _kinds(bridge) == [NoticeKind.BOTH_CHANGED]
+
+
+@over_directory
+async def test_after_a_power_cut_what_was_written_here_is_changed_as_ever(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(_LINES)
+    async with open_bridge(base, clean_end=False) as bridge:
+        await _remote(bridge, _LINES, _LINES.replace("finish", "line <b> end\nfinish"))
+        await bridge.render()
+        path.write_text(path.read_text().replace("finish", "line <mine> end\nfinish"))
+        await bridge.look()
+    now = path.read_text().replace("<mine>", "<changed>")
+    path.write_text(now)
+    async with open_bridge(base, after_power_cut=True) as bridge:
+        await bridge.render()
+        assert path.read_text() == now
+
+
 def test_a_row_that_nobody_submitted_yet_is_not_forgotten() -> None:
     """Else whoever opens its document meanwhile finds it empty, and a save of the file would write it all again."""
     run_with_directory(_keep_a_row)

@@ -140,7 +140,7 @@ def decide(older: Sequence[Older], newer: str, save: str, circumstances: Circums
         return NoEdit(locked[-1])
     if circumstances.is_former or any(one.is_save for one in older):
         return Replaces()
-    made_of = [number for number in suspects if _looks_made_of(older[number].text, newer, save)]
+    made_of = [number for number in suspects if looks_made_of(older[number].text, newer, save)]
     if not made_of:
         return Replaces()
     distance = {number: extent(hunks(older[number].text, save)) for number in made_of}
@@ -149,7 +149,8 @@ def decide(older: Sequence[Older], newer: str, save: str, circumstances: Circums
     return Stands(nearest) if not one.has_lock and _is_state(one.text, newer, save) else MadeOf(nearest)
 
 
-def _looks_made_of(older: str, newer: str, save: str) -> bool:
+def looks_made_of(older: str, newer: str, save: str) -> bool:
+    """Whether a save lacks most of what a newer version changed, and keeps most of what it left alone."""
     found = overlap(older, newer, save)
     return found.lacks >= LACKS_MOST and found.keeps >= KEEPS_MOST
 

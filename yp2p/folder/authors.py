@@ -77,16 +77,22 @@ def named_author_of(folder: Folder, client: int) -> Author | None:
 
 async def writers(folder: Folder, document: DocumentID, clients: Iterable[int]) -> dict[int, DeviceID | None]:
     """Which device wrote in a text with each of these client IDs; where none has signed that, who brought it last."""
+    found = list(clients)
+    if any(author_of(folder, client) is None for client in found):
+        await folder.database.pending().wait()  # programs hear of an update before it is in the log
+    return stored_authors(folder, document, found)
+
+
+def stored_authors(folder: Folder, document: DocumentID, clients: Iterable[int]) -> dict[int, DeviceID | None]:
+    """The same of what is in the log already."""
     found: dict[int, DeviceID | None] = {client: author_of(folder, client) for client in clients}
     unknown = {client for client, device in found.items() if device is None}
-    if unknown:
-        await folder.database.pending().wait()  # programs hear of an update before it is in the log
-        for row in reversed(rows_of(folder, document)):
-            known = unknown & parse_update(row.data).sections.keys()
-            found |= dict.fromkeys(known, row.sender)
-            unknown -= known
-            if not unknown:
-                break
+    for row in reversed(rows_of(folder, document)) if unknown else ():
+        known = unknown & parse_update(row.data).sections.keys()
+        found |= dict.fromkeys(known, row.sender)
+        unknown -= known
+        if not unknown:
+            break
     return found
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from yp2p.documents.diff import extent, hunks
-from yp2p.documents.text import TextReplica
+from yp2p.documents.diff import Hunk, extent, hunks
+from yp2p.documents.save_evidence import looks_made_of
+from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.files.inspect import Finding
+from yp2p.folder.authors import stored_authors
+from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, kept_base, kept_bases
+from yp2p.protocol.ysync import deleted_ranges
 
 # Versions of a document that a file is compared with at a start, the newest ones.
 _VERSIONS_LOOKED_AT = 2000
@@ -66,15 +70,43 @@ def nearest_version(folder: Folder, record: FileRecord, unread: FileRecord, text
     For after a power cut: the disk can have gone back to any version, and somebody may have gone on from there. That
     can be a version of the document, or what the file held while the document was ahead of it.
 
+    A line that was written where another device's line had just come is nearest to a change of that line, which its
+    writer may never have seen. So where a version explains the text that lacks what would be taken out of others' text,
+    it is that version: nothing is lost.
+
     Args:
         unread: the base before, where nobody has read what was rendered since; else `record`.
     """
-    best: tuple[int, FileRecord] | None = None
-    for version, old in _versions(folder, record, unread, limit=_CHARS_COMPARED // max(1, len(text))):
-        distance = extent(hunks(old, text))
-        if best is None or distance <= best[0]:
-            best = distance, version
-    return best[1] if best is not None else record
+    versions = list(_versions(folder, record, unread, limit=_CHARS_COMPARED // max(1, len(text))))
+    changes = [hunks(old, text) for _, old in versions]
+    order = sorted(range(len(versions)), key=lambda number: (extent(changes[number]), -number))
+    if not order:
+        return record
+    nearest, newer = versions[order[0]]
+    removed = _removed_of_others(folder, nearest, changes[order[0]])
+    if removed:
+        for number in order[1:]:
+            version, old = versions[number]
+            if looks_made_of(old, newer, text) and not _has_any(folder, version, removed):
+                return version
+    return nearest
+
+
+def _removed_of_others(folder: Folder, version: FileRecord, changes: Sequence[Hunk]) -> dict[int, int]:
+    """What changes of a version take out that this device has not written: client IDs, and where it begins in each."""
+    if len(changes) > MAX_HUNKS or not any(hunk.stop > hunk.start for hunk in changes):
+        return {}
+    update = folder.texts.fork_at_base(version, fresh_client_id()).edit(changes)
+    removed: dict[int, int] = {}
+    for client, first, _ in deleted_ranges(update) if update is not None else ():
+        removed[client] = min(first, removed.get(client, first))
+    authors = stored_authors(folder, version.document, removed)
+    return {client: first for client, first in removed.items() if authors[client] != folder.clients.device}
+
+
+def _has_any(folder: Folder, version: FileRecord, removed: Mapping[int, int]) -> bool:
+    clocks = folder.texts.fork_at_base(version, fresh_client_id()).clocks()
+    return any(clocks.get(client, 0) > first for client, first in removed.items())
 
 
 def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int) -> Iterator[tuple[FileRecord, str]]:

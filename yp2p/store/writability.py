@@ -27,6 +27,7 @@ _PASSING = (
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL,
 )  # fmt: skip
 _REMEDY = "make room on its disk or make it writable, and it goes on by itself"
+_ROOM = "make room on its disk, and it goes on by itself"
 
 
 def may_pass(error: BaseException) -> bool:
@@ -72,7 +73,7 @@ class Writability:
     def shortage_now(self) -> str:
         """That the disk has less room than its floor; empty when it has enough. Any thread may ask."""
         shortage = low_room(self._path.parent)
-        return f"nothing comes in that needs the store {self._path}: {shortage}" if shortage else ""
+        return f"nothing comes in that needs the store {self._path}: {shortage}; {_ROOM}" if shortage else ""
 
     def refused(self, error: Exception) -> None:
         """The disk does not take a commit."""
