@@ -6,15 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 from bridge import PEER, open_bridge, replica_like, run_with_directory
 
 from yp2p.disk.render.displaced_files import DisplacedFile
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
 from yp2p.files import replace
-from yp2p.files.inspect import Stamp
+from yp2p.files.inspect import Finding, Stamp
 
 OLD, REMOTE, SAVED = "one\ntwo\n", "one\ntwo\nfrom elsewhere\n", "saved here\none\ntwo\n"
 
@@ -76,6 +78,60 @@ def test_files_that_are_closed_while_all_are_looked_at_are_looked_at_too(monkeyp
             assert await displaced.end({record.entry}) == []
             assert sorted(looked_at) == names
             await bridge.render()
+            assert path.read_text() == SAVED
+
+    run_with_directory(test)
+
+
+def test_what_was_closed_before_it_was_known_to_be_replaced_is_merged_at_once() -> None:
+    """The kernel tells of it while the thread that exchanged the files is on its way back."""
+
+    async def test(base: Path) -> None:
+        path, name = base / "dir" / "a.txt", ".yp2p/tmp/out"
+        path.write_text(OLD)
+        async with open_bridge(base) as bridge:
+            displaced, record = bridge.render_actor.displaced, bridge.folder.files.by_path("a.txt")
+            assert record is not None
+            (base / "dir" / name).write_text(OLD)
+            stamp = Stamp.of(os.lstat(base / "dir" / name))
+            (base / "dir" / name).write_text(SAVED)
+            displaced.written({name})
+            displaced.add(name, stamp, record)
+            await displaced.inspect()
+            await bridge.render()
+            assert path.read_text() == SAVED
+
+    run_with_directory(test)
+
+
+def test_what_is_closed_while_it_is_looked_at_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not after a minute: it was busy when the thread looked, and is not by the time it has come back."""
+
+    async def test(base: Path) -> None:
+        path, name = base / "dir" / "a.txt", ".yp2p/tmp/out"
+        path.write_text(OLD)
+        async with open_bridge(base) as bridge:
+            displaced, record = bridge.render_actor.displaced, bridge.folder.files.by_path("a.txt")
+            assert record is not None
+            out = base / "dir" / name
+            out.write_text(OLD)
+            displaced.add(name, Stamp.of(os.lstat(out)), record)
+            opened = [os.open(out, os.O_WRONLY)]
+            os.write(opened[0], SAVED.encode())
+            real = replace.read_displaced
+
+            def read(*arguments: Any) -> Finding | None:
+                found = real(*arguments)
+                if opened:
+                    os.close(opened.pop())
+                    trio.from_thread.run_sync(displaced.written, {name})
+                return found
+
+            monkeypatch.setattr(replace, "read_displaced", read)
+            displaced.written({name})
+            await displaced.inspect()
+            await bridge.render()
+            assert not opened
             assert path.read_text() == SAVED
 
     run_with_directory(test)

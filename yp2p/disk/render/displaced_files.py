@@ -45,10 +45,18 @@ class DisplacedFiles:
         self._saves = saves
         self._displaced: list[DisplacedFile] = []
         self._merging: list[FileRecord] = []  # the base of what is being merged
+        self._closed: set[str] = set()  # files in `.yp2p/tmp` that were closed since that began
 
     def add(self, name: str, stamp: Stamp, base: FileRecord) -> None:
-        """A replaced file is under this name in `.yp2p/tmp`."""
-        self._displaced.append(DisplacedFile(name, stamp, base, trio.current_time() + KEEP_S))
+        """A replaced file is under this name in `.yp2p/tmp`. What was told of it until now nobody has looked at."""
+        self._keep(DisplacedFile(name, stamp, base, trio.current_time() + KEEP_S))
+
+    def _keep(self, out: DisplacedFile, *, is_closed: bool = True) -> None:
+        """Look at it when its time is up; at once, where it is closed and another already."""
+        if is_closed and self._is_another(out):
+            self._displaced.insert(0, replace(out, until=trio.current_time()))
+        else:
+            self._displaced.append(out)
 
     def bases(self) -> list[FileRecord]:
         """What these files held."""
@@ -59,6 +67,8 @@ class DisplacedFiles:
 
     def written(self, names: Set[str]) -> None:
         """Somebody closed these files in `.yp2p/tmp`: look now at those that came out and are another since."""
+        if self._merging:
+            self._closed |= names
         late = [out for out in self._displaced if out.name in names and self._is_another(out)]
         rest = [out for out in self._displaced if out not in late]
         self._displaced = [*(replace(out, until=trio.current_time()) for out in late), *rest]
@@ -77,10 +87,11 @@ class DisplacedFiles:
 
     async def _merge_displaced(self, out: DisplacedFile) -> None:
         self._merging = [out.base]
+        self._closed.clear()
         await self._folder.database.pending().wait()
         late = await trio.to_thread.run_sync(disk.read_displaced, self._root, out.name, out.stamp)
         if late is not None and late.found is Found.BUSY:
-            self._displaced.append(replace(out, until=trio.current_time() + KEEP_S))
+            self._keep(replace(out, until=trio.current_time() + KEEP_S), is_closed=out.name in self._closed)
         elif late is not None and (late.found is not Found.TEXT or late.is_linked):
             await keep_in_trash(self._folder, self._root, out.name)
         elif late is not None and self._folder.membership.is_reader:
