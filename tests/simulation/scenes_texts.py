@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import trio
 from simulation import names
 from simulation.disk import REAL, peek
+from simulation.hooks import as_host
 from simulation.people import State, tokens_in
 from simulation.stage import Stage
 
 from yp2p.folder.client_ids import fresh_client_id
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.update_merge import read_blocks
 
 if TYPE_CHECKING:
     from simulation.people import People
@@ -104,10 +108,25 @@ async def texts_apart(world: World) -> None:
         for token in tokens:
             text = stage.one._read(path)
             stage.expect(text.count(token) <= 1, f"{token} is {text.count(token)} times in {text!r}")
+        _expect_repairs_alike(stage, path)
         stage.one._write(path, f"{stage.one._read(path)}\n".encode(), in_place=True)  # whoever appends begins a line
         await stage.rest()
         if number == 0:
             path = await stage.file(end="another end ")
+
+
+def _expect_repairs_alike(stage: Stage, path: str) -> None:
+    """Devices that meet repair by themselves, each: what they put in at the same place is one operation."""
+    host = stage.one.host
+    with as_host(host):
+        folder = host.folder
+        rows = folder.texts.updates(folder.texts.open(folder.catalogue.entries[folder.files.at[path]].document))
+    put_in: dict[object, set[int]] = {}
+    for block in chain.from_iterable(map(read_blocks, rows)):
+        if Writer.of(block.client) is Writer.REPAIR and block.clock == 0:
+            put_in.setdefault((block.origin, block.right, block.text()), set()).add(block.client)
+    twice = [place for place, clients in put_in.items() if len(clients) > 1]
+    stage.expect(not twice, f"several repairs of {path} put in the same: {twice}")
 
 
 async def the_same_while_stopped(world: World) -> None:
