@@ -421,6 +421,18 @@ ABLATIONS: dict[str, Ablation] = {
         _gives("yp2p.folder.uncounted:Uncounted.removed", None),
         theme="a-lost-device",
     ),
+    "a-removal-is-acknowledged": Ablation(
+        "11f",
+        "nobody says that it heard of a removal, nor what it had then",
+        _gives("yp2p.folder.members:answers", {}),
+        theme="two-remove-each-other",
+    ),
+    "who-is-out-is-told": Ablation(
+        "11j",
+        "who is out has nothing to say and is told nothing",
+        _later("yp2p.peers.removed:FormerDevices._talk"),
+        theme="two-remove-each-other",
+    ),
     "claims-are-signed": Ablation(
         "11i",
         "a client ID is whose anybody says it is",

@@ -269,6 +269,13 @@ class Network:
         for connection in connections:
             connection.break_now()
 
+    def unblock(self, one: str, other: str) -> None:
+        """These two can reach each other again."""
+        for pair in ((one, other), (other, one)):
+            self.blocked.pop(pair, None)
+            for connection in self.of(*pair):
+                connection.ways[pair[0]].wake()
+
     def heal(self) -> None:
         """Everybody can reach everybody again (but those on different networks)."""
         self.blocked.clear()

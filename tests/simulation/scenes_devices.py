@@ -19,6 +19,8 @@ from yp2p.folder.own_statements import OwnStatements
 from yp2p.protocol.ysync import Shape, check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulation.people import People
     from simulation.world import World
 
@@ -294,6 +296,87 @@ async def a_lost_device(world: World) -> None:
         kept = [line for line in files[path].splitlines(keepends=True) if own[0].encode() not in line]
         stage.expect(b"".join(kept) == before[path], f"{path} is {files[path]!r} on {people.host.name}")
     stage.expect(world.reached["changes_taken_back"] > 0, "nothing was taken back")
+
+
+async def two_remove_each_other(world: World) -> None:
+    """Two remove each other while all three are apart. All agree on who is out: who was heard first by the third stays.
+
+    What the one that is out did meanwhile lasts nowhere; what the others did is on both of them.
+    """
+    stage = Stage(world)
+    everybody = [world.people[host.name] for host in world.hosts]
+    third = everybody.pop(world.rng.randrange(3))
+    path = await stage.file()
+    for people in everybody:
+        stage.cut_off(people.host, 600.0)
+    await trio.sleep(1.0)
+    written = {people.host.name: _works_apart(stage, people, path) for people in (*everybody, third)}
+    for people, other in zip(everybody, reversed(everybody), strict=True):
+        await _remove(people, other)
+    await trio.sleep(world.rng.uniform(0.0, 6.0))
+    first = world.rng.choice((everybody[1], everybody[1], everybody[0], None))  # the older one stays where it is equal
+    if first is not None:
+        world.network.unblock(first.host.name, third.host.name)
+        (other,) = (people for people in everybody if people is not first)
+        await _until(lambda: not _takes_part(third, other))
+        await trio.sleep(_QUIET_S)  # that the third one has heard of it is known there as well
+    stage.heal()
+    out = await _until_one_is_out(everybody, third)
+    stage.expect(out is not None, "it is not agreed on which of two is out that removed each other")
+    stage.expect(first is None or first is not out, f"{out and out.host.name} is out, which was heard first")
+    if out is None:
+        return
+    await out.host.stop()
+    world.hosts.remove(out.host)
+    del world.people[out.host.name]
+    for token in written.pop(out.host.name):
+        world.oracle.tokens[token] = State.NEVER
+    await stage.rest()
+    for host in world.hosts:
+        texts = b"".join(host.disk.contents().values())
+        for token in (token for tokens in written.values() for token in tokens):
+            stage.expect(token.encode() in texts, f"{token} is not on {host.name}")
+
+
+def _works_apart(stage: Stage, people: People, path: str) -> list[str]:
+    """Somebody writes into a text and makes another; gives the tokens."""
+    line = people._line()
+    people._write(f"of-{people.host.name}.txt", line.encode(), in_place=True)
+    stage.world.note(f"{people.host.name} makes a text: {line!r}")
+    return [stage.add(people, path), *tokens_in(line.encode())]
+
+
+async def _remove(people: People, other: People) -> None:
+    people.world.note(f"{people.host.name} removes {other.host.name}")
+    token = current_host.set(people.host)
+    await OwnStatements(people.host.folder.membership).remove(other.host.identity.device_id)
+    current_host.reset(token)
+
+
+def _takes_part(people: People, other: People) -> bool:
+    """Whether a device is a member, as people have heard on theirs."""
+    return other.host.identity.device_id in people.host.folder.membership.members
+
+
+async def _until(holds: Callable[[], bool], limit_s: float = 180.0) -> bool:
+    with trio.move_on_after(limit_s):
+        while not holds():
+            await trio.sleep(0.5)
+        return True
+    return False
+
+
+async def _until_one_is_out(both: list[People], third: People) -> People | None:
+    """Which of two is out, once all three devices agree on that."""
+
+    def found() -> list[People]:
+        return [one for one in both if not any(_takes_part(people, one) for people in (*both, third))]
+
+    def stay() -> list[People]:
+        return [one for one in both if all(_takes_part(people, one) for people in (*both, third))]
+
+    await _until(lambda: len(found()) == len(stay()) == 1)
+    return found()[0] if len(found()) == len(stay()) == 1 else None
 
 
 def _write_as(owner: People, people: People, path: str, line: str) -> None:

@@ -72,6 +72,7 @@ THEMES = (
     Theme(devices.a_lost_device, devices=3, topology="mesh"),
     Theme(reading.a_device_that_only_reads, devices=3, topology="mesh"),
     Theme(choosing.some_files_on_some_disks, devices=3, topology="mesh"),
+    Theme(devices.two_remove_each_other, devices=3, topology="mesh"),
 )
 NAMES = tuple(theme.name for theme in THEMES)
 # So many seeds until each theme has come once.
