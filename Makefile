@@ -15,7 +15,7 @@ LONG_WORKERS ?= 8
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean packages deb single-file debians oci web web-lint page page-speed walk
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean compare packages deb single-file debians oci web web-lint page page-speed walk
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -252,6 +252,11 @@ bench: $(VENV)/.dev ## Measure what docs/goals.md asks for
 	$(BIN)/python benches/large.py
 	$(BIN)/python benches/service.py
 	$(BIN)/python benches/scale.py --files 10000 100000
+	$(BIN)/python benches/at_rest.py
+	$(BIN)/python benches/git_checkout.py
+
+compare: $(VENV)/.dev ## Two commits side by side, in turns: A=HEAD~1 B=. RUNS=5 ARGS='--bench "latency --files 1000"' (15 min)
+	$(BIN)/python benches/compare.py $(or $(A),HEAD) $(or $(B),.) --runs $(or $(RUNS),5) $(ARGS)
 
 SOAK_MINUTES ?= 60
 soak: $(VENV)/.dev ## Three devices at work for SOAK_MINUTES=60: memory, open files and contents at the end

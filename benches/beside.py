@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -250,8 +251,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000, help="files of 1 KiB")
     parser.add_argument("--mebibytes", type=int, default=1024, help="size of one random file")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     tools = {"yp2p": yp2ps, "syncthing": syncthings, "rsync": rsyncs}
     for name in ("syncthing", "rsync"):
         if shutil.which(name) is None:
@@ -265,22 +265,17 @@ def main() -> None:
                 for name, tool in tools.items():
                     if files or mebibytes:
                         took[job][name].append(measure(tool, Path(base, f"{job}-{name}-{run}"), files, mebibytes))
-    medians = {
-        job: {name: statistics.median(times) for name, times in each.items() if times} for job, each in took.items()
+    found = {
+        f"{job} {name}": {"s": times, rate: [size / one for one in times]}
+        for job, rate, size in (("files", "files_per_s", options.files), ("large", "mib_per_s", options.mebibytes))
+        for name, times in took[job].items()
+        if times
     }
-    if options.json:
-        print(json.dumps({"seconds": took, "medians": medians, "files": options.files, "mebibytes": options.mebibytes}))
-        return
-    for job, each in medians.items():
-        for name, seconds in each.items():
-            rate = (
-                f"{options.mebibytes / seconds:.0f} MiB/s"
-                if job == "large"
-                else f"{options.files / seconds:.0f} files/s"
-            )
-            ratio = seconds / each["yp2p"]
-            runs = [round(one, 2) for one in took[job][name]]
-            print(f"{job}: {name} {seconds:.2f} s, {rate}, {ratio:.2f} times yp2p's; runs {runs}")
+    for job, each in took.items():
+        for name in set(each) - {"yp2p"}:
+            if each[name]:
+                found[f"{job} {name}"]["of_ours_times"] = [a / b for a, b in zip(each[name], each["yp2p"], strict=True)]
+    report.publish(options, found)
 
 
 if __name__ == "__main__":

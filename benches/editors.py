@@ -13,8 +13,6 @@ Needs Neovim and the plugin (`make teamtype` says where they are looked for).
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import statistics
 import sys
@@ -22,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import report
 import trio
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -105,8 +104,7 @@ async def between_programs(one: Device, two: Device, count: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keystrokes", type=int, default=300)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     if NVIM is None or not PLUGIN.exists():
         print("nothing was measured: needs Neovim and Teamtype's plugin (make teamtype)")
         return
@@ -125,14 +123,8 @@ def main() -> None:
         "p99_ms": round(statistics.quantiles(times, n=100)[98], 2),
         "programs_p50_ms": round(statistics.median(programs), 2),
         **taken,
-        "load": round(os.getloadavg()[0], 1),
     }
-    if options.json:
-        print(json.dumps(result))
-        return
-    for name, value in result.items():
-        bar = f"  (bar {BAR_MS}: {'met' if value <= BAR_MS else 'NOT MET'})" if name == "p50_ms" else ""
-        print(f"{name:18} {value:10}{bar}")
+    report.publish(options, result, {"p50": BAR_MS})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import report
 import trio
 from inotify_simple import INotify, flags
 
@@ -133,7 +134,7 @@ def _took_s(one: Device, two: Device) -> float:
     return time.monotonic() - began
 
 
-def _measure(name: str, one_way_s: float, edits: int, *, stalls: bool) -> None:
+def _measure(one_way_s: float, edits: int, *, stalls: bool) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as base, _far_apart(Path(base), one_way_s, stalls=stalls) as (one, two):
         (one.dir / "a.txt").write_text("a line\n" * 100)
         _took_s(one, two)
@@ -149,21 +150,22 @@ def _measure(name: str, one_way_s: float, edits: int, *, stalls: bool) -> None:
         files_s = _took_s(one, two)
         (one.dir / "large.bin").write_bytes(random.Random(0).randbytes(_LARGE_BYTES))
         large_s = _took_s(one, two)
-        shown = percentiles(took_s)
-        print(
-            f"{name:24} edit p50 {shown['p50']:7.1f} ms  p95 {shown['p95']:7.1f} ms"
-            f"   {_FILES} files {files_s:6.1f} s"
-            f"   {_LARGE_BYTES >> 20} MiB at {_LARGE_BYTES / (1 << 20) / large_s:6.1f} MiB/s"
-        )
+        return {
+            "edit": percentiles(took_s), f"{_FILES} files_s": files_s,
+            f"{_LARGE_BYTES >> 20} MiB_mib_per_s": _LARGE_BYTES / (1 << 20) / large_s,
+        }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--edits", type=int, default=50)
-    chosen = parser.parse_args()
-    _measure("no delay", 0.0, chosen.edits, stalls=False)
-    _measure("100 ms", 0.05, chosen.edits, stalls=False)
-    _measure("100 ms, stalls of 1 %", 0.05, chosen.edits, stalls=True)
+    chosen = report.parse(parser)
+    found = {
+        "no delay": _measure(0.0, chosen.edits, stalls=False),
+        "100 ms": _measure(0.05, chosen.edits, stalls=False),
+        "100 ms, stalls of 1 %": _measure(0.05, chosen.edits, stalls=True),
+    }
+    report.publish(chosen, found)
 
 
 if __name__ == "__main__":

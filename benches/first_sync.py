@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,8 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
+
+import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -38,8 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--library", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     with (
         tempfile.TemporaryDirectory() as base,
         devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (
@@ -65,13 +65,11 @@ def main() -> None:
         os.sync()
         copied_s = time.perf_counter() - started
     result = {
-        "files": len(expected), "equal": equal, "import_s": round(imported_s, 2), "first_sync_s": round(synced_s, 2),
-        "cp_and_sync_s": round(copied_s, 2), "memory_mib": memory,
+        "files": len(expected), "equal": equal,
+        "import_s": imported_s, "first_sync_s": synced_s, "cp_and_sync_s": copied_s,
+        "memory": {f"{name}_mib": mib for name, mib in memory.items()},
     }  # fmt: skip
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print("first sync: " + ", ".join(f"{key} {value}" for key, value in result.items()))
+    report.publish(options, result)
     sys.exit(0 if equal else 1)
 
 

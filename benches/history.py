@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import report
 import trio
 import trio.testing
 
@@ -285,8 +286,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--keys", type=int, default=260_000)
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     rng = random.Random(1)
     with (
         tempfile.TemporaryDirectory() as base,
@@ -310,12 +310,7 @@ def main() -> None:
         three.start()
         three.wait(120)
         result |= _looking_back(three, options.runs)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for name, value in result.items():
-        bar = f"  (bar {BARS[name]}: {'met' if value <= BARS[name] else 'NOT MET'})" if name in BARS else ""
-        print(f"{name:30} {value:10}{bar}")
+    report.publish(options, result, BARS)
 
 
 if __name__ == "__main__":

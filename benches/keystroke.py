@@ -10,7 +10,6 @@ Then many edits, made as fast as they are taken: they have to arrive exactly.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import socket
 import statistics
@@ -21,6 +20,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import report
 import trio
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -154,8 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keystrokes", type=int, default=500)
     parser.add_argument("--edits", type=int, default=18_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     with (
         tempfile.TemporaryDirectory() as base,
         devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (one, two),
@@ -166,12 +165,7 @@ def main() -> None:
             device.wait()
         result = trio.run(measure, one, two, options.keystrokes, options.edits)
         result |= measure_bare(Path(base), options.keystrokes)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for name, value in result.items():
-        bar = f"  (bar {BARS[name]}: {'met' if value <= BARS[name] else 'NOT MET'})" if name in BARS else ""
-        print(f"{name:18} {value:10}{bar}")
+    report.publish(options, result, BARS)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Typing is `latency.py`'s: a 10 KB text saved as a whole on one device, until the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -14,6 +13,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -118,15 +119,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=1024)
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     results = [measure(options.mebibytes) for _ in range(options.runs)]
-    if options.json:
-        print(json.dumps(results))
-        return
-    for result in results:
-        for key, value in result.items():
-            print(f"{options.mebibytes} MiB: {key} {value}")
+    found = {key: [result[key] for result in results] for key in results[0]}
+    report.publish(options, found)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 Prints the distribution of (a) 200 single edits, each after the one before has arrived, and (b) five edits a second for
 20 seconds. `--files N` puts N other files into the folder first. `--followers N` has N programs follow the events of
-each daemon meanwhile. `--json` prints JSON.
+each daemon meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import select
 import subprocess
@@ -19,13 +18,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import report
 from inotify_simple import INotify, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from lab import Device, devices
 
-BARS_MS = {"single": (5.0, 15.0), "five a second": (None, 20.0)}
+BARS = {"single p50": 5.0, "single p95": 15.0, "five a second p95": 20.0}
 
 
 def wait_for(path: Path, inotify: INotify, wanted: str, limit_s: float = 10) -> float:
@@ -54,9 +54,9 @@ def edit(path: Path, number: int) -> tuple[str, float]:
 
 def percentiles(values_s: list[float]) -> dict[str, float]:
     ordered = sorted(value * 1000 for value in values_s)
-    pick = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+    pick = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99}
     result = {name: round(ordered[min(len(ordered) - 1, int(len(ordered) * at))], 2) for name, at in pick.items()}
-    return {**result, "max": round(ordered[-1], 2), "edits": len(ordered)}
+    return {**result, "max_ms": round(ordered[-1], 2)}
 
 
 @contextmanager
@@ -109,18 +109,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=0)
     parser.add_argument("--followers", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     result = measure(options.files, options.followers)
-    if options.json:
-        print(json.dumps(result))
-        return
-    print(f"edit to visible on the other's disk, milliseconds, {os.cpu_count()} cores, {options.files} other files")
-    for name, values in result.items():
-        print(f"{name:>14}  " + "  ".join(f"{key} {value:g}" for key, value in values.items()))
-    for name, (p50, p95) in BARS_MS.items():
-        met = (p50 is None or result[name]["p50"] <= p50) and result[name]["p95"] <= p95
-        print(f"{name:>14}  bar: p50 <= {p50} ms, p95 <= {p95} ms: {'met' if met else 'NOT MET'}")
+    report.publish(options, result, BARS)
 
 
 if __name__ == "__main__":

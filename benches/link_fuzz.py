@@ -14,7 +14,6 @@ replacements within ten minutes. Nor does it touch the file by which the honest 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import random
@@ -30,6 +29,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import ClassVar
 
+import report
 import trio
 from caps import cases
 from hostile_member import FAULTS_EACH, HostileMember, watched_room
@@ -339,7 +339,7 @@ def missed_bars(result: dict[str, object]) -> Iterator[str]:
         yield f"memory grew by {result['memory_growth_mib']} MiB"
     if result["lost_edits"]:
         yield f"{result['lost_edits']} honest edits did not arrive within {_ARRIVES_S:.0f} s"
-    idle, attacked = (dict(result[name])["p95"] for name in ("idle", "attacked"))  # type: ignore[call-overload]
+    idle, attacked = (dict(result[name])["p95_ms"] for name in ("idle", "attacked"))  # type: ignore[call-overload]
     if attacked > TIMES_IDLE * idle:
         yield f"honest edits take {attacked / idle:.1f} times as long (p95 {idle} ms, then {attacked} ms)"
 
@@ -348,22 +348,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--json", action="store_true")
     parser.add_argument(
         "--only-faults", action="store_true", help="bars of time and memory that are not met are told, and no failure"
     )
-    options = parser.parse_args()
+    options = report.parse(parser)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", file=sys.stderr, flush=True)
     found = measure(options.minutes, seed)
     faults = list(faults_of(found))
     wrong = faults + list(missed_bars(found))
-    if options.json:
-        print(json.dumps({**found, "not_met": wrong}))
-    else:
-        for name, value in found.items():
-            print(f"{name:>22}  {value}")
-        print("all bars are met" if not wrong else "NOT MET: " + "; ".join(wrong))
+    report.publish(options, {"seed": str(seed), **found})
+    print("all bars are met" if not wrong else "NOT MET: " + "; ".join(wrong), file=sys.stderr)
     sys.exit(bool(faults if options.only_faults else wrong))
 
 

@@ -7,11 +7,11 @@ Every document is typed in by every program. Bar: stated, not set.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 
+import report
 import trio
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -103,8 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--programs", type=int, default=10)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = report.parse(parser)
     with tempfile.TemporaryDirectory() as base, devices(Path(base), "one") as (one,):
         for number in range(arguments.documents):
             (one.dir / f"{number}.md").write_text(_TEXT)
@@ -112,12 +111,7 @@ def main() -> None:
         one.wait()
         found = trio.run(_measure, one, arguments.documents, arguments.programs)
     found = {key: round(value, 1) for key, value in found.items()}
-    if arguments.json:
-        print(json.dumps(found))
-        return
-    print(f"{arguments.documents} documents of {len(_TEXT) // 1000} kB, {arguments.programs} programs with all of them")
-    for key, value in found.items():
-        print(f"  {key:<20} {value:8.1f}")
+    report.publish(arguments, found)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import report
+
 from yp2p.documents.diff import hunks
 from yp2p.documents.joined import Side
 from yp2p.documents.meeting import meet
@@ -41,6 +43,11 @@ from yp2p.threeway.merge import merge
 Pair = dict[str, str]
 _SIDES = ("base", "ours", "theirs")
 _MAX_BYTES = 400_000
+# Told also where there are none.
+_COUNTED = (
+    "git alone", "the same", "told", "git asks", "people", "differ", "broken", "broken untold", "made up",
+    "made up untold", "dropped", "dropped untold",
+)  # fmt: skip
 
 
 def _git(where: Path | str, *words: str) -> subprocess.CompletedProcess[bytes]:
@@ -168,22 +175,8 @@ def judge(path: Path, way: Callable[[Pair], tuple[str, bool, bool]], cost: Calla
             for fault in _faults(pair, text):
                 table[fault] += 1
                 table[f"{fault} untold"] += not is_told
-    table["slowest ms"] = round(slowest * 1000)
+    table["slowest_ms"] = round(slowest * 1000)
     return table
-
-
-def _row(name: str, table: Counter[str]) -> str:
-    faults = (f"{table[f]} ({table[f'{f} untold']})" for f in ("broken", "made up", "dropped"))
-    cells = (
-        name,
-        f"{table['the same']} of {table['git alone']}",
-        str(table["told"]),
-        *faults,
-        f"{table['people']} of {table['git asks']}",
-        str(table["differ"]),
-        f"{table['slowest ms']} ms",
-    )
-    return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
@@ -191,7 +184,7 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--extract", action="store_true", help="FILES are a clone and the file to write")
     parser.add_argument("--alone", action="store_true", help="without git --union and reconcile-text")
-    options = parser.parse_args()
+    options = report.parse(parser)
     if shutil.which("git") is None:
         sys.exit("benches/merges.py compares with git: install git")
     if options.extract:
@@ -208,14 +201,12 @@ def main() -> None:
             print("reconcile-text is not installed: pip install reconcile-text\n", file=sys.stderr)
         else:
             ways.append(("reconcile-text, by words", _by_reconcile_text, None))
-    print(
-        "| | git alone: the same | told there | broken (untold) | made up (untold) | dropped (untold) | people's ",
-        end="",
-    )
-    print("| differ | slowest |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    found = {}
     for path in options.files:
         for name, way, cost in ways:
-            print(_row(f"{path.name.partition('.')[0]}: {name}", judge(path, way, cost)), flush=True)
+            found[f"{path.name.partition('.')[0]} {name}"] = dict.fromkeys(_COUNTED, 0) | judge(path, way, cost)
+            print(f"{path.name}: {name} is judged", file=sys.stderr, flush=True)
+    report.publish(options, found)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ anybody between all get in.
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import socket
 import sys
@@ -26,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import report
 import structlog
 import trio
 import trio.testing
@@ -372,27 +372,19 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=1000)
     parser.add_argument("--free", type=int, default=1000, help="how many without anybody between")
     parser.add_argument("--daemons", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     started = time.monotonic()
     between = trio.run(_attempts, options.attempts, dict(WAYS))
     free = trio.run(_attempts, options.free, {"nobody between": None})["nobody between"]
     daemons = _with_daemons(options.daemons) if options.daemons else {}
-    if options.json:
-        parts = {"between": between, "nobody between": {"": free}, "daemons": daemons}
-        print(json.dumps({part: {n: r.as_json() for n, r in found.items()} for part, found in parts.items()}))
-        return
-    print(f"{'':>36} attempts  joined  let in  joiner told  host told")
-    for title, found in (("between", between), ("no", {"body between": free}), ("daemons", daemons)):
-        for name, result in found.items():
-            row = [result.attempts, result.joined, result.let_in, result.joiner_told, result.host_told]
-            print(f"{title + ': ' + name:>36} {row[0]:8}{row[1]:8}{row[2]:8}{row[3]:13}{row[4]:11}")
+    parts = {"between": between, "nobody": {"between": free}, "daemons": daemons}
+    report.publish(options, {part: {n: r.as_json() for n, r in found.items()} for part, found in parts.items()})
     said = sum((result.said for result in (*between.values(), free, *daemons.values())), Counter[str]())
     del said[""]
-    print("\n".join(f"{count:5} joiners were told: {text}" for text, count in said.most_common()))
+    print("\n".join(f"{count:5} joiners were told: {text}" for text, count in said.most_common()), file=sys.stderr)
     met = _is_met({**between, **{f"daemons {name}": result for name, result in daemons.items()}}, free)
-    print(f"bar: {'met' if met else 'NOT MET'}, in {time.monotonic() - started:.0f} s")
+    print(f"bar: {'met' if met else 'NOT MET'}, in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

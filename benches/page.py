@@ -13,7 +13,6 @@ Bars: the longest stretch and the memory with a tab are within 10 % of those wit
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -24,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import report
 from loop_watch import PREFIX, LoopWatch, cpu_s, rss_mib
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -177,21 +177,12 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = report.parse(parser)
     result = measure(arguments.files, arguments.rounds, arguments.seconds)
-    if arguments.json:
-        print(json.dumps(result))
-        return
-    without, shown = result["without"], result["with"]
-    assert isinstance(without, dict)
-    assert isinstance(shown, dict)
-    print(f"{arguments.files:,} files, three devices, a transfer; load {os.getloadavg()[0]:.1f}")
-    for key, unit in (("longest_ms", "ms, the longest stretch"), ("mib", "MiB"), ("cpu_share", "of a core")):
-        times = f"{shown[key] / without[key]:5.2f} times" if without[key] else "    -      "
-        print(f"  {without[key]:8.2f} without, {shown[key]:8.2f} with a tab: {times}  {unit}")
-    print(f"  memory: {result['closed_mib']:.1f} MiB before, {result['opened_mib']:.1f} open without a tab,"
-          f" {result['closed_again_mib']:.1f} closed in the end")  # fmt: skip
+    for key in ("longest_ms", "mib", "cpu_share"):
+        if result["without"][key]:
+            result[f"{key.partition('_')[0]}_with_a_tab_times"] = result["with"][key] / result["without"][key]
+    report.publish(arguments, result)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
-import os
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -86,8 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     from playwright.sync_api import sync_playwright  # only where it is installed
 
     with (
@@ -105,16 +104,9 @@ def main() -> None:
         sizes = _sizes()
         paints = _first_paints(browser, one, options.rounds)
         scrolled = _scrolling(browser, one)
-    result = {"bytes": sum(sizes.values()), "first_paint_ms": paints, **scrolled, "load": os.getloadavg()[0]}
-    if options.json:
-        print(json.dumps(result))
-        return
-    for name, size in sizes.items():
-        print(f"{name:24} {size:8} bytes compressed")
-    print(f"{'all of it':24} {result['bytes']:8}")
-    print(f"first paint: median {statistics.median(paints):.0f} ms, {min(paints):.0f} to {max(paints):.0f} ms")
-    print(f"{options.files} files scrolled through in 3 s: {scrolled}")
-    print(f"load of the machine: {result['load']:.1f}")
+    found = {f"{name}_bytes": size for name, size in sizes.items()}
+    found |= {"all_bytes": sum(sizes.values()), "first_paint_ms": paints, **scrolled}
+    report.publish(options, found | {"long_tasks": len(scrolled["long_tasks_ms"])})
 
 
 if __name__ == "__main__":

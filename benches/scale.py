@@ -7,13 +7,14 @@ messages with which the devices find out what differs are counted by themselves.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -127,15 +128,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, nargs="+", default=[10_000])
     parser.add_argument("--idle", type=float, default=60.0, metavar="S", help="how long to watch the idle CPU")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     results = [measure(files, options.idle) for files in options.files]
-    if options.json:
-        print(json.dumps(results))
-        return
-    for result in results:
-        for key, value in result.items():
-            print(f"{result['files']} files: {key} {value}")
+    report.publish(options, {f"{result['files']:,} files": result for result in results})
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ the goal stands beside it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -113,22 +113,16 @@ def measure(files: int, rounds: int) -> dict[str, object]:
         one.stop()
         found = starts_and_reloads(one, rounds)
         found |= stops(one, two, max(2, rounds // 3))
-    return {"files": files, **{name: round(statistics.median(values), 3) for name, values in found.items()}}
+    return {"files": files, **found}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = report.parse(parser)
     result = measure(arguments.files, arguments.rounds)
-    if arguments.json:
-        print(json.dumps(result))
-        return
-    print(f"{result['files']:,} files; a start takes {result['start_to_ready_cpu_s']} s of a core")
-    for name, goal in GOALS.items():
-        print(f"  {name.removesuffix('_s').replace('_', ' '):22} {result[name]:7.3f} s   (goal {goal} s)")
+    report.publish(arguments, result, GOALS)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import report
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from lab import YP2P, Device, devices, eventually, tree, unexpected_lines
@@ -124,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
+    chosen = report.parse(parser)
     rng = random.Random(chosen.seed)
     settings = {"YP2P_LOG__LEVEL": "info"}
     with tempfile.TemporaryDirectory() as base, devices(Path(base), "one", "two", "three", **settings) as room:
@@ -152,10 +154,10 @@ def main() -> None:
             "minutes": chosen.minutes,
             "edits": edits,
             "events": sum(1 for line in lines if line.startswith("{") and json.loads(line)),
-            "memory_mib": {device.name: one.memory_mib[-1:] for one, device in zip(measured, room, strict=True)},
+            **{f"{device.name} memory_mib": one.memory_mib for one, device in zip(measured, room, strict=True)},
             "problems": problems,
         }
-        print(json.dumps(found, indent=1))
+        report.publish(chosen, found)
         if problems:
             sys.exit("NOT MET")
 

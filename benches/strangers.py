@@ -14,7 +14,6 @@ to do both are larger.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import random
@@ -29,6 +28,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import report
 import trio
 from loop_watch import rss_mib
 
@@ -218,8 +218,7 @@ def _is_met(values: dict[str, object]) -> dict[str, bool]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=10_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     with (
         tempfile.TemporaryDirectory() as base,
         devices(Path(base), "one", "two", "three", "four", YP2P_LOG__LEVEL="info") as (one, two, three, four),
@@ -233,17 +232,9 @@ def main() -> None:
         with suppress(KeyboardInterrupt):
             result = trio.run(measure, one, two, three, four, options.connections)
         lines = len(one.log.read_text().splitlines())
-    if options.json:
-        print(json.dumps({**result, "log_lines": lines}))
-        return
-    for name, values in result.items():
-        print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items() if key != "came_of"))
-        came_of = values["came_of"]
-        assert isinstance(came_of, dict)
-        print("    " + ", ".join(f"{what} {count}" for what, count in sorted(came_of.items())))
-        for bar, met in _is_met(values).items():
-            print(f"    bar: {bar}: {'met' if met else 'NOT MET'}")
-    print(f"{lines} lines in the log")
+    for values in result.values():
+        values["bars"] = {bar: "met" if met else "NOT MET" for bar, met in _is_met(values).items()}
+    report.publish(options, {**result, "log_lines": lines})
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
 from collections.abc import Iterator
 from pathlib import Path
+
+import report
 
 PACKAGE = Path(__file__).resolve().parents[1] / "yp2p"
 _BRANCHES = (
@@ -119,11 +120,10 @@ def measured() -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     found = measured()
     if options.json:
-        print(json.dumps(found))
+        report.publish(options, found)
         return
     for heading, rows in found.items():
         print(f"\n{heading}" + (f": {rows}" if isinstance(rows, int) else ""))

@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import report
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -42,8 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trace", type=Path, default=DEFAULT)
     parser.add_argument("--every", type=int, default=25)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     text, transactions, end, name = _load(options.trace)
     with (
         tempfile.TemporaryDirectory() as base,
@@ -78,10 +79,7 @@ def main() -> None:
         "seconds": round(took_s, 2),
         "exact": exact,
     }
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print("trace through two devices: " + ", ".join(f"{key} {value}" for key, value in result.items()))
+    report.publish(options, result)
     sys.exit(0 if exact else 1)
 
 

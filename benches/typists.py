@@ -30,6 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import report
 import trio
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -317,8 +318,7 @@ def main() -> None:
     parser.add_argument("--scattered", action="store_true", help="they type each key somewhere else")
     parser.add_argument("--in-turn", action="store_true", help="only that")
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
+    chosen = report.parse(parser)
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as base, devices(Path(base), "one", "two") as (one, two):
         (one.dir / "a.txt").write_text(_TEXT)
@@ -333,7 +333,8 @@ def main() -> None:
                 trio.run(_fill, one, name, partial(_scatter, edits=edits))
             one.wait(120)
             two.wait(120)
-            _show(trio.run(_in_turn, one, two, names, chosen.keys), chosen.json)
+            rows = trio.run(_in_turn, one, two, names, chosen.keys)
+            report.publish(chosen, {str(row.pop("behind it")): row for row in rows})
             return
         behind = 0
         fills: list[tuple[str, str, Callable[[File], Awaitable[None]]]] = []
@@ -358,13 +359,11 @@ def main() -> None:
             found.append(
                 {"crowd": True} | _crowd(one, two, chosen.programs, chosen.seconds, chosen.processes, chosen.scattered)
             )
-    _show(found, chosen.json)
+    report.publish(chosen, {_named(row): row for row in found})
 
 
-def _show(found: list[dict[str, Any]], as_json: bool) -> None:
-    for row in found:
-        shown = (f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
-        print(json.dumps(row) if as_json else "  ".join(shown))
+def _named(row: dict[str, Any]) -> str:
+    return "crowd" if "crowd" in row else f"{row.pop('behind it')}, {row.pop('typists')} typing"
 
 
 if __name__ == "__main__":

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import statistics
 import time
 from collections.abc import Callable
+
+import report
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.ysync import Shape, UpdateParser, check_dependencies, check_update
 
-BARS = {"keystroke_us": 10.0, "state_us_per_byte": 0.5, "stretch_ms": 20.0}
+BARS = {"keystroke_us": 10.0, "state_a_byte_us": 0.5, "stretch_ms": 20.0}
 
 
 def _seconds(work: Callable[[], object], times: int) -> float:
@@ -57,7 +57,7 @@ def measure() -> dict[str, float]:
     total = time.perf_counter() - started
     return {
         "keystroke_us": _seconds(lambda: check_update(keystroke, Shape.TEXT, known), 5000) * 1e6,
-        "state_us_per_byte": total / len(state) * 1e6,
+        "state_a_byte_us": total / len(state) * 1e6,
         "stretch_ms": longest * 1e3,
     }
 
@@ -65,16 +65,10 @@ def measure() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     runs = [measure() for _ in range(options.runs)]
-    result = {name: round(statistics.median(run[name] for run in runs), 2) for name in BARS}
-    if options.json:
-        print(json.dumps(result))
-        return
-    for name, bar in BARS.items():
-        verdict = "met" if result[name] <= bar else "NOT MET"
-        print(f"{name:18} {result[name]:8.2f}  (bar {bar}: {verdict})")
+    result = {name: [run[name] for run in runs] for name in BARS}
+    report.publish(options, result, BARS)
 
 
 if __name__ == "__main__":

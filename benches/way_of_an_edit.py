@@ -9,11 +9,12 @@ another one. `--list` prints the calls of the last edit, `--json` JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
 from pathlib import Path
+
+import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -27,8 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     ways: dict[str, list[list[Call]]] = {"disk to socket": [], "socket to disk": []}
     with traced_devices() as (one, two):
         for number in range(1 + options.rounds):  # the first one opens the channel
@@ -41,13 +41,10 @@ def main() -> None:
         name: {key: statistics.median(figures(way)[key] for way in rounds) for key in figures(rounds[0])}
         for name, rounds in ways.items()
     }
-    if options.json:
-        print(json.dumps(found))
-        return
-    for name, values in found.items():
-        print(f"{name}: " + ", ".join(f"{value:.0f} {key.replace('_', ' ')}" for key, value in values.items()))
-        if options.list:
-            print("".join(f"    {module}  {call}\n" for module, call in ways[name][-1]))
+    report.publish(options, found)
+    if options.list:
+        for name in found:
+            print(name, "".join(f"    {module}  {call}\n" for module, call in ways[name][-1]), sep="\n")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ a device that sends and of one that receives. What the file system adds, such as
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import report
 import trio
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -104,8 +104,7 @@ def measure(base: Path, idle_s: float) -> dict[str, dict[str, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="how long the idle time is")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = report.parse(parser)
     with tempfile.TemporaryDirectory() as base:
         found = measure(Path(base), options.minutes * 60)
     table = {}
@@ -114,17 +113,12 @@ def main() -> None:
         keys = found["keys"][name] / _KEYS
         saves = found["saves"][name] / _SAVES
         table[name] = {
-            "idle_mb_a_day": round(idle / 1e6, 1),
-            "kb_a_key": round(keys / 1e3, 1),
-            "kb_a_save": round(saves / 1e3, 1),
-            "mb_a_day": round((idle + keys * _KEYS_A_DAY + saves * _SAVES_A_DAY) / 1e6, 1),
+            "idle_a_day_mb": idle / 1e6,
+            "a_key_kb": keys / 1e3,
+            "a_save_kb": saves / 1e3,
+            "a_day_mb": (idle + keys * _KEYS_A_DAY + saves * _SAVES_A_DAY) / 1e6,
         }
-    if options.json:
-        print(json.dumps(table, indent=2))
-    else:
-        for name, row in table.items():
-            print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in row.items()))
-    sys.exit(max(row["mb_a_day"] for row in table.values()) > BAR_MB_A_DAY)
+    sys.exit(bool(report.publish(options, table, {f"{name} a day": BAR_MB_A_DAY for name in table})))
 
 
 if __name__ == "__main__":
