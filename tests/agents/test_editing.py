@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bridge import PEER, Bridge, open_bridge, over_directory, replica_like, run_with_directory
+from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like, run_with_directory
 from effort import many
 
 from yp2p.agents import editing, finding, versions
@@ -25,8 +25,9 @@ from yp2p.folder import named_writers
 from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger
 from yp2p.history.file_log import log
-from yp2p.history.undo import undo
+from yp2p.history.undo import redo, undo
 from yp2p.history.versions import When, blame_lines, restore
+from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.threeway.merge import Merged
 
@@ -41,7 +42,9 @@ async def _read(bridge: Bridge, path: str = NAME) -> tuple[str, str]:
     return text, version
 
 
-async def _edit(bridge: Bridge, version: str, text: str | None = None, *, by: str | None = "agent", **more: Any) -> Any:
+async def _edit(
+    bridge: Bridge, version: str | None, text: str | None = None, *, by: str | None = "agent", **more: Any
+) -> Any:
     partly = more.pop("partly", False)
     wanted = Wanted(bridge.folder, more.pop("path", NAME), version, text, **more)
     answer = await editing.edit([wanted], by, _MAX_BYTES, partly=partly, until_on_disk=False)
@@ -196,6 +199,113 @@ async def test_a_file_that_went_is_told(base: Path) -> None:
         await bridge.look()
         with pytest.raises(UsageError, match="was deleted, and nothing was changed"):
             await _edit(bridge, version, "x")
+
+
+@over_directory
+async def test_a_file_is_made_and_has_its_author(base: Path) -> None:
+    path = base / "dir/sub/deep/new.txt"
+    async with open_bridge(base) as bridge:
+        answer = await _edit(bridge, None, "one\ntwo\n", path="sub/deep/new.txt")
+        assert (answer["done"], answer["changed"], answer["from"]) == (True, True, None)
+        assert path.read_text() == "one\ntwo\n"
+        assert (await _read(bridge, "sub/deep/new.txt")) == ("one\ntwo\n", answer["version"])
+        again = await _edit(bridge, answer["version"], "one\n2\n", path="sub/deep/new.txt", by="other")
+        bridge.folder.state.settled = True
+        blamed = await blame_lines(bridge.folder, "sub/deep/new.txt", When())
+        assert [line["name"] for line in blamed] == ["agent", "other"]
+        with pytest.raises(UsageError, match="is there already, and nothing was changed"):
+            await _edit(bridge, None, "x", path="sub/deep/new.txt")
+    async with open_bridge(base) as bridge:
+        assert (await _read(bridge, "sub/deep/new.txt")) == ("one\n2\n", again["version"])
+        found = await _take_back(bridge, "other", "sub/deep/new.txt")
+        assert path.read_text() == "one\ntwo\n"
+        assert [one["path"] for one in found] == ["sub/deep/new.txt"]
+        await _take_back(bridge, "agent", "sub/deep/new.txt")
+        assert not path.exists()
+        await redo(
+            bridge.folder, bridge.folder.catalogue.entries[_entry(bridge, "sub/deep/new.txt")], "sub/deep/new.txt", 1
+        )
+        await bridge.render()
+        assert path.read_text() == "one\ntwo\n"
+
+
+def _entry(bridge: Bridge, path: str) -> EntryID:
+    (found,) = [one.id for one in bridge.folder.catalogue.entries.values() if one.path == path]
+    return found
+
+
+@over_directory
+async def test_a_file_into_which_others_wrote_stays_with_what_they_wrote(base: Path) -> None:
+    async with open_bridge(base) as bridge:
+        answer = await _edit(bridge, None, "mine\n", path="new.txt")
+        await _edit(bridge, answer["version"], "mine\ntheirs\n", path="new.txt", by=None)
+        await _take_back(bridge, "agent", "new.txt")
+        assert (base / "dir/new.txt").read_text() == "theirs\n"
+
+
+@over_directory
+async def test_a_file_that_was_made_without_a_name_is_one_step(base: Path) -> None:
+    path = base / "dir/new.txt"
+    async with open_bridge(base) as bridge:
+        for text in ("one\n", ""):
+            await _edit(bridge, None, text, path="new.txt", by=None)
+            assert path.read_text() == text
+            bridge.folder.state.settled = True
+            entry = bridge.folder.catalogue.entries[_entry(bridge, "new.txt")]
+            await undo(bridge.folder, entry, "new.txt", 1)
+            await bridge.render()
+            assert not path.exists()
+
+
+@over_directory
+async def test_a_file_that_is_made_where_one_was_deleted_goes_on_with_its_history(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(LINES)
+    async with open_bridge(base) as bridge:
+        path.unlink()
+        await bridge.look()
+        entry = _entry(bridge, NAME)
+        await _edit(bridge, None, LINES.replace("line 3\n", "new line\n"))
+        assert path.read_text() == LINES.replace("line 3\n", "new line\n")
+        assert bridge.folder.catalogue.layout().entry_at[NAME] == entry
+        bridge.folder.state.settled = True
+        blamed = await blame_lines(bridge.folder, NAME, When())
+        assert [line["name"] for line in blamed] == [None] * 3 + ["agent"] + [None] * 6
+
+
+@over_directory
+async def test_where_no_file_can_be_none_is_made(base: Path) -> None:
+    (base / "dir" / NAME).write_text(LINES)
+    (base / "dir/sub").mkdir()
+    (base / "dir/link").symlink_to("sub")
+    async with open_bridge(base) as bridge:
+        await bridge.leave_out("*.tmp")
+        (base / "dir/unseen.txt").write_text("made a moment ago")
+        clock().autojump_threshold = 0.01  # it is waited for
+        entries = dict(bridge.folder.catalogue.entries)
+        for path, words in [
+            (NAME, "is there already"), ("sub", "is there already"), ("link/x.txt", "link is no directory"),
+            (f"{NAME}/x.txt", f"{NAME} is no directory"), ("x.tmp", "is ignored here"), ("unseen.txt", "is there"),
+            (".git/hooks/x", "reserved name"), ("a" * 300, "more than 255 bytes"), ("../x", "not in normal form"),
+        ]:  # fmt: skip
+            with pytest.raises(UsageError, match=words):
+                await _edit(bridge, None, "x", path=path)
+        for more in ({"diff": "@@ -1 +1 @@\n"}, {"blocks": [Block("a", "b")]}):
+            with pytest.raises(UsageError, match="say its whole text"):
+                await _edit(bridge, None, path="new.txt", **more)
+        with pytest.raises(UsageError, match="NUL"):
+            await _edit(bridge, None, "\0", path="new.txt")
+        _, version = await _read(bridge)
+        wanted = [
+            Wanted(bridge.folder, "new.txt", None, "new\n"),
+            Wanted(bridge.folder, NAME, version, blocks=[Block("nowhere", "")]),
+        ]
+        assert not (await editing.edit(wanted, "agent", _MAX_BYTES, partly=False, until_on_disk=False))["done"]
+        assert bridge.folder.catalogue.entries == entries
+        wanted[1] = Wanted(bridge.folder, NAME, version, "all new\n")
+        assert (await editing.edit(wanted, "agent", _MAX_BYTES, partly=False, until_on_disk=False))["done"]
+        await bridge.render()
+        assert [(base / "dir" / name).read_text() for name in ("new.txt", NAME)] == ["new\n", "all new\n"]
 
 
 class _SlowMerger(InlineMerger):

@@ -70,6 +70,19 @@ def test_a_text_is_printed_exactly_and_its_version_beside(
     assert (code, json.loads(out)["version"], err) == (0, VERSION, "")
 
 
+def test_a_file_is_made_without_a_version(run: Run, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
+    code, _, err = run("edit", "new/a.md", "--create", "--as", "bot", given=b"text\n")
+    edit = {"path": str(tmp_path / "new/a.md"), "version": None, "text": "text\n"}
+    assert asked == [("/v1/edit", {"edits": [edit], "name": "bot", "partly": False})]
+    assert code == 0
+    assert err.splitlines()[-1] == _FILE["version"]
+    for more in (["--from", VERSION], ["--diff"], ["--blocks"], ["--batch"], ["--partly"]):
+        code, _, err = run("edit", "a.md", "--create", *more)
+        assert code == 2
+        assert "with --create FILE is made" in err
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("way", ["text", "diff", "blocks"])
 def test_an_edit_is_what_its_flag_says(way: str, run: Run, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
     flags = [] if way == "text" else [f"--{way}"]

@@ -27,7 +27,7 @@ from yp2p.mcp.tools import Tools
 
 TEXT = "one\ntwo\nthree\n"
 LOOKING = {"list_files", "search", "read", "history", "diff", "blame", "who"}
-CHANGING = {"edit", "edit_files", "undo"}
+CHANGING = {"edit", "edit_files", "create_file", "undo"}
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,13 @@ def test_a_client_reads_edits_and_takes_back(mode: str, device: Device) -> None:
             assert [(device.dir / one["path"]).read_text() for one in done["files"]] == [
                 "zero\nONE\ntwo\nTHREE\n", "all new\n",
             ]  # fmt: skip
+            made = await _ask(client, "create_file", path="new/c.md", text="new\n")
+            assert (device.dir / "new/c.md").read_text() == "new\n"
+            edit = await _ask(client, "edit", path="new/c.md", version=made["version"], text="newer\n")
+            assert (await _ask(client, "blame", path="new/c.md"))["lines"][0]["name"] == "a client"
             undone = await _ask(client, "undo", path="")
-            assert [one["path"] for one in undone["files"]] == ["a.md", "sub/b.txt"]
+            assert [one["path"] for one in undone["files"]] == ["a.md", "new/c.md", "sub/b.txt"]
+            assert not (device.dir / "new/c.md").exists()
             assert path.read_text() == "zero\n" + TEXT
             assert (device.dir / "sub/b.txt").read_text() == "two words\n"
 
@@ -169,6 +174,9 @@ def test_what_is_wrong_is_a_sentence(device: Device) -> None:
                 ("list_files", {"limit": 0}, "the limit is 0"),
                 ("search", {"text": ""}, "look for a part of one line"),
                 ("edit_files", {"edits": []}, "0 files"),
+                ("create_file", {"path": "a.md", "text": "x"}, "is there already"),
+                ("create_file", {"path": "../x", "text": "x"}, "is in no folder that can be seen"),
+                ("create_file", {"path": ".git/hooks/post-commit", "text": "x"}, "reserved name"),
             ]:
                 answer = await client.call_tool(tool, given)
                 assert answer.is_error, (tool, given)

@@ -6,6 +6,8 @@ Theory of operation
     writer's own client ID: so its operations are what the writer changed, and can be told and taken back as such. Where
     git would ask, the answer says so, and people are told as with every such place (`folder/notices.py`).
 
+    Whoever names no version makes a new file (`creating.py`): it is an edit of an empty text, which meets nothing.
+
     Several edits are all made or none: all of them are decided first, and nothing is awaited between the last look at
     the files, their texts and this device's role and the last change. Others may see them one by one.
 
@@ -23,6 +25,7 @@ from typing import Any
 
 import trio
 
+from yp2p.agents.creating import check_place, find_place
 from yp2p.agents.patches import Block, Patched, Refused, with_blocks, with_diff
 from yp2p.agents.versions import Base, Head, base_of, check_still, find_text, head
 from yp2p.documents.diff import Hunk, hunks, unified
@@ -42,15 +45,21 @@ _TRIES = 5
 # Comparing longer texts takes longer than a worker thread's round trip, and is noticed on the loop.
 _THREAD_CHARS = 100_000
 MAX_FILES = 100
+_NOTHING = Head(0, "")
+# A file that was made and what was written into it are one step.
+_STEP_OF_FILE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An edit of one file, made of a version: a whole text, a unified diff, or blocks."""
+    """An edit of one file, made of a version: a whole text, a unified diff, or blocks.
+
+    `version` None: there is no such file yet, and it is made with the text.
+    """
 
     folder: Folder
     path: str
-    version: str
+    version: str | None
     text: str | None = None
     diff: str | None = None
     blocks: Sequence[Block] | None = None
@@ -99,7 +108,7 @@ async def edit(
         for one in edits:
             if name is not None:
                 one.wanted.folder.edits.named.is_at(name, one.entry.id, time.time())
-            if until_on_disk and one.changes:
+            if until_on_disk and (one.changes or one.wanted.version is None):
                 await on_disk(one.wanted.folder, one.entry.id)
     return {"done": is_done, "files": [await _answer(one, is_done=is_done) for one in edits]}
 
@@ -112,6 +121,8 @@ def _check(wanted: Sequence[Wanted]) -> None:
         ways = [one.text is not None, one.diff is not None, one.blocks is not None]
         if sum(ways) != 1:
             raise UsageError(f"say of {one.path} either its whole text, or a diff, or blocks")
+        if one.version is None and one.text is None:
+            raise UsageError(f"{one.path} is to be made: say its whole text; a diff and blocks are of a version")
     places = [(one.folder.id, one.path) for one in wanted]
     for place in places:
         if places.count(place) > 1:
@@ -121,6 +132,8 @@ def _check(wanted: Sequence[Wanted]) -> None:
 async def _prepared(wanted: Wanted, max_text_bytes: int) -> _Edit:
     """What the writer made of the version that it names. Raises UsageError, VersionUnknown."""
     folder = wanted.folder
+    if wanted.version is None:
+        return await _new_file(wanted, max_text_bytes)
     entry = await find_text(folder, wanted.path)
     base = base_of(folder, entry, wanted.path, wanted.version)
     if wanted.text is not None:
@@ -133,6 +146,13 @@ async def _prepared(wanted: Wanted, max_text_bytes: int) -> _Edit:
     _check_text(wanted.path, patched.text, max_text_bytes)
     now = head(folder, entry)
     return _Edit(wanted, entry, base, patched, now, Merged(now.text))
+
+
+async def _new_file(wanted: Wanted, max_text_bytes: int) -> _Edit:
+    assert wanted.text is not None
+    _check_text(wanted.path, wanted.text, max_text_bytes)
+    entry = await find_place(wanted.folder, wanted.path)
+    return _Edit(wanted, entry, Base("", {}), Patched(wanted.text), _NOTHING, Merged(""))
 
 
 def _check_text(path: str, text: str, max_text_bytes: int) -> None:
@@ -169,10 +189,10 @@ async def _make(edits: Sequence[_Edit], name: str | None, max_text_bytes: int) -
                 _merge_now(one)
         # no await from here: what the edits were merged with is what the texts are
         for one in edits:
-            check_still(one.wanted.folder, one.entry, one.wanted.path, one.wanted.version)
+            _check_still(one)
             if name is not None and one.changes:
                 one.wanted.folder.edits.named.check_room(name)
-        if all(head(one.wanted.folder, one.entry).seq == one.before.seq for one in edits):
+        if all(_head(one).seq == one.before.seq for one in edits):
             break
     forks = [_forked(one, name) for one in edits]
     with edits[0].wanted.folder.database.as_one():
@@ -183,11 +203,27 @@ async def _make(edits: Sequence[_Edit], name: str | None, max_text_bytes: int) -
         _tell(one, name)
 
 
+def _check_still(one: _Edit) -> None:
+    wanted = one.wanted
+    if wanted.version is None:
+        check_place(wanted.folder, wanted.path)
+    else:
+        check_still(wanted.folder, one.entry, wanted.path, wanted.version)
+
+
+def _head(one: _Edit) -> Head:
+    """What the text is now; nothing, where it is a new one."""
+    folder = one.wanted.folder
+    return head(folder, one.entry) if one.entry.document in folder.texts.digests else _NOTHING
+
+
 async def _merge(one: _Edit, *, in_time: bool) -> None:
     folder, path = one.wanted.folder, one.wanted.path
-    one.before = head(folder, one.entry)
+    one.before = _head(one)
     base, now, new = one.base.text, one.before.text, one.patched.text
-    if base in (now, new) or now == new:
+    if one.wanted.version is None:
+        one.merged = Merged(new)
+    elif base in (now, new) or now == new:
         one.merged = Merged(new if base == now else now)
     elif not in_time:
         one.merged = await folder.edits.meetings.merger.merge(path, base, now, new)
@@ -196,8 +232,9 @@ async def _merge(one: _Edit, *, in_time: bool) -> None:
 
 def _merge_now(one: _Edit) -> None:
     """Merge on the spot, as a text of no language: it changes faster than it is merged."""
-    one.before = head(one.wanted.folder, one.entry)
-    one.merged = merge("", one.base.text, one.before.text, one.patched.text)
+    one.before = _head(one)
+    is_new = one.wanted.version is None
+    one.merged = Merged(one.patched.text) if is_new else merge("", one.base.text, one.before.text, one.patched.text)
     one.changes = hunks(one.before.text, one.merged.text, MAX_HUNKS)
 
 
@@ -222,12 +259,17 @@ def _forked(one: _Edit, name: str | None) -> tuple[bytes | None, int]:
 def _apply(one: _Edit, update: bytes | None, client: int, name: str | None) -> None:
     folder = one.wanted.folder
     live = folder.texts.open(one.entry.document)
+    if one.wanted.version is None:
+        folder.edits.make(one.entry, is_step=name is None)
+        if update is None and not one.before.seq:
+            folder.edits.record(live, live.replica.state(), None)  # an empty text is here from now on as well
+        folder.render_queue.want(one.entry.id)
     if update is not None:
         with folder.texts.reloading(live):
             news = folder.edits.apply_own(live, update)
         if news is not None:
             # Who edits by name has a way of taking back of its own (`taking_back.py`).
-            gap_s = None if name is not None else 0.0
+            gap_s = None if name is not None else _STEP_OF_FILE_S if one.wanted.version is None else 0.0
             extra = folder.edits.named.introduced(name, client) if name is not None else []
             folder.edits.record(live, news, None, extra=extra, undo_gap_s=gap_s)
             folder.render_queue.want(one.entry.id)
@@ -260,7 +302,7 @@ async def _answer(one: _Edit, *, is_done: bool) -> dict[str, Any]:
     diff = await _run(before + after.text, unified, before, after.text) if is_done else []
     return {
         "path": one.wanted.path, "from": one.wanted.version, "version": after.name(document),
-        "changed": after.text != before, "diff": diff, "between": await _between(one),
+        "changed": after.text != before or one.wanted.version is None, "diff": diff, "between": await _between(one),
         "both": [_told(told) for told in one.merged.told] if is_done else [],
         "not_applied": [_refused(refused) for refused in one.patched.refused],
     }  # fmt: skip
@@ -268,6 +310,8 @@ async def _answer(one: _Edit, *, is_done: bool) -> dict[str, Any]:
 
 async def _between(one: _Edit) -> dict[str, Any]:
     """What others changed since the version that the edit was made of, and who."""
+    if one.wanted.version is None:
+        return {"authors": [], "diff": []}
     folder, base, now = one.wanted.folder, one.base, one.before.text
     clocks = one.clocks or folder.texts.clocks(one.entry.document)
     clients = [

@@ -7,7 +7,9 @@ Theory of operation
 
     It is noted up to which row of the log that was done. Done again, only what came since is taken back: what others
     have made of the text since stays. Taking back is a change of whoever asked for it: `yp2p undo` undoes it, and then
-    nothing has been taken back.
+    nothing has been taken back. (A file that went comes back by `yp2p redo`.)
+
+    A file that it made, and of which nothing would be left, goes: its text began with operations of that name.
 
     A log that was thinned tells what was inserted, and of several updates that are one by now not who deleted what.
 """
@@ -24,8 +26,9 @@ from yp2p.documents.undo import operations, taken_back
 from yp2p.errors import CrdtPanic, UsageError, YpError
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
+from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.packs import Single, stored_rows
-from yp2p.history.undo import all_stored, clients_to_publish, on_disk, settle
+from yp2p.history.undo import REDO, all_stored, clients_to_publish, on_disk, settle
 from yp2p.identity import DocumentID
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.entries import Kind
@@ -40,6 +43,7 @@ class _Done:
     Attributes:
         last: the last row that has something of theirs.
         is_coarse: whether the log does not tell of all of it what was deleted.
+        is_maker: whether the text began with what they wrote.
     """
 
     log: list[bytes] = field(default_factory=list)
@@ -47,6 +51,7 @@ class _Done:
     deleted: list[DeletedRange] = field(default_factory=list)
     last: int = 0
     is_coarse: bool = False
+    is_maker: bool = False
 
 
 async def take_back(folder: Folder, path: str, name: str, *, until_on_disk: bool = True) -> list[dict[str, Any]]:
@@ -66,7 +71,8 @@ async def take_back(folder: Folder, path: str, name: str, *, until_on_disk: bool
     if not found:
         raise UsageError(f"there is nothing of {name!r} to take back in {path or folder.path}")
     for one in found if until_on_disk else ():
-        await on_disk(folder, folder.catalogue.layout().entry_at[one["path"]])
+        if (entry_id := folder.catalogue.layout().entry_at.get(one["path"])) is not None:
+            await on_disk(folder, entry_id)
     return found
 
 
@@ -99,6 +105,10 @@ async def _take_back(
             return []
         try:
             update = taken_back(done.log, done.inserted, done.deleted, fresh_client_id())
+            if done.is_maker and update is not None and _is_empty(live, update):
+                note = tables.undone_by.insert(folder.id, entry.document, name, done.last, folder.database.last_seq + 1)
+                await folder.edits.take_away(entry, REDO, [note]).wait()
+                return [{"path": path, "diff": unified(before, ""), "coarse": done.is_coarse}]
             with folder.texts.reloading(live):
                 news = live.replica.apply(update) if update is not None else None
         except CrdtPanic as panic:
@@ -117,6 +127,13 @@ async def _take_back(
     return [{"path": path, "diff": unified(before, after), "coarse": done.is_coarse}]
 
 
+def _is_empty(live: LiveDocument, update: bytes) -> bool:
+    """Whether nothing is left of a text with an update."""
+    fork = live.text.fork(fresh_client_id())
+    fork.apply(update)
+    return not fork.text()
+
+
 def _done(folder: Folder, document: DocumentID, clients: set[int], until: int) -> _Done:
     """What was written with these client IDs behind a row of the log."""
     done = _Done()
@@ -124,6 +141,8 @@ def _done(folder: Folder, document: DocumentID, clients: set[int], until: int) -
         done.log.append(row.data)
         parser = UpdateParser(row.data, Shape.TEXT)
         sections = parser.parse().sections
+        if len(done.log) == 1:
+            done.is_maker = bool(sections) and sections.keys() <= clients
         own = {client: section for client, section in sections.items() if client in clients}
         if not own or row.seq <= until:
             continue

@@ -27,7 +27,7 @@ from yp2p.identity import DocumentID
 from yp2p.protocol.ysync import StateVector
 
 # A file that was saved, or made, a moment ago is waited for so long.
-_LOOK_S = 1.0
+LOOK_S = 1.0
 _NAME = re.compile(r"([0-9]{1,18})-([0-9a-f]{16})")
 
 
@@ -56,8 +56,8 @@ def _hash(document: DocumentID, text: str) -> str:
 
 async def find_text(folder: Folder, path: str) -> Entry:
     """The text at a path, with what was saved there a moment ago. Raises UsageError: there is none, and why."""
-    with trio.move_on_after(_LOOK_S):
-        while not _is_looked_at(folder, path):
+    with trio.move_on_after(LOOK_S):
+        while not is_looked_at(folder, path):
             await folder.state.changed.wait()
     entry = entry_at(folder, path)
     check_alive(folder, entry, path)
@@ -87,7 +87,7 @@ def check_still(folder: Folder, entry: Entry, path: str, version: str) -> None:
     check_alive(folder, now, path)
 
 
-def _is_looked_at(folder: Folder, path: str) -> bool:
+def is_looked_at(folder: Folder, path: str) -> bool:
     """Whether the file at a path is as it was looked at last; also where nobody will look."""
     if folder.state.pause_reason or folder.files.ignored.rules.ignores(path):
         return True

@@ -18,11 +18,15 @@ from yp2p.errors import UsageError
 _SHOWN_LINES = 20
 _REFUSED = 12
 _FORM = '{"edits": [{"path": ..., "version": ..., "text" or "diff" or "blocks": ...}, ...]}'
+_NEW = (
+    "with --create FILE is made, and standard input is all of its text: there is no version, and nothing to be changed"
+)
 
 
 @click.command()
 @click.argument("file", type=click.Path(), required=False)
 @click.option("--from", "version", metavar="VERSION", help="The version that the edit was made of, from `yp2p read`.")
+@click.option("--create", "is_new", is_flag=True, help="There is no FILE yet: make it, with what is on standard input.")
 @click.option("--diff", "is_diff", is_flag=True, help="Standard input is a unified diff of FILE.")
 @click.option("--blocks", "are_blocks", is_flag=True, help="Standard input is search/replace blocks.")
 @click.option("--batch", "is_batch", is_flag=True, help="Standard input is JSON with edits of several files.")
@@ -30,7 +34,7 @@ _FORM = '{"edits": [{"path": ..., "version": ..., "text" or "diff" or "blocks": 
 @as_option
 @json_option
 def command(
-    file: str | None, version: str | None, is_diff: bool, are_blocks: bool, is_batch: bool, partly: bool,
+    file: str | None, version: str | None, is_new: bool, is_diff: bool, are_blocks: bool, is_batch: bool, partly: bool,
     name: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Edit FILE by what is on standard input, made of exactly the version that `yp2p read` told: all of the new text,
@@ -45,8 +49,10 @@ def command(
 
     It is merged with what was changed since, as where two devices meet. What others changed meanwhile, and lines that
     both changed, are told on standard error, and then the new version. With --batch the edits of several files are all
-    made, or none; each names its path, and its version.
+    made, or none; each names its path, and its version (null: the file is to be made).
     """
+    if is_new and (version is not None or is_diff or are_blocks or is_batch or partly):
+        raise UsageError(_NEW)
     if sum((is_diff, are_blocks, is_batch)) > 1:
         raise UsageError("give one of --diff, --blocks and --batch")
     if is_batch:
@@ -54,8 +60,8 @@ def command(
             raise UsageError("with --batch the files and versions are in what is on standard input")
         edits = _batch(_standard_input())
     else:
-        if file is None or version is None:
-            raise UsageError("name a file, and with --from the version that `yp2p read` told")
+        if file is None or (version is None and not is_new):
+            raise UsageError("name a file, and with --from the version that `yp2p read` told, or --create")
         way = "diff" if is_diff else "blocks" if are_blocks else "text"
         edits = [{"path": os.path.abspath(file), "version": version, way: _standard_input()}]
     answer = call("POST", "/v1/edit", {"edits": edits, "name": name, "partly": partly})

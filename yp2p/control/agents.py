@@ -43,7 +43,7 @@ class BlockOfEdit(msgspec.Struct, forbid_unknown_fields=True):
 
 class EditOfFile(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
-    version: str
+    version: str | None
     text: str | None = None
     diff: str | None = None
     blocks: list[BlockOfEdit] | str | None = None
@@ -105,13 +105,15 @@ class _Answers:
 
         Of each file `version` is what `/v1/read` or `/v1/edit` told, and there is either `text`, all of it, or
         `diff`, a unified one, or `blocks`: what stands once, and what is to stand there; or these as text, between
-        the lines `<<<<<<< SEARCH`, `=======` and `>>>>>>> REPLACE`. It is merged with what was changed since.
+        the lines `<<<<<<< SEARCH`, `=======` and `>>>>>>> REPLACE`. It is merged with what was changed since. Where
+        `version` is null there is no such file, and it is made with `text`; its directories are made as well.
         `name` is what the writer calls itself: it stands in `log` and `blame`, and `/v1/undo/by` takes back what it
         did. `partly`: what does not fit is left out; else nothing is done then. `until_on_disk`: wait a moment for
         the files.
 
         Answer: `{done, files: [{path, from, version, changed, diff, between, both, not_applied}]}`: `version` is
-        what the file is now, and `diff` what became of it. `between: {authors: [{device, name}], diff}` is what was
+        what the file is now, and `diff` what became of it; `from` is null where it was made.
+        `between: {authors: [{device, name}], diff}` is what was
         changed since `from`, and by whom. `both: [{line, stands, yours, theirs}]` are lines that both changed.
         `not_applied: [{number, reason, text}]` are the pieces that do not fit.
         """

@@ -235,6 +235,20 @@ class Edits:
         forget_redo = self._steps.cannot_be_redone(self._folder.id, entry.document)
         return self._come_or_go(Change(entry.id, path=path, revive=True), entry, stack, [forget_redo, *extra])
 
+    def make(self, entry: Entry, *, is_step: bool) -> Commit:
+        """Make a new file of a text that is about to be written, or a deleted one live again.
+
+        Args:
+            is_step: it can be undone, with what is written into it at once.
+        """
+        content = entry.content if entry.deletion is None else None
+        change = Change(entry.id, path=entry.path, content=content, revive=content is None)
+        self._folder.files.choice.was_made_here(entry.id, entry.path)
+        forget_redo = self._steps.cannot_be_redone(self._folder.id, entry.document)
+        if is_step:
+            return self._come_or_go(change, entry, 0, [forget_redo])
+        return self._folder.catalogue.write([change], [forget_redo])
+
     def take_away(self, entry: Entry, stack: int, extra: Iterable[Statement] = ()) -> Commit:
         """Delete a text, as a step on a stack. What others write meanwhile revives it."""
         deletion = Deletion(entry.document, self._folder.texts.open(entry.document).state_vector())

@@ -31,7 +31,7 @@ from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 
-_UNDO, _REDO, _SPENT = 0, 1, 2
+_UNDO, REDO, _SPENT = 0, 1, 2
 # A save that was made a moment ago is waited for so long.
 _SETTLE_S = 1.0
 # A claim is 50 bytes of the manifest for ever, and each line that comes back has a client ID of its own.
@@ -58,7 +58,7 @@ async def undo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
 
 async def redo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
     """Make what was undone last again. Raises UsageError: nothing was, or something was written since."""
-    return await _turn(folder, entry, path, steps, _REDO)
+    return await _turn(folder, entry, path, steps, REDO)
 
 
 async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
@@ -80,11 +80,11 @@ async def _come_or_go(folder: Folder, entry: Entry, path: str, steps: int, stack
     if stack == _UNDO:
         if _others_wrote_since(folder, entry.document, min(group)):
             raise UsageError(f"others have changed {path} since it was brought back; delete it if nobody needs it")
-        await folder.edits.take_away(entry, _REDO, spent).wait()
+        await folder.edits.take_away(entry, REDO, spent).wait()
     else:
         await folder.edits.bring_back(entry, path, _UNDO, spent).wait()
     folder.edits.end_undo_group(entry.document)
-    return Undone(text, text, 1, is_there=stack == _REDO, came_or_went=True)
+    return Undone(text, text, 1, is_there=stack == REDO, came_or_went=True)
 
 
 async def all_stored(folder: Folder) -> None:

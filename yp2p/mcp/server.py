@@ -31,8 +31,9 @@ _LONGEST_NAME = 100
 _INSTRUCTIONS = """\
 Files of folders that people edit at the same time, on several devices. Read a file before you edit it, and give `edit`
 the version that `read` told: your edit is made of exactly that version and merged with what others changed since, so
-nobody's work is lost. Prefer blocks or a diff to the whole text. After an edit go on from the version that it answers.
-Where `both` is not empty, look at these lines: others changed them as well. `undo` takes back all that you did.
+nobody's work is lost. `create_file` makes a file that is not there. Prefer blocks or a diff to the whole text. After an
+edit go on from the version that it answers. Where `both` is not empty, look at these lines: others changed them too.
+`undo` takes back all that you did.
 """
 
 
@@ -50,7 +51,7 @@ def make_server(folders: Sequence[str], name: str | None, *, read_only: bool, so
     tools = Tools(ask, Names(lambda: ask("GET", "/v1/status", None), folders))
     server = MCPServer("yp2p", instructions=_INSTRUCTIONS, version=__version__, log_level="ERROR")
     looking = (tools.list_files, tools.search, tools.read, tools.history, tools.diff, tools.blame, tools.who)
-    changing = () if read_only else (tools.edit, tools.edit_files, tools.undo)
+    changing = () if read_only else (tools.edit, tools.edit_files, tools.create_file, tools.undo)
     for tool in (*looking, *changing):
         is_looking = tool in looking
         # It can be brought back, but a client that asks its user before something is changed is to ask here as well.

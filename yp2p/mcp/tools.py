@@ -33,10 +33,13 @@ class Block(BaseModel):
 
 
 class FileEdit(BaseModel):
-    """An edit of one file: its path, the version it was made of, and one of text, diff and blocks."""
+    """An edit of one file: its path, the version it was made of, and one of text, diff and blocks.
+
+    Where version is null the file is not there yet, and is made with text.
+    """
 
     path: Path
-    version: Version
+    version: Version | None
     text: str | None = None
     diff: str | None = None
     blocks: list[Block] | None = None
@@ -161,6 +164,16 @@ class Tools:
     def edit_files(self, edits: list[FileEdit], name: str) -> dict[str, Any]:
         """Edit several text files, all of them or none. Answers of each what `edit` does."""
         return self._edit(edits, name, partly=False)
+
+    def create_file(
+        self, path: Path, name: str, text: Annotated[str, Field(description="all of its text")]
+    ) -> dict[str, Any]:  # fmt: skip
+        """Make a new text file, with the directories that it is in. Where there is a file already, nothing is changed.
+
+        Answers its version.
+        """
+        answer = self._edit([FileEdit(path=path, version=None, text=text)], name, partly=False)
+        return {"path": path, "version": answer["files"][0]["version"]}
 
     def _edit(self, edits: list[FileEdit], name: str, *, partly: bool) -> dict[str, Any]:
         wanted = [{**one.model_dump(), "path": self._names.absolute(one.path)} for one in edits]
