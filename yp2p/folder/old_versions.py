@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from yp2p.documents.diff import Hunk, extent, hunks
 from yp2p.documents.save_evidence import looks_made_of
-from yp2p.documents.text import MAX_HUNKS, TextReplica
+from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding
 from yp2p.folder.authors import stored_authors
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, kept_base, kept_bases
-from yp2p.protocol.ysync import deleted_ranges
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.ysync import StateVector, deleted_ranges, parse_update
 
 # Versions of a document that a file is compared with at a start, the newest ones.
 _VERSIONS_LOOKED_AT = 2000
@@ -21,6 +23,8 @@ _VERSIONS_LOOKED_AT = 2000
 _VERSIONS_COMPARED = 200
 # All of them together, so that large files do not hold up the loop.
 _CHARS_COMPARED = 1_000_000
+# Versions that lack what a text would take out are looked at in large files as well, where there are any.
+_LEAST_COMPARED = 3
 
 
 def older_version(
@@ -71,53 +75,99 @@ def nearest_version(folder: Folder, record: FileRecord, unread: FileRecord, text
     can be a version of the document, or what the file held while the document was ahead of it.
 
     A line that was written where another device's line had just come is nearest to a change of that line, which its
-    writer may never have seen. So where a version explains the text that lacks what would be taken out of others' text,
-    it is that version: nothing is lost.
+    writer may never have seen. So where a version explains the text as well that lacks what would be taken out of what
+    came to the file, it is that version: nothing is lost. Of several it is the one that lacks the most.
 
     Args:
         unread: the base before, where nobody has read what was rendered since; else `record`.
     """
     versions = list(_versions(folder, record, unread, limit=_CHARS_COMPARED // max(1, len(text))))
-    changes = [hunks(old, text) for _, old in versions]
+    changes = [hunks(one.text, text) for one in versions]
     order = sorted(range(len(versions)), key=lambda number: (extent(changes[number]), -number))
     if not order:
         return record
-    nearest, newer = versions[order[0]]
-    removed = _removed_of_others(folder, nearest, changes[order[0]])
-    if removed:
-        for number in order[1:]:
-            version, old = versions[number]
-            if looks_made_of(old, newer, text) and not _has_any(folder, version, removed):
-                return version
-    return nearest
+    nearest = versions[order[0]]
+    removed = _removed_of_others(folder, nearest.record, changes[order[0]])
+    if not removed:
+        return nearest.record
+    others = [versions[number] for number in order[1:]]
+    others += _before_it_came(folder, record, removed, max(_LEAST_COMPARED, _CHARS_COMPARED // max(1, len(text))))
+    all_of_it = _size(removed)
+    having = [_size(_in_version(removed, one.clocks)) for one in others]
+    for number in sorted(range(len(others)), key=having.__getitem__):
+        if having[number] < all_of_it and looks_made_of(others[number].text, nearest.text, text):
+            return others[number].record
+    return nearest.record
 
 
-def _removed_of_others(folder: Folder, version: FileRecord, changes: Sequence[Hunk]) -> dict[int, int]:
-    """What changes of a version take out that this device has not written: client IDs, and where it begins in each."""
-    if len(changes) > MAX_HUNKS or not any(hunk.stop > hunk.start for hunk in changes):
-        return {}
+@dataclass(frozen=True, slots=True)
+class _Version:
+    record: FileRecord
+    text: str
+    clocks: StateVector
+
+    @classmethod
+    def of(cls, record: FileRecord, replica: TextReplica) -> _Version:
+        return cls(record, replica.text(), replica.clocks())
+
+
+def _size(ranges: Iterable[DeletedRange]) -> int:
+    return sum(length for _, _, length in ranges)
+
+
+def _in_version(ranges: Iterable[DeletedRange], clocks: StateVector) -> list[DeletedRange]:
+    """The part of these operations that a version with this state vector has."""
+    cut = ((client, start, min(length, clocks.get(client, 0) - start)) for client, start, length in ranges)
+    return [one for one in cut if one[2] > 0]
+
+
+def _removed_of_others(folder: Folder, version: FileRecord, changes: Sequence[Hunk]) -> list[DeletedRange]:
+    """What changes of a version take out that was not saved into the file on this device.
+
+    What programs type here comes to the file as what other devices write does; and what a repair puts in again is
+    somebody's line, whoever made the repair.
+    """
+    if not any(hunk.stop > hunk.start for hunk in changes):
+        return []
     update = folder.texts.fork_at_base(version, fresh_client_id()).edit(changes)
-    removed: dict[int, int] = {}
-    for client, first, _ in deleted_ranges(update) if update is not None else ():
-        removed[client] = min(first, removed.get(client, first))
-    authors = stored_authors(folder, version.document, removed)
-    return {client: first for client, first in removed.items() if authors[client] != folder.clients.device}
+    removed = deleted_ranges(update) if update is not None else []
+    saved = {client for client, _, _ in removed if Writer.of(client) is Writer.SAVED}
+    authors = stored_authors(folder, version.document, saved)
+    return [one for one in removed if one[0] not in saved or authors[one[0]] != folder.clients.device]
 
 
-def _has_any(folder: Folder, version: FileRecord, removed: Mapping[int, int]) -> bool:
-    clocks = folder.texts.fork_at_base(version, fresh_client_id()).clocks()
-    return any(clocks.get(client, 0) > first for client, first in removed.items())
+def _before_it_came(
+    folder: Folder, record: FileRecord, removed: Sequence[DeletedRange], most: int
+) -> Iterator[_Version]:
+    """The versions of the document right before any of this came: of each stretch of rows that brought it, `most`
+    stretches, the last ones. They may be further back than the versions that are compared: many keystrokes, or many
+    changes of a large file."""
+    rows = folder.texts.rows(record.document, record.base_seq, singly=_VERSIONS_LOOKED_AT)
+    rows = [row for row in rows if row[0] <= record.base_seq]
+    brings = [_brings_any(data, removed) for _, data in rows]
+    starts = [row for row in range(1, len(rows)) if brings[row] and not brings[row - 1]]
+    for row in starts[-most:]:
+        replica = TextReplica.from_updates(1, [data for _, data in rows[:row]])
+        yield _Version.of(replace(record, base_seq=rows[row - 1][0], base_state=None), replica)
 
 
-def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int) -> Iterator[tuple[FileRecord, str]]:
-    """Versions of a file with their texts, roughly the oldest first, not many more than `limit`."""
+def _brings_any(update: bytes, operations: Iterable[DeletedRange]) -> bool:
+    sections = parse_update(update).sections
+    return any(
+        client in sections and start < sections[client][1] and sections[client][0] < start + length
+        for client, start, length in operations
+    )
+
+
+def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int) -> Iterator[_Version]:
+    """Versions of a file, roughly the oldest first, not many more than `limit`."""
     limit = max(1, min(_VERSIONS_COMPARED, limit))
     aside = kept_bases(folder.database, folder.id, record, limit)[::-1]
     if unread.document == record.document:
         aside.append(unread)
     for version in aside:
         if version.base_state is not None:
-            yield version, TextReplica.from_updates(1, [version.base_state]).text()
+            yield _Version.of(version, TextReplica.from_updates(1, [version.base_state]))
     rows = [
         row for row in folder.texts.rows(record.document, record.base_seq, singly=limit) if row[0] <= record.base_seq
     ]
@@ -125,6 +175,6 @@ def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int
     for number, (seq, data) in enumerate(rows):
         replica.load([data])
         if len(rows) - number <= limit:
-            yield replace(record, base_seq=seq, base_state=None), replica.text()
+            yield _Version.of(replace(record, base_seq=seq, base_state=None), replica)
     if record.base_state is not None:
-        yield record, TextReplica.from_updates(1, [record.base_state]).text()
+        yield _Version.of(record, TextReplica.from_updates(1, [record.base_state]))
