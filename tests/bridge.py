@@ -16,6 +16,7 @@ from pathlib import Path
 import trio
 import trio.testing
 from scenes import Test, as_test
+from tallies import miscounted
 
 from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry
 from yp2p.disk.ingest.ingest import Ingest
@@ -130,6 +131,7 @@ async def open_bridge(
                     await bridge.scan()
                 ingest.damage.end()
                 yield bridge
+                assert not miscounted(folder)
                 if clean_end:
                     await render.displaced.finish()
         finally:

@@ -147,6 +147,7 @@ def test_the_last_one_that_is_there_is_never_removed(root: Root) -> None:
 
 async def test_of_two_files_nothing_stands_now_and_nothing_is_said_to_be_settled() -> None:
     layout = SimpleNamespace(entry_at={_COPY: 1, _NAMED: 2})
-    folder: Any = SimpleNamespace(catalogue=SimpleNamespace(layout=lambda: layout))
+    files = SimpleNamespace(tally=SimpleNamespace(beside={1: _COPY}))
+    folder: Any = SimpleNamespace(catalogue=SimpleNamespace(layout=lambda: layout), files=files)
     with pytest.raises(UsageError, match="keep this, other or both"):
         await settling.settle_files(folder, _NAMED, "now")

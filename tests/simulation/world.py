@@ -26,6 +26,7 @@ from simulation.hostile import HostileMember
 from simulation.network import Network, SimulatedStream
 from simulation.people import Oracle, People, same_file, tokens_in
 from simulation.swarm import Swarm
+from tallies import miscounted
 
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder import guard
@@ -407,6 +408,7 @@ class World:
 
     def _why_not_at_rest(self) -> str:
         up = [host for host in self.hosts if host.is_up and host.has_joined]
+        self.wrong += [f"{host.name} miscounted {what}" for host in up for what in miscounted(host.folder)]
         for host in up:
             folder = host.folder
             state = folder.state

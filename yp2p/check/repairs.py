@@ -172,6 +172,7 @@ async def _take_history(place: Place, found: Finding) -> bool:
                 folder.files.drop(entry)
             folder.texts.forget(document)
         folder.catalogue.touched(entry)
+        folder.count(entry)
         folder.leaves.set(entry)
         await folder.database.pending().wait()
     folder.observers.entry_changed(entry)

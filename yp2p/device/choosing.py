@@ -109,10 +109,8 @@ def _set_mark(folder: Folder, mark: bytes) -> None:
 
 def counts(folder: Folder) -> dict[str, int]:
     """How many files are not here by choice, and how many of what is not chosen are here still."""
-    unchosen, entries = folder.files.choice.unchosen, folder.catalogue.entries
-    files = [entry for entry in unchosen if entries[entry].kind is not Kind.DIRECTORY]
-    leaving = sum(1 for entry in files if entry in folder.files)
-    return {"not_here": len(files) - leaving, "leaving": leaving}
+    tally = folder.files.tally
+    return {"not_here": len(tally.not_here), "leaving": len(tally.leaving)}
 
 
 def paths_in(root: Path, paths: Sequence[str], label: str = "") -> list[str]:

@@ -78,7 +78,7 @@ class Status:
     def folder(self, folder: Folder) -> dict[str, Any]:
         """How a folder is doing here and, as far as they say, on the other devices."""
         alive = folder.catalogue.layout().path_of
-        waiting, beside = folder.files.waiting, conflict_files(folder)
+        waiting, beside, notices = folder.files.waiting, conflict_files(folder), folder.notices.counts()
         found = {
             "id": folder.id.hex(),
             "label": folder.label,
@@ -93,7 +93,7 @@ class Status:
             "file_system": folder.state.file_system.as_dict(),
             "entries": {
                 "total": len(alive),
-                "here": len(alive.keys() & folder.files.keys()),
+                "here": len(alive) - len(folder.files.tally.absent),
                 "to_fetch": len(folder.files.blobs.wanted),
                 "bytes_to_fetch": folder.files.blobs.wanted_bytes,
                 "not_synced": len(waiting.skipped),
@@ -106,7 +106,7 @@ class Status:
             "progress": folder.state.progress.describe(
                 folder.files_to_go(), folder.files.blobs.wanted_bytes, trio.current_time()
             ),
-            "notices": {kind.value: folder.notices.count(kind) for kind in NoticeKind},
+            "notices": {kind.value: notices[kind] for kind in NoticeKind},
             "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],
             "waiting": [
                 {"path": _path_of(folder, entry), "reason": reason}

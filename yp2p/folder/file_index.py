@@ -23,6 +23,7 @@ from yp2p.folder.local_changes import LocalChanges
 from yp2p.folder.quota import Quota
 from yp2p.folder.records import FileRecord, Sight, Values, load_files
 from yp2p.folder.render_queue import RenderQueue
+from yp2p.folder.tally import Tally
 from yp2p.folder.waiting import Waiting
 from yp2p.identity import EntryID, FolderID
 from yp2p.protocol.entries import Kind
@@ -44,16 +45,16 @@ class FileIndex(Mapping[EntryID, FileRecord]):
     and what puts files back for a person.
 
     Args:
-        opaque_changed: is told of entries that are no text, or were none, when their file is another one.
+        changed: is told of entries when their file is another one, and whether one of the two is no text.
     """
 
     def __init__(
-        self, folder: FolderID, database: Database, queue: RenderQueue, opaque_changed: Callable[[EntryID], None]
+        self, folder: FolderID, database: Database, queue: RenderQueue, changed: Callable[[EntryID, bool], None]
     ) -> None:
         self._folder = folder
         self._database = database
         self._queue = queue
-        self._opaque_changed = opaque_changed
+        self._told = changed
         self._records: dict[EntryID, FileRecord] = {}
         self.at: dict[str, EntryID] = {}
         self.writing = trio.Lock()
@@ -63,6 +64,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self.ignored = Ignored()
         self.choice = Choice(folder, database)
         self.quota = Quota()
+        self.tally = Tally()
         self._uninterned = 0
 
     def __getitem__(self, entry: EntryID) -> FileRecord:
@@ -149,8 +151,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
             self.blobs.remove_file(record.content, record.entry)
 
     def _changed(self, entry: EntryID, old: FileRecord | None, new: FileRecord | None) -> None:
-        if any(record is not None and record.kind is not Kind.TEXT for record in (old, new)):
-            self._opaque_changed(entry)
+        self._told(entry, any(record is not None and record.kind is not Kind.TEXT for record in (old, new)))
 
     def by_path(self, path: str) -> FileRecord | None:
         """The file at a path, if an entry's is there."""

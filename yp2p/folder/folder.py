@@ -35,6 +35,7 @@ from yp2p.folder.purges import Purges
 from yp2p.folder.records import FileRecord, Sight, Values
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.state import FolderState
+from yp2p.folder.tally import Standing
 from yp2p.folder.texts import Texts
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
@@ -94,7 +95,7 @@ class Folder:
         self.texts = Texts(
             folder, database, clients, self.edits.accept, self.edits.meetings.receive, self.membership.takes_from
         )
-        self.files = FileIndex(folder, database, self.render_queue, self._opaque_changed)
+        self.files = FileIndex(folder, database, self.render_queue, self._file_changed)
         self.files.waiting.changed = self.files.local.told = self.state.touch
         authorship = Authorship(folder, self.membership, identity)
         self.catalogue = Catalogue(
@@ -122,6 +123,8 @@ class Folder:
         for entry in self.catalogue.entries.values():
             self._entry_changed(entry.id)
         self.note_chosen(self.catalogue.entries)
+        for known in self.catalogue.entries:
+            self.count(known)
         self.render_queue.want_all(self.catalogue.entries)
 
     def _set_aside(self) -> None:
@@ -150,6 +153,7 @@ class Folder:
             self.note_ignored(entry, self._is_ignored(entry))
         self.note_chosen(entries)
         for entry in entries:
+            self.count(entry)
             self.observers.entry_changed(entry)
         self.render_queue.want_all(entries)
         self.state.touch()
@@ -173,10 +177,21 @@ class Folder:
         if self._may_wait(entry):
             self.files.waiting.note(entry, reason)
 
-    def _opaque_changed(self, entry: EntryID) -> None:
+    def _file_changed(self, entry: EntryID, is_opaque: bool) -> None:
         """What is no text is here as long as its file is."""
-        self._note_wanted(entry)
-        self.leaves.entry_changed(entry)
+        if is_opaque:
+            self._note_wanted(entry)
+            self.leaves.entry_changed(entry)
+        self.count(entry)
+
+    def count(self, entry: EntryID) -> None:
+        """Where an entry belongs, its file, or what is to come of it is another one, or may be (`tally.py`)."""
+        files, found = self.files, self.catalogue.entries.get(entry)
+        standing = Standing(
+            entry in files, entry in files.ignored, entry in files.choice.unchosen, entry in files.blobs.wanted,
+            found is not None and found.kind is Kind.DIRECTORY,
+        )  # fmt: skip
+        files.tally.note(entry, self.catalogue.layout().path_of.get(entry), standing)
 
     def _note_wanted(self, entry: EntryID) -> None:
         """Whether the blob of an entry has to be fetched."""
@@ -203,6 +218,7 @@ class Folder:
                 self.files.waiting.done(entry)
                 self.files.lose_sight([entry], Sight.LOST)  # nobody looks whether it goes
             self._note_wanted(entry)
+            self.count(entry)
             self.leaves.set(entry)
 
     def note_chosen(self, entries: Iterable[EntryID]) -> None:
@@ -216,6 +232,7 @@ class Folder:
                 if self.files.is_left_alone(entry):
                     self.files.waiting.done(entry)
                 self._note_wanted(entry)
+                self.count(entry)
                 self.leaves.set(entry)
 
     def shown_path(self, record: FileRecord) -> str:
@@ -267,9 +284,7 @@ class Folder:
 
     def files_to_go(self) -> int:
         """How many entries have no file yet, or an older one."""
-        alive, wanted = self.catalogue.layout().path_of.keys(), self.files.blobs.wanted.keys()
-        missing = alive - self.files.keys() - self.files.ignored.entries - self.files.choice.unchosen
-        return len(missing) + len(wanted & self.files.keys())
+        return len(self.files.tally.to_come)
 
     def is_complete(self) -> bool:
         """Whether everything that other devices have, as far as they told, is here."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -198,6 +199,10 @@ class Notices:
 
     def count(self, kind: NoticeKind) -> int:
         return sum(1 for notice in self if notice.kind is kind)
+
+    def counts(self) -> Counter[NoticeKind]:
+        """How many there are of each kind."""
+        return Counter(notice.kind for notice in self)
 
     def tell_symlink(self, path: str, target: bytes, entry: EntryID) -> None:
         """Tell of a symlink that points out of the folder, once: it is synced as it is, and never followed."""
