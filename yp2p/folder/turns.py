@@ -32,15 +32,21 @@ async def turn() -> None:
 
 
 class Slice:
-    """What goes on between two turns."""
+    """What goes on between two turns: so much time of the processor."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_s: float = SLICE_S) -> None:
+        self._limit_s = limit_s
         self._began = time.thread_time()
 
     @property
     def is_long(self) -> bool:
         """Whether it is time for the next turn."""
-        return time.thread_time() - self._began >= SLICE_S
+        return time.thread_time() - self._began >= self._limit_s
+
+    async def end_if_long(self) -> None:
+        """Let others go on where it is time for that."""
+        if self.is_long:
+            await self.end()
 
     async def end(self) -> None:
         """Let others go on, and begin the next one."""

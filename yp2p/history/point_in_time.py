@@ -12,11 +12,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
-
-import trio
 
 from yp2p.documents.history import Row
 from yp2p.documents.manifest import Change, Entry, ManifestReplica
@@ -30,6 +28,7 @@ from yp2p.folder.authors import rows_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
+from yp2p.folder.turns import Slice
 from yp2p.history.trash import on_root
 from yp2p.history.undo import settle
 from yp2p.history.versions import When, set_text, text_of
@@ -38,7 +37,8 @@ from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.store import tables
 
-_SLICE = 64
+# A person looks at what would change before anything does, while others type.
+_SLICE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,18 @@ async def _folder_at(folder: Folder, at: float | None) -> tuple[dict[EntryID, _P
     await folder.database.pending().wait()
     past: dict[EntryID, _Past] = {}
     deleted_at: dict[EntryID, float] = {}
+    part = Slice(_SLICE_S)
     for index in range(MANIFEST_DOCUMENTS):
         replica = ManifestReplica(1)
         entries: dict[EntryID, Entry] = {}
-        for number, (received, data) in enumerate(_manifest_rows(folder, index, at)):
+        for received, data in _manifest_rows(folder, index, at):
             replica.apply(data)
             for entry in folder.catalogue.manifest.read(replica, index):
                 known = entries.get(entry.id)
                 if entry.deletion is not None and (known is None or known.deletion != entry.deletion):
                     deleted_at[entry.id] = received
                 entries[entry.id] = entry
-            if number % _SLICE == 0:
-                await trio.lowlevel.checkpoint()
+            await part.end_if_long()
         # A delete that an edit has beaten since did not last.
         past.update({found.id: _Past(found, not folder.catalogue.is_alive(found)) for found in entries.values()})
     return past, deleted_at
@@ -122,19 +122,18 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
         raise FolderError(f"{folder.path} was not looked at yet since the start; try again in a moment")
     past, _ = await _folder_at(folder, at)
     beneath = directory and f"{directory}/"
-    if any(was.entry.path == directory and was.entry.kind is not Kind.DIRECTORY for was in past.values()):
-        raise UsageError(f"{directory} was a file then; `yp2p restore {directory}@WHEN` restores one")
-    wanted = [was.entry for was in past.values() if was.entry.path.startswith(beneath) and not was.deleted]
+    wanted, moved = await _wanted(folder, past, directory, beneath)
     if not wanted:
         raise UsageError(f"this device knew nothing of {directory or folder.path} at that moment")
-    exchanged = _exchanged_texts(folder, wanted)
+    exchanged = _exchanged_texts(folder, moved)
     done = [_told(was.path, "change") for was in exchanged]
     if exchanged and not dry_run:
         await folder.catalogue.write([Change(was.id, path=was.path) for was in exchanged]).wait()
     files: list[_File] = []
+    part = Slice(_SLICE_S)
     for was in wanted:
-        await trio.lowlevel.checkpoint()
-        if was.kind is not Kind.TEXT and _stands_there(folder, was):
+        await part.end_if_long()
+        if _stands_there(folder, was) if was.kind is not Kind.TEXT else _is_as_it_was(folder, was, at):
             continue
         path = folder.catalogue.layout().path_of.get(was.id, was.path)
         rows = rows_of(folder, was.document, When(at=at).unpack) if was.kind is Kind.TEXT else []
@@ -153,6 +152,34 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     if files:
         done += await on_root(folder, lambda root: _restore_files(root, files, dry_run=dry_run))
     return sorted({item["path"]: item for item in done}.values(), key=lambda item: item["path"])
+
+
+async def _wanted(
+    folder: Folder, past: Mapping[EntryID, _Past], directory: str, beneath: str
+) -> tuple[list[Entry], list[Entry]]:
+    """What was in a directory then, and those of it that are elsewhere now. Raises UsageError: it was a file."""
+    wanted: list[Entry] = []
+    moved: list[Entry] = []
+    part = Slice(_SLICE_S)
+    for was in past.values():
+        await part.end_if_long()
+        entry = was.entry
+        if entry.path == directory and entry.kind is not Kind.DIRECTORY:
+            raise UsageError(f"{directory} was a file then; `yp2p restore {directory}@WHEN` restores one")
+        if entry.path.startswith(beneath) and not was.deleted:
+            wanted.append(entry)
+            if folder.catalogue.layout().path_of.get(entry.id, entry.path) != entry.path:
+                moved.append(entry)
+    return wanted, moved
+
+
+def _is_as_it_was(folder: Folder, was: Entry, at: float) -> bool:
+    """Whether a text is where it was, and nothing was written into it since: so are most, and none of these is read."""
+    now = folder.catalogue.entries.get(was.id)
+    if now is None or now.document != was.document or folder.catalogue.layout().path_of.get(was.id) != was.path:
+        return False
+    rows = rows_of(folder, was.document)
+    return bool(rows) and now.document in folder.texts.digests and len(When(at=at).rows(rows)) == len(rows)
 
 
 def _exchanged_texts(folder: Folder, wanted: Sequence[Entry]) -> list[Entry]:
