@@ -207,7 +207,10 @@ async def test_who_comes_back_with_the_edits_of_months_waits_for_the_texts_that_
 
 
 class _Wanting:
-    """A folder, and a member that brings entries into it, each with a content of its own."""
+    """A folder, and a member that brings entries into it, each with a content of its own.
+
+    The clock stands still meanwhile: what is owed is forgiven as time passes.
+    """
 
     def __init__(self, bridge: Bridge, budget: Budget, count: int = 50) -> None:
         self.folder = bridge.folder
@@ -237,7 +240,7 @@ class _Wanting:
         await charged(budget, pulled)
 
 
-async def test_entries_weigh_until_their_content_comes(tmp_path: Path) -> None:
+async def test_entries_weigh_until_their_content_comes(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:
         budget = Budget(PEER)
@@ -250,7 +253,7 @@ async def test_entries_weigh_until_their_content_comes(tmp_path: Path) -> None:
         bring(1)  # nobody's: no task of a member does this
 
 
-async def test_content_of_an_entry_is_paid_for_once(tmp_path: Path) -> None:
+async def test_content_of_an_entry_is_paid_for_once(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
     """Else whoever writes tiny contents over and over has more and more to its credit."""
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:
@@ -263,7 +266,9 @@ async def test_content_of_an_entry_is_paid_for_once(tmp_path: Path) -> None:
         assert budget.burden.owed > 3 * len(wanting.entries) * REGISTER_BYTES * 0.9
 
 
-async def test_one_blob_that_many_entries_want_pays_for_each_once(tmp_path: Path) -> None:
+async def test_one_blob_that_many_entries_want_pays_for_each_once(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:
         budget = Budget(PEER)
@@ -281,7 +286,9 @@ async def test_one_blob_that_many_entries_want_pays_for_each_once(tmp_path: Path
         assert budget.burden.owed > 3 * len(wanting.entries) * REGISTER_BYTES * 0.9
 
 
-async def test_content_pays_for_who_brought_its_entry_whoever_brings_it(tmp_path: Path) -> None:
+async def test_content_pays_for_who_brought_its_entry_whoever_brings_it(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:
         budget, other = Budget(PEER), Budget(OTHER)
