@@ -15,7 +15,7 @@ LONG_WORKERS ?= 8
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter teamtype lsp power netns systemd days packaging debian13 wheels constraints bench soak clean compare packages deb single-file debians oci web web-lint page page-speed walk
+.PHONY: help run demo test test-all check format lint types long properties coverage covered schedules starts membership storm simulate hostile malformed api fuzz agents editors yjs yjs-long jupyter obsidian teamtype lsp power netns systemd days packaging debian13 wheels constraints bench soak clean compare packages deb single-file debians oci web web-lint page page-speed walk
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -229,6 +229,14 @@ jupyter: $(TEST_VENV)/.wheel ## Documents of JupyterLab's server and files on tw
 	$(JUPYTER)/bin/pip install --quiet --disable-pip-version-check $$(ls dist/*.whl) './integrations/jupyter-yp2p[test]'
 	cd integrations/jupyter-yp2p && PYTHONPATH=../../tests ../../$(JUPYTER)/bin/python -m pytest -q -c pyproject.toml tests
 
+OBSIDIAN := integrations/obsidian-yp2p
+obsidian: $(TEST_VENV)/.wheel ## Build the plugin for Obsidian, and try it with daemons, in what stands for Obsidian (node and npm; 2 min)
+	@command -v npm >/dev/null || { echo "The plugin is built with node and npm; everything else works without it." >&2; exit 1; }
+	cd $(OBSIDIAN) && npm ci --silent --ignore-scripts
+	cd $(OBSIDIAN) && node_modules/.bin/tsc && node_modules/.bin/prettier --log-level warn --check src tests/contract.ts build.mjs
+	cd $(OBSIDIAN) && node build.mjs
+	$(TEST_VENV)/bin/pytest -q -p no:randomly $(OBSIDIAN)/tests
+
 SECONDS ?= 60
 fuzz: $(TEST_VENV)/.wheel ## Fuzz every function that takes a peer's bytes, SECONDS=60 each; with MINUTES=30 a real link, as a member
 ifdef MINUTES
@@ -266,4 +274,4 @@ soak: $(VENV)/.dev ## Three devices at work for SOAK_MINUTES=60: memory, open fi
 	$(BIN)/python benches/soak.py --minutes $(SOAK_MINUTES)
 
 clean: ## Remove what was built
-	rm -rf $(VENV) $(TEST_VENV) $(TOOLS) $(YJS) $(PAGE) web/node_modules yp2p/page/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) $(TEST_VENV) $(TOOLS) $(YJS) $(PAGE) web/node_modules $(OBSIDIAN)/node_modules $(OBSIDIAN)/dist yp2p/page/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
