@@ -33,7 +33,8 @@ from yp2p.peers.blob_exchange import BlobExchange
 from yp2p.peers.contact import Contact
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Shape, check
+from yp2p.protocol.ysync import Checked, Shape, check
+from yp2p.store.writer import Commit
 from yp2p.trust.statements import Role, Signer
 
 OTHER = DeviceID(bytes([9]) * 32)
@@ -251,6 +252,29 @@ async def test_entries_weigh_until_their_content_comes(tmp_path: Path, mock_cloc
         await wanting.pull(contents, budget)
         assert budget.burden.owed == 0, CONTENT_BYTES
         bring(1)  # nobody's: no task of a member does this
+
+
+async def test_a_text_that_is_pulled_weighs_as_one_that_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        budget = Budget(PEER)
+        wanting = _Wanting(bridge, budget, 1)
+        contents = wanting.texts(1)
+        await wanting.write(contents)
+        state = check(_pieces(1000), Shape.TEXT)
+
+        async def take(state: Checked) -> Commit | None:
+            return bridge.folder.edits.take_pulled(contents[0].document, state, PEER)
+
+        assert await charged(budget, take, state) is not None
+        assert budget.burden.owed == pytest.approx(of_text(state), abs=2 * CONTENT_BYTES)
+        assert await charged(budget, take, state) is None
+        assert budget.burden.owed < of_text(state) + 2 * CONTENT_BYTES, "it is held once"
+        await bridge.folder.database.pending().wait()
+        with trio.fail_after(60):
+            while not bridge.folder.texts.close_idle():
+                bridge.folder.texts.open(contents[0].document).used_at -= 100
+        assert budget.burden.owed < of_text(state) // 10, "it is not in memory any more"
 
 
 async def test_content_of_an_entry_is_paid_for_once(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import trio
+import trio.testing
+
 from yp2p.documents.diff import Hunk
-from yp2p.documents.text import TextReplica
+from yp2p.documents.text import TextReplica, imported
+from yp2p.folder.budget import Budget, charged
+from yp2p.folder.burden import FORGIVEN_BYTES_S, MOST_BYTES
 from yp2p.identity import DeviceID, DocumentID, FolderID
 from yp2p.peers.pulls import Pulls, _by_document
 from yp2p.protocol.messages import Documents
@@ -52,6 +57,27 @@ async def test_a_state_beyond_the_caps_of_an_update_comes_in_parts() -> None:
     for part in (*pulled, *later):
         here.take(part)
     assert here.version() == author.version()
+
+
+async def test_what_weighs_waits_for_who_owes_and_a_first_import_does_not(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Its entry is paid for by that: who brought many waited for ever else."""
+    pulled: list[DocumentID] = []
+    pulls = Pulls.__new__(Pulls)
+    pulls._peer, pulls._lacking = DeviceID(b"p" * 32), set()
+    pulls._folder = SimpleNamespace(  # type: ignore[assignment]
+        edits=SimpleNamespace(take_pulled=lambda document, state, peer: pulled.append(document))
+    )
+    author, budget = TextReplica(5), Budget(pulls._peer)
+    for number in range(200):  # each before the one that was written last
+        author.edit([Hunk(0, 0, str(number % 10))])
+    budget.burden.add(MOST_BYTES + 10 * FORGIVEN_BYTES_S)
+    began = trio.current_time()
+    await charged(budget, pulls._take, _DOCUMENT, [imported("x")])
+    assert (pulled, trio.current_time() - began < 1) == ([_DOCUMENT], True)
+    await charged(budget, pulls._take, _DOCUMENT, [author.state()])
+    assert (len(pulled), trio.current_time() - began > 9) == (2, True)
 
 
 async def test_the_text_of_a_peer_comes_in_parts_as_well() -> None:

@@ -5,10 +5,14 @@ What another peer was asked for is left to it as long as it answers (`folder/cla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import trio
 
-from yp2p.documents.text import TextReplica, imported
+from yp2p.documents.text import TextReplica, imported, read_first_import
 from yp2p.errors import CrdtPanic, MissingDependency
+from yp2p.folder.budget import is_heavy, until_light
+from yp2p.folder.burden import of_text
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import checked_parts
@@ -18,7 +22,7 @@ from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.channels import Channels
 from yp2p.peers.questions import Questions
 from yp2p.protocol.messages import Documents, Pull
-from yp2p.protocol.ysync import Shape
+from yp2p.protocol.ysync import Checked, Shape
 from yp2p.transport.pacing import FEW_TEXTS
 
 _PULL_BATCH = 1024
@@ -114,7 +118,9 @@ class Pulls:
             return
         folder = self._folder
         try:
-            first, *rest = [part for state in states for part in await checked_parts(state, Shape.TEXT, {})]
+            first, *rest = parts = [part for state in states for part in await checked_parts(state, Shape.TEXT, {})]
+            if is_heavy() and _weighs(parts):  # others may ask their peers for it meanwhile
+                await until_light()
             if folder.edits.take_pulled(document, first, self._peer) is not None and rest:
                 await folder.texts.open(document).take_all(rest, self._peer)
         except MissingDependency:
@@ -138,6 +144,12 @@ class Pulls:
             self._channels.kept_off(document, panic)
             return None
         return replica.text()
+
+
+def _weighs(parts: Sequence[Checked]) -> bool:
+    """Whether a text makes us hold more than its bytes account for. That of a first import is not even in memory, and
+    is paid for already where its entry waits for it."""
+    return any(map(of_text, parts)) and (len(parts) > 1 or read_first_import(parts[0].data) is None)
 
 
 def _by_document(reply: Documents) -> dict[DocumentID, list[bytes]]:
