@@ -68,6 +68,19 @@ def test_what_people_type_and_save_weighs_nothing() -> None:
     assert of_text(check(update, Shape.TEXT)) < PIECE_BYTES * len(hunks) // 2
 
 
+@pytest.mark.parametrize("client", [7, (1 << 32) - 1, (1 << 53) - 1])
+def test_one_keystroke_weighs_nothing_whoever_types_it_and_wherever(client: int) -> None:
+    """Those of stock programs, which have short client IDs, have fewer bytes than others."""
+    replica = TextReplica(5)
+    replica.edit([Hunk(0, 0, "one\n")])
+    typist = replica.fork(client)
+    for at in (0, 2, 4):
+        for hunk in (Hunk(at, at, "x"), Hunk(at - 1, at, "") if at else Hunk(0, 1, ""), Hunk(at, at, "z")):
+            update = typist.edit([hunk])
+            assert update is not None
+            assert of_text(check(update, Shape.TEXT)) == 0, hunk
+
+
 def test_pieces_that_no_text_comes_with_weigh_what_they_take() -> None:
     update = check(_pieces(1000), Shape.TEXT)
     assert update.parsed.pieces == 1000

@@ -14,11 +14,14 @@ from peers.sessions import Wire
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.provider import PeerState
-from yp2p.folder.budget import Budget
+from yp2p.folder.budget import Budget, charged
+from yp2p.folder.burden import FORGIVEN_BYTES_S, MOST_BYTES
 from yp2p.folder.live_document import LiveDocument
 from yp2p.peers.channels import Channels
 from yp2p.protocol import channel as wire
 from yp2p.protocol.messages import ChannelClose
+
+_TYPIST, _MANY = (1 << 52) + 8, 7
 
 
 @pytest.mark.parametrize(
@@ -98,4 +101,41 @@ async def test_where_the_open_texts_are_large_a_quiet_channel_is_closed_soon(
         await trio.sleep(5)
         assert any(isinstance(message, ChannelClose) for message in link.sent) is is_much
         assert live.is_needed is not is_much
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("builds_on_it", [False, True])
+async def test_what_is_typed_waits_for_nothing_heavy_in_its_own_text_unless_it_builds_on_that(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, *, builds_on_it: bool
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("one\n\n\n\ntwo\n")
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        live, budget, heavy = bridge.document("a.txt"), Budget(PEER), replica_like(bridge, "a.txt", _MANY)
+        channels = Channels(bridge.folder, cast(Any, Wire()), PEER, lambda source: True, lambda: True, budget)
+        await nursery.start(channels.run)
+        for _ in range(300):  # each before the one that was written last
+            heavy.edit([Hunk(0, 0, "x")])
+        typist = heavy if builds_on_it else replica_like(bridge, "a.txt", _TYPIST)
+        budget.burden.add(MOST_BYTES + 100 * FORGIVEN_BYTES_S)
+
+        def typed(letter: str) -> wire.Updates:
+            end = len(typist.text()) - 1
+            return wire.Updates((typist.edit([Hunk(end, end, letter)]) or b"",))
+
+        async def say(*messages: wire.ProviderMessage) -> None:
+            for message in messages:
+                await charged(budget, channels.deliver, live.id, wire.encode(message))
+                await trio.testing.wait_all_tasks_blocked()
+
+        began = trio.current_time()
+        await say(wire.Have(heavy.state_vector()), wire.Step2(heavy.state()))
+        for letter in "ab":
+            await say(typed(letter))
+        assert live.text.text() == f"one\n\n\n\ntwo{'' if builds_on_it else 'ab'}\n"
+        await say(wire.Have(typist.state_vector()), typed("c"))
+        await say(typed("d"))
+        assert trio.current_time() - began < 10
+        await trio.sleep(200)
+        assert live.text.text() == f"{'x' * 300}one\n\n\n\ntwoabcd\n"
         nursery.cancel_scope.cancel()

@@ -9,6 +9,10 @@ Theory of operation
     way, which are no such thing. So every document whose channel opens before the two sides have compared everything
     counts as apart, until a synchronisation of it has come to its end; also over a channel that was closed in between.
 
+    A step 2 that weighs waits as long as its sender owes (`folder/burden.py`). What is typed afterwards and builds on
+    nothing of it overtakes it: none before it waits, and whatever cannot be taken at once has all that comes later wait
+    behind it.
+
 Invariants
     * A document has one channel at most.
     * A channel whose provider works is not closed for being quiet.
@@ -172,16 +176,23 @@ class Channels:
     def take_nowait(self, message: ChannelData) -> bool:
         """Let a message in without waiting, where it overtakes none; tells whether it was taken."""
         opened = self._open.get(message.document)
-        if opened is None or not opened.channel.is_waited_for or self._link.has_received_more:
+        if opened is None or self._link.has_received_more:
             return False  # of many, each behind a checkpoint
+        if not opened.channel.is_waited_for and not self._may_overtake(opened):
+            return False
         opened.used_at = trio.current_time()
         return opened.provider.take_nowait(message.payload)
+
+    def _may_overtake(self, opened: _OpenChannel) -> bool:
+        """Whether nothing of this channel waits but, maybe for long, what is being taken."""
+        return self._budget.burden.is_heavy and opened.channel.has_given_all
 
     async def deliver(self, document: DocumentID, payload: bytes) -> None:
         """Give a message to the channel of a document; it is dropped where there can be none."""
         opened = self._opened(document)
-        if opened is not None:
-            await opened.channel.deliver(payload)
+        if opened is None or (self._may_overtake(opened) and opened.provider.take_nowait(payload)):
+            return
+        await opened.channel.deliver(payload)
 
     def closed_by_peer(self, document: DocumentID) -> None:
         """The peer has closed a channel that was quiet."""

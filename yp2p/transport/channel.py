@@ -46,6 +46,12 @@ class LinkChannel:
         """Whether the provider has taken every message and waits for the next one."""
         return self._send.statistics().tasks_waiting_receive > 0
 
+    @property
+    def has_given_all(self) -> bool:
+        """Whether the provider has the last message that came, and is taking it."""
+        waiting = self._send.statistics()
+        return self._given > 0 and not waiting.current_buffer_used and not waiting.tasks_waiting_send
+
     async def deliver(self, payload: bytes) -> None:
         """A message arrived for this channel; waits while there are enough, or while a large one is being taken."""
         self.on_activity()
