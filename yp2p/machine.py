@@ -34,6 +34,15 @@ _REMEDIES = {
 }
 
 
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
+def is_shortage(error: OSError) -> bool:
+    """Whether an error says that this process or the system has too little of something: it says nothing of what was
+    looked at, and nobody tells when there is more again."""
+    return error.errno in _SHORTAGES
+
+
 def is_passing(error: OSError) -> bool:
     """Whether an error tells a state of the machine, and nothing of a single file."""
     return error.errno in _REMEDIES

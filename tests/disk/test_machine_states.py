@@ -316,3 +316,22 @@ async def test_what_stands_where_an_own_directory_has_to_be_makes_way(tmp_path: 
             assert told[-1].startswith(f".yp2p/{name}.aside-")
     assert len(list(own.glob(f"{name}.aside-*"))) == 3, "nothing of it is lost"
     assert list(elsewhere.iterdir()) == [], "and nothing was put elsewhere"
+
+
+@pytest.mark.parametrize("opens", ["open_file", "open"])
+@pytest.mark.parametrize("path", ["new.txt", "deep/new.txt"])
+async def test_what_no_descriptor_is_left_for_is_looked_at_again(
+    opens: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is wrong with the file: nobody reports of it again."""
+    monkeypatch.setattr(scans, "_SHORT_S", 0.2)
+    async with _running(tmp_path) as folder:
+        await _until(folder, lambda: folder.state.activity is Activity.IDLE)
+        with monkeypatch.context() as refused:
+            refused.setattr(Root, opens, _error(errno.EMFILE))
+            (tmp_path / "dir" / path).parent.mkdir(exist_ok=True)
+            (tmp_path / "dir" / path).write_text("new\n")
+            await trio.sleep(1.5)  # what it cannot do in that time is what is tested
+            assert path not in folder.files.at
+        await _until(folder, lambda: path in folder.files.at and folder.state.activity is Activity.IDLE)
+        assert not folder.files.waiting.skipped

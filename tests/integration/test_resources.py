@@ -96,9 +96,13 @@ def test_a_process_that_is_stopped_while_more_changes_than_the_kernel_tells_of(t
 def test_no_more_files_may_be_opened(tmp_path: Path) -> None:
     with _two(tmp_path) as (one, two):
         limits = resource.prlimit(one.pid, resource.RLIMIT_NOFILE)
-        count = len(os.listdir(f"/proc/{one.pid}/fd"))
-        resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (count + 2, limits[1]))
-        eventually(lambda: "files that yp2p may have open" in _machine(one), what="status says so")
+
+        def is_full() -> bool:
+            count = len(os.listdir(f"/proc/{one.pid}/fd"))  # some of them for a moment only
+            resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (count + 2, limits[1]))
+            return "files that yp2p may have open" in _machine(one)
+
+        eventually(is_full, what="status says so")
         for number in range(30):
             (one.dir / f"{number}.txt").write_text("one\n")
             (two.dir / f"two {number}.txt").write_text("two\n")

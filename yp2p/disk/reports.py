@@ -74,5 +74,5 @@ class Reports:
         watcher, skipped = self._at.watcher, self._folder.files.waiting.skipped
         skipped.pop(directory, None)
         skipped.update((path, why) for path, why in watcher.passed_over.items() if is_at_or_beneath(path, directory))
-        if watcher.exhausted:
+        if watcher.exhausted or watcher.was_short:
             self._scans.poll(watcher, 0.0)

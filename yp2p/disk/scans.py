@@ -29,6 +29,8 @@ from yp2p.folder.folder import Folder
 BATCH = 1000
 # Without enough watches the folder is scanned this often, or so many times as long as a scan takes.
 _POLL_S, _POLL_SHARE = 10.0, 10
+# What no descriptor or no memory was left for is looked for again after this.
+_SHORT_S = 5.0
 _ASK_PEERS_S = 2.0
 # How long a first scan waits for the folder's rules on what is ignored.
 _RULES_LIMIT_S = 10.0
@@ -154,9 +156,10 @@ class Scans:
         folder.state.is_scanned = True
 
     def poll(self, watcher: Watcher, scan_s: float) -> None:
-        """Where the kernel does not tell of everything, scan again before long; a scan took `scan_s`."""
-        pause_s = max(_POLL_S, _POLL_SHARE * scan_s)
-        self._poll_at = trio.current_time() + pause_s if watcher.exhausted else math.inf
+        """Where the kernel does not tell of everything, or did not let us look, scan again before long; a scan took
+        `scan_s`."""
+        pause_s = max(_POLL_S if watcher.exhausted else _SHORT_S, _POLL_SHARE * scan_s)
+        self._poll_at = trio.current_time() + pause_s if watcher.exhausted or watcher.was_short else math.inf
         limitation = f"{watcher.advice}; until then the folder is scanned" if watcher.exhausted else ""
         if self._folder.state.limitation != limitation:
             self._folder.state.limitation = limitation

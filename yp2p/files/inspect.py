@@ -23,6 +23,8 @@ from enum import Enum, auto
 
 from yp2p.files.holes import next_data
 from yp2p.files.root import Root, has_other_names
+from yp2p.machine import is_shortage
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES, blob_hash, chunk_hash, nul_hash
 from yp2p.protocol.entries import DIRECTORY_HASH, Kind, Mode, symlink_hash
 
@@ -214,9 +216,21 @@ def inspect(
     except Busy:
         return Finding(path, Found.BUSY, stamp, reason="another program has it open for writing")
     except OSError as error:
-        return Finding(path, Found.DENIED, NO_STAMP, reason=f"it cannot be read: {error.strerror or error}")
+        return _denied(path, known, error, "it cannot be read")
     finally:
         os.close(descriptor)
+
+
+def _denied(
+    path: str, known: Stamp | None, error: OSError, what: str = "", *, is_out_of_sight: bool = False
+) -> Finding:  # fmt: skip
+    """What is there is not known. Where no descriptor or memory was left, nothing is wrong with it, and it is looked at
+    again."""
+    if is_shortage(error):
+        return Finding(path, Found.BUSY, known or NO_STAMP, reason=reason_of(error))
+    words = error.strerror or str(error)
+    text = f"{what}: {words}" if what else words
+    return Finding(path, Found.DENIED, reason=text, is_out_of_sight=is_out_of_sight)
 
 
 def _found_in(
@@ -296,17 +310,16 @@ def _not_opened(root: Root, path: str, known: Stamp | None, error: OSError) -> F
     try:
         status = root.lstat(path)
     except OSError as failure:
-        reason = failure.strerror or str(failure)
-        return Finding(path, Found.DENIED, reason=f"its place cannot be looked at: {reason}", is_out_of_sight=True)
-    if error.errno == errno.EXDEV:
-        return Finding(path, Found.DENIED, reason=error.strerror or str(error), is_out_of_sight=True)
+        return _denied(path, known, failure, "its place cannot be looked at", is_out_of_sight=True)
+    if error.errno == errno.EXDEV or is_shortage(error):
+        return _denied(path, known, error, is_out_of_sight=True)
     if error.errno in (errno.EACCES, errno.EPERM):
         return Finding(path, Found.DENIED, reason="permission denied")
     try:
         if status is not None and stat.S_ISDIR(status.st_mode):
             return _directory(root, path)
     except OSError as failure:
-        return Finding(path, Found.DENIED, reason=failure.strerror or str(failure))
+        return _denied(path, known, failure)
     if status is None:
         return Finding(path, Found.MISSING)
     stamp = Stamp.of(status)

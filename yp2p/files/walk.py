@@ -21,6 +21,7 @@ def walk(
     path: str = "",
     entered: Callable[[str, int], None] | None = None,
     passed_over: Callable[[str, str], None] = lambda path, reason: None,
+    failed: Callable[[OSError], None] = lambda error: None,
 ) -> Iterator[str]:
     """The files beneath `path`, and the directories with nothing in them. What cannot be read is passed over.
 
@@ -28,6 +29,7 @@ def walk(
         rules: what is left out, as it is now.
         entered: is told of each directory, with a descriptor, before it is listed.
         passed_over: is told of what no folder can hold, of mounts, and of directories that cannot be read, and why.
+        failed: is told of each directory that could not be listed, or not to its end.
     """
     waiting = [path]
     while waiting:
@@ -35,6 +37,7 @@ def walk(
         try:
             descriptor = root.open(directory, os.O_DIRECTORY | os.O_RDONLY) if directory else os.dup(root.descriptor)
         except OSError as error:
+            failed(error)
             _note(directory, error, passed_over)  # its files are reported as missing or denied
             continue
         try:
@@ -59,6 +62,7 @@ def walk(
             if is_empty and directory:
                 yield directory
         except OSError as error:
+            failed(error)
             _note(directory, error, passed_over)
         finally:
             os.close(descriptor)

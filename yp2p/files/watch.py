@@ -32,6 +32,7 @@ from yp2p.files.inspect import Stamp
 from yp2p.files.reads import ReadWatcher
 from yp2p.files.root import TMP, Root
 from yp2p.files.walk import walk
+from yp2p.machine import is_shortage
 
 _MASK = (
     flags.CLOSE_WRITE | flags.MODIFY | flags.ATTRIB | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
@@ -101,6 +102,7 @@ class Watcher:
         self._pace = _Pace()
         self._expected = ExpectedMoves()
         self.exhausted = False
+        self.was_short = False  # whether something was not looked at because the machine had no descriptor or memory
         # Paths that no folder can hold, and directories that cannot be read, and why, as of the last look.
         self.passed_over: dict[str, str] = {}
         self._lock = threading.Lock()  # a scan runs in a worker thread while events are taken
@@ -134,13 +136,16 @@ class Watcher:
         Blocks; belongs in a worker thread.
         """
         if not path:
-            self.exhausted = False
+            self.exhausted = self.was_short = False
             self._git.watch_above(self._root.path)
         passed_over: dict[str, str] = {}
-        found = list(walk(self._root, lambda: self.ignore, path, self._watch, passed_over.__setitem__))
+        found = list(walk(self._root, lambda: self.ignore, path, self._watch, passed_over.__setitem__, self._failed))
         kept = {at: why for at, why in self.passed_over.items() if path and not is_at_or_beneath(at, path)}
         self.passed_over = kept | passed_over
         return found
+
+    def _failed(self, error: OSError) -> None:
+        self.was_short |= is_shortage(error)
 
     def _watch(self, path: str, descriptor: int) -> None:
         try:
@@ -148,6 +153,7 @@ class Watcher:
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 self.exhausted = True
+            self._failed(error)
             return
         self.reads.watch(path, descriptor)
         self._git.watch(path, descriptor)
