@@ -267,7 +267,9 @@ async def test_entries_weigh_until_their_content_comes(tmp_path: Path, mock_cloc
         bring(1)  # nobody's: no task of a member does this
 
 
-async def test_a_text_that_is_pulled_weighs_as_one_that_is_sent(tmp_path: Path) -> None:
+async def test_a_text_that_is_pulled_weighs_as_one_that_is_sent(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:
         budget = Budget(PEER)
