@@ -157,10 +157,11 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
             calls = system_calls(one, options.seconds)
             found["calls_a_minute"] = calls.total() * 60 / options.seconds
             found["calls"] = {f"{name}_a_minute": n * 60 / options.seconds for name, n in calls.most_common(12)}
-        found["killed_to_in_sync_s"] = restarts(one, two, options.rounds)
-        found["memory_mib"] = [settled_memory_mib(two)]
-        one.stop()
-        found["start_to_ready_s"] = starts(one, options.rounds)
+        if options.rounds:
+            found["killed_to_in_sync_s"] = restarts(one, two, options.rounds)
+            found["memory_mib"] = [settled_memory_mib(two)]
+            one.stop()
+            found["start_to_ready_s"] = starts(one, options.rounds)
     if options.watched:
         found["woken by"] = watched(options)
     return found
@@ -195,14 +196,16 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=120.0, help="how long each idle time is that is measured")
     parser.add_argument("--settle", type=float, default=90.0, metavar="S", help="how long to leave them alone before")
-    parser.add_argument("--rounds", type=int, default=5, help="how many starts, and how many kills")
+    parser.add_argument("--rounds", type=int, default=5, help="how many starts, and how many kills; 0: none")
     parser.add_argument("--no-strace", dest="strace", action="store_false")
     parser.add_argument("--no-watched", dest="watched", action="store_false", help="not what wakes the loop")
     alone_on_its_network()
     options = report.parse(parser)
     if shutil.which("strace") is None:
         options.strace = False
-    report.publish(options, measure(options), BARS.get(options.files))
+    found = measure(options)
+    bars = BARS.get(options.files, {})
+    report.publish(options, found, {name: bar for name, bar in bars.items() if name in found})
 
 
 if __name__ == "__main__":

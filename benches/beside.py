@@ -1,7 +1,11 @@
-"""Ten thousand files and a large one beside Syncthing and rsync, on loopback, in one run (both are Debian packages).
+"""Ten thousand files and a large one beside Syncthing, Unison, rclone bisync and rsync, on loopback, in one run.
 
-All discovery, relays, NAT traversal and upgrades of Syncthing are off; its watcher waits a second, the least it allows.
-A time ends when every file is there with its whole size; afterwards all bytes are compared.
+All four are Debian packages; those that are not installed are left out. All discovery, relays, NAT traversal and
+upgrades of Syncthing are off; its watcher waits a second, the least it allows. Unison, rclone and rsync have no daemon
+that watches: they are run at the moment when the files are there. Unison goes over a socket, as to another machine;
+rclone bisync has both directories on its own disk, which is less work than any network. Each of them that keeps a
+state has synced the two directories once before. A time ends when every file is there with its whole size; afterwards
+all bytes are compared.
 
 Nothing is deleted before the end: for minutes after ten thousand files were removed, ext4 can take twenty times as long
 to make new ones (it steps over inodes that were freed just now), and whoever comes next would pay for that.
@@ -190,8 +194,68 @@ def yp2ps(base: Path) -> Iterator[tuple[Path, Path]]:
 
 
 @contextmanager
+def unisons(base: Path) -> Iterator[tuple[Path, Path]]:
+    """A server at a socket; `once` runs the other side."""
+    one, two, port = base / "one", base / "two", free_port()
+    one.mkdir(parents=True)
+    two.mkdir()
+    (base / "port").write_text(str(port))
+    environment = {**os.environ, "UNISON": str(base / "server")}
+    command = ["unison", "-socket", str(port), "-listen", "127.0.0.1"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _until_listening(port)
+        (one / "first").write_text("x\n")
+        once_unison(base)
+        yield one, two
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def once_unison(base: Path) -> None:
+    there = f"socket://127.0.0.1:{(base / 'port').read_text()}/{base / 'two'}"
+    command = ["unison", str(base / "one"), there, "-batch", "-auto", "-ui", "text", "-silent", "-confirmbigdel=false"]
+    environment = {**os.environ, "UNISON": str(base / "client")}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def rclones(base: Path) -> Iterator[tuple[Path, Path]]:
+    """Two directories; `once` runs bisync."""
+    one, two = base / "one", base / "two"
+    one.mkdir(parents=True)
+    two.mkdir()
+    (one / "first").write_text("x\n")
+    once_rclone(base, "--resync")
+    yield one, two
+
+
+def once_rclone(base: Path, *more: str) -> None:
+    command = ["rclone", "bisync", str(base / "one"), str(base / "two"), "--workdir", str(base / "state"), *more]
+    environment = {**os.environ, "RCLONE_CONFIG": str(base / "rclone.conf")}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def once_rsync(base: Path) -> None:
+    port = (base / "port").read_text()
+    subprocess.run(["rsync", "-a", f"rsync://127.0.0.1:{port}/bench/", str(base / "two")], check=True)
+
+
+def _until_listening(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, f"nobody listens at {port}"
+            time.sleep(0.05)
+
+
+@contextmanager
 def rsyncs(base: Path) -> Iterator[tuple[Path, Path]]:
-    """rsync's daemon; `copy` pulls from it."""
+    """rsync's daemon; `once` pulls from it."""
     one, two, port = base / "one", base / "two", free_port()
     one.mkdir(parents=True)
     two.mkdir()
@@ -200,12 +264,7 @@ def rsyncs(base: Path) -> Iterator[tuple[Path, Path]]:
     command = ["rsync", "--daemon", "--no-detach", f"--config={config}", f"--port={port}", "--address=127.0.0.1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+        _until_listening(port)
         (base / "port").write_text(str(port))
         yield one, two
     finally:
@@ -224,6 +283,10 @@ def fill(target: Path, files: int, mebibytes: int) -> None:
                 file.write(os.urandom(1 << 20))
 
 
+# What has to be run when the files are there.
+_ONCE: dict[object, Callable[[Path], None]] = {unisons: once_unison, rclones: once_rclone, rsyncs: once_rsync}
+
+
 def measure(tool: Callable[[Path], object], base: Path, files: int, mebibytes: int) -> float:
     """Seconds from the moment when a directory is moved in until all of it is on the other side."""
     source = base / "source"
@@ -234,9 +297,8 @@ def measure(tool: Callable[[Path], object], base: Path, files: int, mebibytes: i
         one, two = stack.enter_context(tool(base / "tool"))  # type: ignore[arg-type]
         started = time.perf_counter()
         source.rename(one / "new")
-        if tool is rsyncs:
-            port = (base / "tool" / "port").read_text()
-            subprocess.run(["rsync", "-a", f"rsync://127.0.0.1:{port}/bench/", str(two)], check=True)
+        if tool in _ONCE:
+            _ONCE[tool](base / "tool")
         wait_for(two, sizes(one))
         took_s = time.perf_counter() - started
         compare(one, two)
@@ -250,13 +312,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=10_000, help="files of 1 KiB")
     parser.add_argument("--mebibytes", type=int, default=1024, help="size of one random file")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--without", nargs="*", default=[], metavar="TOOL", help="leave these out")
     options = report.parse(parser)
-    tools = {"yp2p": yp2ps, "syncthing": syncthings, "rsync": rsyncs}
-    for name in ("syncthing", "rsync"):
+    tools: dict[str, Callable[[Path], object]] = {"yp2p": yp2ps}
+    for name, tool in (("syncthing", syncthings), ("unison", unisons), ("rclone", rclones), ("rsync", rsyncs)):
+        if name in options.without:
+            continue
         if shutil.which(name) is None:
             print(f"{name} is not installed (Debian: {name}); it is left out", file=sys.stderr)
-            del tools[name]
+        else:
+            tools[name] = tool
     jobs = {"files": (options.files, 0), "large": (0, options.mebibytes)}
     took: dict[str, dict[str, list[float]]] = {job: {name: [] for name in tools} for job in jobs}
     with tempfile.TemporaryDirectory() as base:
@@ -267,7 +333,7 @@ def main() -> None:
                         took[job][name].append(measure(tool, Path(base, f"{job}-{name}-{run}"), files, mebibytes))
     found = {
         f"{job} {name}": {"s": times, rate: [size / one for one in times]}
-        for job, rate, size in (("files", "files_per_s", options.files), ("large", "mib_per_s", options.mebibytes))
+        for job, rate, size in (("files", "rate_per_s", options.files), ("large", "rate_mib_per_s", options.mebibytes))
         for name, times in took[job].items()
         if times
     }

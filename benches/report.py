@@ -98,8 +98,9 @@ def rows_of(found: Mapping[str, Any], bars: Mapping[str, float] | None = None) -
 
 def _called(name: str) -> tuple[str, str]:
     """What a row of this name is called, and its unit."""
-    ending = next((ending for ending in _UNITS if name.endswith(ending)), "")
-    return name.removesuffix(ending).replace("_", " ").strip(), _UNITS.get(ending, "")
+    joined = name.replace(" ", "_")
+    ending = next((ending for ending in _UNITS if joined.endswith(ending)), "")
+    return joined.removesuffix(ending).replace("_", " ").strip(), _UNITS.get(ending, "")
 
 
 def _leaves(found: Any, name: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -30,7 +30,7 @@ def test_names_on_the_way_and_units_at_the_end() -> None:
 
 def test_a_list_of_things_is_numbered_and_an_empty_one_is_left_out() -> None:
     rows, facts = rows_of({"runs": [{"s": 1}, {"s": 2}], "problems": [], "faults": ["one"]})
-    assert [(row.name, row.samples) for row in rows] == [("runs 0 s", (1.0,)), ("runs 1 s", (2.0,))]
+    assert [(row.name, row.samples) for row in rows] == [("runs 0", (1.0,)), ("runs 1", (2.0,))]
     assert facts == {"faults 0": "one"}
 
 

@@ -45,8 +45,11 @@ async def test_what_is_counted(tmp_path: Path) -> None:
         (next((root / ".yp2p" / "trash").iterdir()) / "x" / "old.txt").write_text("123")
         (root / "a.txt").write_text("12345" * 10_000)
         with trio.fail_after(10):
-            while (after := await _of(device))["file_bytes"] == 1005:
-                await next(iter(device.folders)).state.changed.wait()
+            while True:
+                changed = next(iter(device.folders)).state.changed  # before it is counted, which takes a while
+                if (after := await _of(device))["file_bytes"] != 1005:
+                    break
+                await changed.wait()
         assert after["file_bytes"] == 51_000
         assert after["trash"] == {"files": 1, "bytes": 3, "problem": ""}
         assert after["history"]["bytes"] > folder["history"]["bytes"] + 5

@@ -20,7 +20,7 @@ from yp2p.discovery import mdns
 from yp2p.discovery import mdns as mdns_module
 from yp2p.discovery.addresses import Address, own_addresses, parse_address
 from yp2p.discovery.hints import MAX_HINTS, PAD_TO, from_properties, hint, make_hints, recognise, to_properties
-from yp2p.discovery.mdns import SERVICE_TYPE, Announcement, Sighting, _instance, _Listener, _Resolver, open_mdns
+from yp2p.discovery.mdns import SERVICE_TYPE, Announcement, Mdns, Sighting, _instance, _Listener, _Resolver, open_mdns
 from yp2p.discovery.sought import MAX_SOUGHT, Sought
 from yp2p.identity import DeviceID, Identity
 
@@ -248,3 +248,39 @@ async def test_what_the_library_could_not_announce_is_said_again(monkeypatch: py
                 await trio.sleep(0.02)
             await trio.sleep(0.2)  # four times as long as an attempt waits for the next
     assert len(attempts) == 3, "what was said is not said again"
+
+
+async def test_what_was_said_wakes_nobody(monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.abc.Clock) -> None:
+    """Nothing is looked at again and again where the announcement was made."""
+    attempts: list[Announcement | None] = []
+
+    def apply(self: Mdns) -> None:
+        attempts.append(self._announcement)
+        if len(attempts) != 2:
+            self._said = self._announcement
+
+    monkeypatch.setattr(Mdns, "_apply", apply)
+    monkeypatch.setattr(Mdns, "_refresh", apply)
+    send, _ = trio.open_memory_channel[Sighting](1)
+    mdns, wakes = Mdns([], send), _Wakes("Mdns._retry")
+    trio.lowlevel.add_instrument(wakes)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(mdns.run)
+        await mdns.announce(Announcement(9))
+        await trio.sleep(3600)
+        assert (len(attempts), wakes.count) == (1, 1)
+        await mdns.announce(Announcement(10))
+        await trio.sleep(3600)
+        assert (len(attempts), wakes.count < 8) == (3, True), "that failed, and was made again once"
+        nursery.cancel_scope.cancel()
+
+
+class _Wakes(trio.abc.Instrument):
+    """Counts the steps of the tasks with this in their names."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += self._name in task.name

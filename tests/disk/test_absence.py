@@ -18,7 +18,7 @@ from bridge import Bridge, clock, open_bridge, over_directory
 from yp2p.disk.mass_deletion import Confirmation, end_pause
 from yp2p.documents.diff import Hunk
 from yp2p.files.inspect import Found, inspect
-from yp2p.files.mounts import mounts_below
+from yp2p.files.mounts import MountWatch, mounts_below
 from yp2p.files.root import ELSEWHERE, Root
 from yp2p.folder.records import Sight
 
@@ -154,6 +154,12 @@ async def test_what_went_to_another_disk_is_fetched_again_when_that_is_gone(base
 def test_nothing_is_reached_through_a_mount(tmp_path: Path) -> None:
     (tmp_path / "dir/m/sub").mkdir(parents=True)
     before = mounts_below(tmp_path / "dir")
+    with MountWatch() as watch:
+        assert not watch.has_changed()
+        with _mounted(tmp_path / "dir/m"):
+            assert watch.has_changed()
+            assert not watch.has_changed(), "said once"
+        assert watch.has_changed(), "it is gone"
     with _mounted(tmp_path / "dir/m"):
         (tmp_path / "dir/m/f").write_text("x\n")
         root = Root(tmp_path / "dir")

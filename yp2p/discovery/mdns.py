@@ -241,6 +241,7 @@ class Mdns:
         self._registered: ServiceInfo | None = None
         self._announcement: Announcement | None = None
         self._said: Announcement | None = None  # what was announced last, where that did not fail
+        self._unsaid = trio.Event()  # the last attempt to announce failed
         self._starting = threading.Lock()
         self._turn = 0
         self._lock = trio.Lock()
@@ -257,9 +258,10 @@ class Mdns:
     async def _retry(self) -> None:
         """The library gives up on a busy machine: nobody else would say that this device is here."""
         while True:
+            await self._unsaid.wait()
             await trio.sleep(_RETRY_S)
-            if self._announcement is not self._said:
-                await self.refresh()
+            self._unsaid = trio.Event()
+            await self.refresh()
 
     def _look_up(self, name: str) -> ServiceInfo | None:
         """Blocks. None: nobody answers for the name, or it is no time to ask."""
@@ -273,11 +275,18 @@ class Mdns:
         async with self._lock:
             self._announcement = announcement
             await trio.to_thread.run_sync(self._apply)
+            self._look_whether_said()
 
     async def refresh(self) -> None:
         """The interfaces changed: use the ones there are now."""
         async with self._lock:
             await trio.to_thread.run_sync(self._refresh)
+            self._look_whether_said()
+
+    def _look_whether_said(self) -> None:
+        """On the loop, after an attempt."""
+        if self._announcement is not self._said:
+            self._unsaid.set()
 
     async def interface_changes(self) -> AsyncIterator[None]:
         """Use new interfaces as they come, and tell whenever the machine's addresses changed."""

@@ -20,7 +20,7 @@ from yp2p.disk.render.render import Render
 from yp2p.disk.scans import Scans
 from yp2p.files import trash
 from yp2p.files.blobs import name_of
-from yp2p.files.mounts import mounts_below
+from yp2p.files.mounts import MountWatch, mounts_below
 from yp2p.files.root import TRASH, Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
@@ -68,19 +68,22 @@ class Housekeeping:
 
     async def run(self, at: OpenRoot, scans: Scans) -> None:
         """Do everything each `EVERY_S`. Raises RootGone: the root is another directory now."""
-        mounts = await trio.to_thread.run_sync(mounts_below, at.root.path)
-        while True:
-            await trio.sleep(EVERY_S)
-            await self._give_back_memory(at.render)
-            scans.want_if_due()
-            mounts, before = await trio.to_thread.run_sync(mounts_below, at.root.path), mounts
-            if mounts != before:
-                scans.want()
-            root_check.check_still_in_place(self._folder, at.root)
-            self._folder.texts.digests.save()
-            at.ingest.readers.forget_old()
-            await self.fetch_from_trash(at.root)
-            await self._prune(at.root)
+        with MountWatch() as watch:
+            mounts = await trio.to_thread.run_sync(mounts_below, at.root.path)
+            while True:
+                # All folders at the same moment: a device at rest wakes up once for all of them.
+                await trio.sleep_until((trio.current_time() // EVERY_S + 1) * EVERY_S)
+                await self._give_back_memory(at.render)
+                scans.want_if_due()
+                if watch.has_changed():
+                    mounts, before = await trio.to_thread.run_sync(mounts_below, at.root.path), mounts
+                    if mounts != before:
+                        scans.want()
+                root_check.check_still_in_place(self._folder, at.root)
+                self._folder.texts.digests.save()
+                at.ingest.readers.forget_old()
+                await self.fetch_from_trash(at.root)
+                await self._prune(at.root)
 
     async def _give_back_memory(self, render: Render) -> None:
         """Close the documents that nobody uses, and drop what is not needed once the folder has come to rest."""

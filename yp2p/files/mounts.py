@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -27,3 +28,31 @@ def mounts_below(path: Path) -> frozenset[str]:
         for mount in mounts
         if len(mount) > _MOUNT_POINT and mount[_MOUNT_POINT].startswith(prefix)
     )
+
+
+class MountWatch:
+    """Whether anything was mounted or unmounted, for one system call (proc(5): /proc/PID/mountinfo can be polled).
+
+    Where there is no /proc, it always may have been. A context manager.
+    """
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        try:
+            self._file: int | None = os.open(_MOUNTS, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._file = None
+            return
+        self._poll.register(self._file, select.POLLPRI)
+
+    def __enter__(self) -> MountWatch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def has_changed(self) -> bool:
+        """Whether it did since this was asked last, or since the beginning."""
+        return self._file is None or bool(self._poll.poll(0))

@@ -76,11 +76,12 @@ class Agreement:
     def is_compared(self) -> None:
         """Everything was compared with this peer: the first scan, and what a join waits for, can go on."""
         state = self._folder.state
-        if not self.compared or not state.adopted:
-            self.compared = True
-            if self._folder.membership.takes_from(self._peer):  # else what there is may be elsewhere
-                state.adopt()
-            self._folder.render_queue.wake()
+        if self.compared and state.adopted:
+            return  # said again
+        self.compared = True
+        if self._folder.membership.takes_from(self._peer):  # else what there is may be elsewhere
+            state.adopt()
+        self._folder.render_queue.wake()
         state.touch()
 
     async def probe(self) -> bool:

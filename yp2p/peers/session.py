@@ -249,7 +249,6 @@ class FolderSession:
         match message:
             case ChannelData(document=document, payload=payload) if document == AWARENESS_CHANNEL:
                 self._presence.take_message(self.peer, payload, trio.current_time())
-                self._folder.state.touch()
             case ChannelData(document=document, payload=payload):
                 await self._channels.deliver(document, payload)
             case ChannelClose(document=document):

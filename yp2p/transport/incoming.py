@@ -5,7 +5,7 @@ Theory of operation
 
     A device that is busy is not gone. While `next` is not called, because what was received is worked on, or rests
     (`folder/budget.py`), a little is taken from the kernel now and then: to the peer's kernel a window that stays shut
-    for 5 s is a pulled cable.
+    for 5 s is a pulled cable. Nearly always somebody reads: then there is no timer, and nobody is woken.
 
 Invariants
     * What is taken while nobody reads is bounded by `MAX_TAKEN_BYTES`.
@@ -15,6 +15,7 @@ Invariants
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -55,6 +56,7 @@ class Incoming:
         self._decoder = FrameDecoder(secured.transport.receiving)
         self._leftover = secured.leftover
         self._is_reading = False
+        self._until_taken = trio.CancelScope()  # of `take_a_little`; it ends when nobody has read for long
         self._messages: deque[bytes] = deque()
         self._given = 0  # messages
         self.received_bytes = 0
@@ -95,11 +97,11 @@ class Incoming:
         elif not data:
             if self._decoder.ended:
                 raise StreamEnded("the peer closed the link")
-            self._is_reading = True
+            self._is_reading, self._until_taken.deadline = True, math.inf
             try:
                 data = await self._receive_some()
             finally:
-                self._is_reading = False
+                self._is_reading, self._until_taken.deadline = False, trio.current_time() + _TAKE_EVERY_S
             if not data:
                 raise StreamEnded("the connection was cut off")
         self.received_bytes += len(data)
@@ -132,6 +134,9 @@ class Incoming:
     async def take_a_little(self) -> None:
         """While nobody reads, keep the peer's kernel from believing that we are gone; until cancelled."""
         while True:
-            await trio.sleep(_TAKE_EVERY_S)
+            deadline = math.inf if self._is_reading else trio.current_time() + _TAKE_EVERY_S
+            with trio.CancelScope(deadline=deadline) as self._until_taken:
+                await trio.sleep_forever()
+            # A read that began at this very moment waits for what would be taken.
             if not self._is_reading and len(self._leftover) < MAX_TAKEN_BYTES:
                 self._leftover += read_nowait(self._stream, _A_LITTLE_BYTES)
