@@ -10,7 +10,8 @@ import pytest
 from lab import Device, devices, eventually, tree
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")]
-_COMMITS, _FILES = 50, 2000
+_COMMITS, _FILES = 50, 1500
+_BYTES_A_S = 200_000
 
 
 def _git(directory: Path, *arguments: str) -> str:
@@ -69,15 +70,19 @@ def _conflict_copies(*several: Device) -> list[str]:
     return [name for device in several for name in _working_tree(device.dir) if ".conflict-" in name]
 
 
+@pytest.mark.timeout(300)
 def test_a_rebase_of_fifty_commits_while_a_first_sync_runs(tmp_path: Path) -> None:
     """Every file on both disks is the one that git left: none is of a commit between, and there are no copies."""
     with devices(tmp_path, "one", "two", YP2P_LOG__LEVEL="info") as (one, two):
         _make_repository(one.dir)
+        one.call("POST", "/v1/limits/set", {"upload": _BYTES_A_S})  # so that git is faster, on any machine
         two.join(one)
         eventually(lambda: len(_working_tree(two.dir)) > _FILES // 20, 60, "the first sync has begun")
         assert len(_working_tree(two.dir)) < _FILES, "and is not over"
         _git(one.dir, "rebase", "-q", "main")
         assert _git(one.dir, "log", "--oneline", "main..feature").count("\n") == _COMMITS
+        assert len(_working_tree(two.dir)) < _FILES, "it was not over before git was"
+        one.call("POST", "/v1/limits/set", {"upload": 0})
         for device in (one, two):
             device.wait(120)
         for device in (one, two):

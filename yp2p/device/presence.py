@@ -66,7 +66,9 @@ class DevicePresence:
             for folder in self._folders.by_id.values():
                 self._tell(folder)
             is_quiet = not any(disk.recently_edited for disk in disks.values())
-            with trio.move_on_after(_QUIET_PRESENCE_S if is_quiet else _PRESENCE_S):
+            # A device at rest wakes up at the same moment for this and for its folders (`disk/housekeeping.py`).
+            every_s = _QUIET_PRESENCE_S if is_quiet else _PRESENCE_S
+            with trio.move_on_at((trio.current_time() // every_s + 1) * every_s):
                 await self._news.wait()
                 # A cursor that moves is told some times a second, and at the same moment as to programs.
                 delay_s = max(_TYPING_PRESENCE_S, *(programs.delay_s() for programs in self._programs.values()), 0.0)
