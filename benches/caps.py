@@ -30,7 +30,7 @@ from yp2p.folder.catalogue import manifest_document_id
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import awareness, channel, messages
-from yp2p.protocol.blobs import CHUNK_BYTES
+from yp2p.protocol.blobs import CHUNK_BYTES, MAX_SAMPLES, SAMPLE_ENTRY_BYTES
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, Leaf
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_CLOCK, MAX_DELETED_RANGES, MAX_VECTOR_CLIENTS, Insertion
@@ -219,6 +219,8 @@ def blob_cases(room: _Room) -> Iterator[Case]:
     chunk = os.urandom(CHUNK_BYTES)
     yield "chunk hashes query", [messages.ChunkHashesQuery(folder, blob) for blob in (room.blob, unknown) * 100]
     yield "chunk hashes", [messages.ChunkHashes(folder, unknown, bytes(32 * (messages.MAX_CHUNKS - 10)))]
+    yield "samples query", [messages.SamplesQuery(folder, blob) for blob in (room.blob, unknown) * 100]
+    yield "samples", [messages.Samples(folder, unknown, bytes(SAMPLE_ENTRY_BYTES * MAX_SAMPLES))] * 20
     yield "fetch", [messages.Fetch(folder, tuple((blob, 0, 1) for blob in _hashes(messages.MAX_FETCH)))] * 4
     yield "fetch, a file", [messages.Fetch(folder, ((room.blob, 0, 12),) * 85)] * 4
     yield "chunks", [messages.Chunks(folder, tuple((unknown, number, chunk) for number in range(7)))] * 20
@@ -322,6 +324,7 @@ class _Answering:
             messages.Pull: (messages.Documents(folder, _documents(1024, 1000)),),
             messages.CountedQuery: (messages.Documents(folder, _documents(1024, 1000)),),
             messages.ChunkHashesQuery: (messages.ChunkHashes(folder, bytes(32), hashes),),
+            messages.SamplesQuery: (messages.Samples(folder, bytes(32), bytes(SAMPLE_ENTRY_BYTES * MAX_SAMPLES)),),
             messages.Fetch: (messages.Chunks(folder, ((bytes(32), 0, bytes(CHUNK_BYTES)),) * 7),),
         }
 

@@ -69,6 +69,7 @@ _ANSWERS: dict[type, type] = {
     messages.LeavesQuery: messages.Leaves,
     messages.Pull: messages.Documents,
     messages.ChunkHashesQuery: messages.ChunkHashes,
+    messages.SamplesQuery: messages.Samples,
     messages.Fetch: messages.Chunks,
 }
 

@@ -61,6 +61,8 @@ ALL: st.SearchStrategy[Any] = st.one_of(
     st.builds(messages.ChunkHashes, ids, hashes, st.lists(hashes, max_size=3).map(b"".join)),
     st.builds(messages.Fetch, ids, st.lists(st.tuples(hashes, firsts, st.integers(0, 99)), max_size=3).map(tuple)),
     st.builds(messages.Chunks, ids, st.lists(st.tuples(hashes, u32, st.binary(max_size=9)), max_size=3).map(tuple)),
+    st.builds(messages.SamplesQuery, ids, hashes),
+    st.builds(messages.Samples, ids, hashes, st.lists(st.binary(min_size=34, max_size=34), max_size=3).map(b"".join)),
     st.builds(messages.ChannelData, ids, ids, st.binary(max_size=20)),
     st.builds(messages.ChannelClose, ids, ids),
     st.builds(

@@ -25,6 +25,7 @@ from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Ide
 from yp2p.pairing.exchange import Listed, encode_listing
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import awareness, channel, messages
+from yp2p.protocol.blobs import SAMPLE_ENTRY_BYTES
 from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, Message
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, HASH_BYTES, Leaf
@@ -221,6 +222,13 @@ class Grammar:
         chunks = tuple((self._hash(), self.rng.randrange(3), content) for content in contents)
         return messages.Chunks(self.folder.id, chunks)
 
+    def samples_query(self) -> Message:
+        return messages.SamplesQuery(self.folder.id, self._hash())
+
+    def samples(self) -> Message:
+        samples = self.rng.randbytes(SAMPLE_ENTRY_BYTES * self.rng.randrange(4))
+        return messages.Samples(self.folder.id, self._hash(), samples)
+
     # --- documents ----------------------------------------------------------------------------------------------
 
     def channel_data(self) -> Message:
@@ -362,6 +370,8 @@ PRODUCTIONS: dict[type[Message], Callable[[Grammar], Message]] = {
     messages.ChunkHashes: Grammar.chunk_hashes,
     messages.Fetch: Grammar.fetch,
     messages.Chunks: Grammar.chunks,
+    messages.SamplesQuery: Grammar.samples_query,
+    messages.Samples: Grammar.samples,
     messages.ChannelData: Grammar.channel_data,
     messages.ChannelClose: Grammar.channel_close,
     messages.BothChanged: Grammar.both_changed,

@@ -13,15 +13,25 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from yp2p.files.inspect import Stamp, read_chunk_hashes
 from yp2p.files.new_files import NewFiles
 from yp2p.files.permissions import open_own
 from yp2p.files.root import TMP, Root
-from yp2p.protocol.blobs import CHUNK_BYTES, chunk_hash, chunk_size, nul_chunks
+from yp2p.files.shifted import Shifted
+from yp2p.protocol.blobs import (
+    CHUNK_BYTES,
+    SAMPLED_BYTES,
+    chunk_count,
+    chunk_hash,
+    chunk_size,
+    nul_chunks,
+    sample_of,
+    sampled_chunks,
+)
 
 PREFIX = f"{TMP}/blob-"
 # Shorter ones are likely to be looked at soon, and gain nothing.
@@ -63,6 +73,25 @@ def read_chunks(root: Root, wanted: ChunkRange) -> list[bytes]:
         return found if Stamp.of(os.fstat(descriptor)) == wanted.stamp else nothing
     except OSError:
         return nothing
+    finally:
+        os.close(descriptor)
+
+
+def read_samples_of(root: Root, path: str, stamp: Stamp) -> bytes:
+    """Samples of a file that has this stamp; none where it is not what it was."""
+    try:
+        descriptor = root.open_file(path)
+    except OSError:
+        return b""
+    try:
+        if Stamp.of(os.fstat(descriptor)) != stamp:
+            return b""
+        chunks = sampled_chunks(chunk_count(stamp.size))
+        heads = (os.pread(descriptor, SAMPLED_BYTES, index * CHUNK_BYTES) for index in chunks)
+        samples = b"".join(map(sample_of, heads))
+        return samples if Stamp.of(os.fstat(descriptor)) == stamp else b""
+    except OSError:
+        return b""
     finally:
         os.close(descriptor)
 
@@ -168,6 +197,9 @@ class Assembly:
                 _write_at(self._descriptor, bytes(chunk_size(self._size, index)), index * CHUNK_BYTES)
             self.missing.discard(index)
 
+    def size_of(self, index: int) -> int:
+        return chunk_size(self._size, index)
+
     @property
     def missing_bytes(self) -> int:
         """How much is still to come."""
@@ -177,12 +209,10 @@ class Assembly:
         return {self._hashes[index] for index in self.missing}
 
     def copy_from(self, old: str) -> None:
-        """Take what is missing, as far as another file has it, wherever it has it."""
-        try:
-            source = self._root.open_file(old)
-        except OSError:
-            return
-        try:
+        """Take what is missing, as far as another file has it, wherever it has it where one of its chunks begins."""
+        with self._opened(old) as source:
+            if source is None:
+                return
             place: dict[bytes, list[int]] = {}
             for index in self.missing:
                 place.setdefault(self._hashes[index], []).append(index)
@@ -191,8 +221,24 @@ class Assembly:
                     data = _read_at(source, number * CHUNK_BYTES, CHUNK_BYTES)
                     for index in place[found]:
                         self.put(index, data)
+
+    def copy_shifted(self, old: str, samples: Mapping[int, tuple[int, bytes]]) -> None:
+        """Take what is missing, as far as an older file has it, wherever it is: `samples` as `Shifted` has them."""
+        with self._opened(old) as source:
+            if source is not None:
+                Shifted(source, self, self._size, samples).find()
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[int | None]:
+        """A file of the folder, to read; None where it cannot be."""
+        descriptor: int | None = None
+        with suppress(OSError):
+            descriptor = self._root.open_file(path)
+        try:
+            yield descriptor
         finally:
-            os.close(source)
+            if descriptor is not None:
+                os.close(descriptor)
 
     def put(self, index: int, data: bytes) -> bool:
         """Write a chunk; False when it is not the one that belongs there."""

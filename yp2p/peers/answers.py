@@ -18,7 +18,7 @@ from yp2p.folder.live_document import parts_to_send
 from yp2p.folder.transfers import TEXTS, Key, Transfer, Way
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobServer
+from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobQuestion, BlobServer
 from yp2p.protocol.messages import (
     MAX_LEAVES,
     MAX_PULL,
@@ -31,6 +31,7 @@ from yp2p.protocol.messages import (
     ManifestQuery,
     ManifestVersions,
     Pull,
+    SamplesQuery,
     TreeBuckets,
     TreeQuery,
 )
@@ -48,7 +49,7 @@ _SLICE_BYTES, _STATE_BYTES = 64 << 10, 2 << 10
 # In a folder of 100,000 entries a bucket has 400: some milliseconds for so many.
 _BUCKET_SLICE = 4
 
-Question = ManifestQuery | TreeQuery | LeavesQuery | Pull | CountedQuery | ChunkHashesQuery | Fetch
+Question = ManifestQuery | TreeQuery | LeavesQuery | Pull | CountedQuery | BlobQuestion
 
 
 class Answers:
@@ -59,7 +60,7 @@ class Answers:
         self._link = link
         self._peer = peer
         self._pulls_in, self._pulls = trio.open_memory_channel[Pull | CountedQuery](MAX_PULLS_WAITING)
-        self._blobs_in, self._blobs = trio.open_memory_channel[ChunkHashesQuery | Fetch](MAX_REQUESTS_WAITING)
+        self._blobs_in, self._blobs = trio.open_memory_channel[BlobQuestion](MAX_REQUESTS_WAITING)
         self._blob_server = BlobServer(folder, link, peer)
 
     async def run(self) -> None:
@@ -84,7 +85,7 @@ class Answers:
                 await self._send_leaves(dict(buckets_of_peer))
             case Pull() | CountedQuery():
                 await self._pulls_in.send(question)
-            case ChunkHashesQuery() | Fetch():
+            case ChunkHashesQuery() | SamplesQuery() | Fetch():
                 await self._blobs_in.send(question)
 
     async def _send_leaves(self, buckets: Mapping[int, bytes]) -> None:

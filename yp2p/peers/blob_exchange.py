@@ -30,8 +30,9 @@ from yp2p.folder.transfers import Key, Way
 from yp2p.identity import DeviceID, EntryID
 from yp2p.machine import low_room
 from yp2p.peers.blob_retries import BlobRetries
+from yp2p.protocol.blobs import SAMPLES_FEATURE
 from yp2p.protocol.entries import Content
-from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch, Samples, SamplesQuery
 from yp2p.transport.link import Link
 from yp2p.transport.pacing import LOOK_S
 
@@ -46,6 +47,9 @@ NOBODY_HAS = (
     "no device that is connected has its content; one that is away may, or the trash: "
     "else put a copy in its place, or delete it"
 )
+
+
+Reply = ChunkHashes | Samples | Chunks
 
 
 class FolderPaused(Exception):
@@ -71,13 +75,19 @@ class BlobExchange:
         self._is_at_rest = is_at_rest
         self._denied: set[bytes] = set()  # what it answered that it has not, since it was asked whether it is at rest
         self._denied_at_rest: set[bytes] = set()  # once
-        self._replies_in, self._replies = trio.open_memory_channel[ChunkHashes | Chunks](64)
+        self._replies_in, self._replies = trio.open_memory_channel[Reply](64)
 
-    async def ask(self, question: ChunkHashesQuery | Fetch, size: int = 0) -> None:
+    async def ask(self, question: ChunkHashesQuery | SamplesQuery | Fetch, size: int = 0) -> None:
         """Args: `size` of the answer, in bytes, where hashes are asked for."""
         if isinstance(question, ChunkHashesQuery):
             self._asked = question.blob, size
         await self._link.send(question)
+
+    @property
+    def gives_samples(self) -> bool:
+        """Whether the peer answers SamplesQuery."""
+        hello = self._link.peer
+        return hello is not None and SAMPLES_FEATURE in hello.features.split()
 
     @property
     def asked_at_once(self) -> int:
@@ -124,11 +134,11 @@ class BlobExchange:
         """Whether the peer is being asked for the hashes of the chunks of a blob, and these are of so many bytes."""
         return self.is_asking and blob == self._asked[0] and size <= self._asked[1]
 
-    async def deliver(self, message: ChunkHashes | Chunks) -> None:
+    async def deliver(self, message: Reply) -> None:
         if self.is_asking:  # else nobody asked for it
             await self._replies_in.send(message)
 
-    async def reply(self) -> ChunkHashes | Chunks:
+    async def reply(self) -> Reply:
         """Raises trio.TooSlowError, and FolderPaused: what came is not to be written."""
         with trio.fail_after(_REPLY_LIMIT_S):
             reply = await self._replies.receive()
@@ -137,7 +147,7 @@ class BlobExchange:
         self.claims.heard(self.peer, trio.current_time())
         return reply
 
-    async def replies_now(self) -> list[ChunkHashes | Chunks]:
+    async def replies_now(self) -> list[Reply]:
         """The next reply, and those that came with it: a worker thread is worth while for several."""
         replies = [await self.reply()]
         with suppress(trio.WouldBlock):

@@ -15,8 +15,8 @@ from itertools import islice
 
 import trio
 
-from yp2p.files.blobs import ChunkRange, read_chunks
-from yp2p.files.inspect import NO_STAMP, Finding, inspect
+from yp2p.files.blobs import ChunkRange, read_chunks, read_samples_of
+from yp2p.files.inspect import NO_STAMP, Finding, Stamp, inspect
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import save_chunks
@@ -24,7 +24,7 @@ from yp2p.folder.transfers import FILES, Key, Transfer, Way
 from yp2p.identity import DeviceID
 from yp2p.protocol.blobs import CHUNK_BYTES, chunk_count
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch, Samples, SamplesQuery
 from yp2p.transport.link import Link
 
 # What goes out in one message, and how much of it may wait in the link.
@@ -37,6 +37,8 @@ _FILES_TRIED = 4
 # A peer asks for some at a time; when more wait the link is not read.
 MAX_REQUESTS_WAITING = 6
 
+BlobQuestion = ChunkHashesQuery | SamplesQuery | Fetch
+
 
 class BlobServer:
     """Answers a peer's requests for one folder."""
@@ -46,11 +48,14 @@ class BlobServer:
         self._link = link
         self._peer = peer
 
-    async def serve(self, requests: trio.MemoryReceiveChannel[ChunkHashesQuery | Fetch]) -> None:
+    async def serve(self, requests: trio.MemoryReceiveChannel[BlobQuestion]) -> None:
         async for request in requests:
             if isinstance(request, ChunkHashesQuery):
                 hashes = await self._hashes(request.blob)
                 await self._link.send(ChunkHashes(self._folder.id, request.blob, b"".join(hashes)))
+            elif isinstance(request, SamplesQuery):
+                samples = await trio.to_thread.run_sync(self._samples, self._files_with(request.blob))
+                await self._link.send(Samples(self._folder.id, request.blob, samples))
             elif not self._link.pace.pacing.holds_files:
                 await self._serve_chunks(request)
 
@@ -71,6 +76,24 @@ class BlobServer:
             return []
         folder.database.submit(save_chunks(found))
         return list(found.chunks)
+
+    def _files_with(self, blob: bytes) -> list[tuple[str, Stamp]]:
+        """Some of the files that hold a blob."""
+        entries = islice(self._folder.files.blobs.files_with(blob), _FILES_TRIED)
+        return [(self._folder.files[entry].path, self._folder.files[entry].stamp) for entry in entries]
+
+    def _samples(self, files: list[tuple[str, Stamp]]) -> bytes:
+        """Samples from the first of these files that is what it was. Blocks: in a worker thread."""
+        if self._folder.state.pause_reason:
+            return b""
+        try:
+            root = Root(self._folder.path)
+        except OSError:
+            return b""
+        try:
+            return next(filter(None, (read_samples_of(root, path, stamp) for path, stamp in files)), b"")
+        finally:
+            root.close()
 
     def _read_whole(self, path: str, blob: bytes) -> Finding:
         """Blocks: in a worker thread."""
@@ -113,8 +136,7 @@ class BlobServer:
         group: list[tuple[bytes, list[ChunkRange]]] = []
         size, most = 0, self._link.pace.sent_at_once(_MESSAGE_BYTES)
         for blob, first, count in request.wanted:
-            entries = islice(self._folder.files.blobs.files_with(blob), _FILES_TRIED)
-            files = [(self._folder.files[entry].path, self._folder.files[entry].stamp) for entry in entries]
+            files = self._files_with(blob)
             step = max(1, most // CHUNK_BYTES)
             for start in range(first, first + count, step):
                 count_here = min(step, first + count - start)

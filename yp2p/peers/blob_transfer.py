@@ -4,6 +4,8 @@ Theory of operation
     Whoever needs the content of a blob asks a peer for it. Blobs of one chunk are asked for many at a time and come
     many in a message. For a longer one the list of its chunks is asked for first and checked against the hash of the
     blob; what is here already, of a fetch that was broken off or in the file that it replaces, is not asked for again.
+    Where the list of that file has little in common with the new one, samples are asked for: they tell where in the
+    file to look (`files/shifted.py`).
     Chunks of nothing but NUL bytes are never asked for: they become holes.
     Every chunk is checked against its hash before it is written.
 
@@ -33,12 +35,11 @@ from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.transfers import Transfer
 from yp2p.identity import DeviceID, EntryID
-from yp2p.peers.blob_exchange import BlobExchange, FolderPaused
+from yp2p.peers.blob_exchange import BlobExchange, FolderPaused, Reply
 from yp2p.peers.long_blobs import LongBlobs
 from yp2p.peers.small_blobs import SmallBlobs
 from yp2p.protocol.blobs import chunk_count
 from yp2p.protocol.entries import Content
-from yp2p.protocol.messages import ChunkHashes, Chunks
 from yp2p.transport.link import Link
 
 # A request may take this long, and as much longer as a slow network takes for its bytes each second.
@@ -74,7 +75,7 @@ class BlobFetcher:
         self._exchange.note_held(blobs)
         self._work.set()
 
-    async def deliver(self, message: ChunkHashes | Chunks) -> None:
+    async def deliver(self, message: Reply) -> None:
         await self._exchange.deliver(message)
 
     def asks_for(self, blob: bytes, size: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import trio
@@ -12,11 +12,11 @@ from yp2p.files.blobs import Assembly, name_of
 from yp2p.files.root import Root
 from yp2p.folder.long_blobs import CHUNKS_IN_REQUEST, LongBlob
 from yp2p.identity import EntryID
-from yp2p.peers.blob_exchange import BlobExchange
+from yp2p.peers.blob_exchange import BlobExchange, Reply
 from yp2p.peers.blob_retries import RETRY_S
-from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_size, nul_chunks
+from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_count, chunk_size, nul_chunks, read_samples
 from yp2p.protocol.entries import Content, Kind
-from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch, Samples, SamplesQuery
 from yp2p.protocol.reconcile import HASH_BYTES
 from yp2p.store import tables
 
@@ -24,6 +24,10 @@ from yp2p.store import tables
 _WINDOW = 3
 # For a blob this long it is worth while to look for one that is like it, among so many that are about as long.
 _ALIKE_BYTES, _MOST_ALIKE = 4 << 20, 32
+# Where so many chunks are lacking samples are asked for: less is sent faster than it is looked for.
+_LACKING = 8
+# Samples are read by the peer from as many places; who takes longer is not waited for.
+_SAMPLES_LIMIT_S = 10.0
 
 
 class LongBlobs:
@@ -40,7 +44,8 @@ class LongBlobs:
         if not hashes:
             self._exchange.note_missing([blob])
             return
-        async with self._shared(content, entry, hashes) as shared:
+        samples = await self._samples_for(content, entry, hashes)
+        async with self._shared(content, entry, hashes, samples) as shared:
             self._exchange.claims.release([blob], self._exchange.peer)  # from here on chunks are claimed
             is_lacking = await self._assemble(shared)
         if is_lacking:
@@ -51,7 +56,9 @@ class LongBlobs:
             self._exchange.retries.not_before(blob, min(lapse_at, now + RETRY_S))
 
     @asynccontextmanager
-    async def _shared(self, content: Content, entry: EntryID, hashes: list[bytes]) -> AsyncIterator[LongBlob]:
+    async def _shared(
+        self, content: Content, entry: EntryID, hashes: list[bytes], samples: Mapping[int, tuple[int, bytes]]
+    ) -> AsyncIterator[LongBlob]:
         """Take part in putting a blob together, or begin with it. Raises OSError, FolderPaused."""
         begun, blob = self._folder.observers.long_blobs, content.hash
         shared = begun.get(blob)
@@ -72,7 +79,7 @@ class LongBlobs:
         shared.users += 1
         try:
             if is_first:
-                await self._find(content, entry, shared)
+                await self._find(content, entry, shared, samples)
             await shared.ready.wait()
             yield shared
         finally:
@@ -85,11 +92,16 @@ class LongBlobs:
             if not shared.users:
                 shared.close()
 
-    async def _find(self, content: Content, entry: EntryID, shared: LongBlob) -> None:
+    async def _find(
+        self, content: Content, entry: EntryID, shared: LongBlob, samples: Mapping[int, tuple[int, bytes]]
+    ) -> None:
         """Take what is here already of a blob."""
         assembly = shared.assembly
         await trio.to_thread.run_sync(assembly.find)
         await self._copy_alike(content, entry, assembly)
+        old = self._folder.files.get(entry)
+        if samples and old is not None and assembly.missing:
+            await trio.to_thread.run_sync(assembly.copy_shifted, old.path, samples)
         self._folder.state.progress.arrived[content.hash] = content.size - assembly.missing_bytes
         shared.begin()
         if not shared.left:
@@ -106,7 +118,9 @@ class LongBlobs:
         folder = self._folder
         old = folder.files.get(entry)
         if old is not None and assembly.missing:
-            await trio.to_thread.run_sync(assembly.copy_from, old.path)
+            its = folder.files.chunk_hashes(old.content)
+            if not its or assembly.missing_hashes().intersection(its):
+                await trio.to_thread.run_sync(assembly.copy_from, old.path)
         if content.size < _ALIKE_BYTES or not assembly.missing:
             return
         blobs = [record for record in folder.files.values() if record.kind is Kind.BLOB and record is not old]
@@ -149,6 +163,24 @@ class LongBlobs:
             return []
         folder.database.submit([tables.chunks.save(blob, content.size, reply.hashes)])
         return hashes
+
+    async def _samples_for(
+        self, content: Content, entry: EntryID, hashes: list[bytes]
+    ) -> Mapping[int, tuple[int, bytes]]:
+        """Samples of a blob, where its list says that the file that it replaces has them elsewhere, or not at all."""
+        folder, blob = self._folder, content.hash
+        old = folder.files.get(entry)
+        if old is None or old.stamp.size < CHUNK_BYTES or blob in folder.observers.long_blobs:
+            return {}
+        lacking = set(hashes).difference(folder.files.chunk_hashes(old.content))
+        if len(lacking) < _LACKING or not self._exchange.gives_samples:
+            return {}
+        await self._exchange.ask(SamplesQuery(folder.id, blob))
+        with trio.move_on_after(_SAMPLES_LIMIT_S):
+            while not isinstance(reply := await self._exchange.reply(), Samples) or reply.blob != blob:
+                pass
+            return read_samples(content.size, reply.samples)
+        return {}
 
     async def _assemble(self, shared: LongBlob) -> bool:
         """Ask for what is left, some requests ahead, until nothing is; tells whether the peer lacks it.
@@ -227,7 +259,7 @@ class LongBlobs:
         return is_good
 
 
-def _chunks_of(blob: bytes, reply: ChunkHashes | Chunks, wanted: set[int]) -> list[tuple[int, bytes]]:
+def _chunks_of(blob: bytes, reply: Reply, wanted: set[int]) -> list[tuple[int, bytes]]:
     chunks = reply.chunks if isinstance(reply, Chunks) else ()
     return [(index, data) for hash_, index, data in chunks if hash_ == blob and index in wanted]
 

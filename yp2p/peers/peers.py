@@ -48,6 +48,7 @@ from yp2p.peers.presence import FolderPresence
 from yp2p.peers.reach import Way
 from yp2p.peers.removed import FormerDevices
 from yp2p.peers.session import FolderSession
+from yp2p.protocol.blobs import SAMPLES_FEATURE
 from yp2p.protocol.messages import PROTOCOL_VERSIONS, CheckMessage, Goodbye, Hello, OfferMessage, Unknown
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
@@ -325,7 +326,7 @@ class Peers:
         return True
 
     def _hello(self) -> Hello:
-        features = f"{MERGE_RULES} {VERSION_FEATURE}{__version__}"
+        features = f"{MERGE_RULES} {SAMPLES_FEATURE} {VERSION_FEATURE}{__version__}"
         return Hello(PROTOCOL_VERSIONS, self._boot_id, self.devices.own_name, self.listen_port, features)
 
     def _wins(self, device: DeviceID, *, dialled_by_us: bool, boot_id: bytes = b"") -> bool:

@@ -62,6 +62,8 @@ from yp2p.protocol.messages import (
     Membership,
     Pull,
     PurgeNews,
+    Samples,
+    SamplesQuery,
     TreeBuckets,
     TreeQuery,
 )
@@ -263,9 +265,12 @@ class FolderSession:
             case Ack(leaves=leaves):
                 self.agreement.acks.take(leaves)
                 self._fetcher.note_held({leaf.content for _, leaf in leaves})
-            case ManifestQuery() | TreeQuery() | LeavesQuery() | Pull() | CountedQuery() | ChunkHashesQuery() | Fetch():
+            case (
+                ManifestQuery() | TreeQuery() | LeavesQuery() | Pull() | CountedQuery()
+                | ChunkHashesQuery() | SamplesQuery() | Fetch()
+            ):  # fmt: skip
                 await self._answers.take(message)
-            case ChunkHashes() | Chunks():
+            case ChunkHashes() | Samples() | Chunks():
                 await self._fetcher.deliver(message)
             case ManifestVersions() | TreeBuckets() | Leaves() | Documents():
                 await self._reconciliation.deliver(message)

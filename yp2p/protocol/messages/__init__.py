@@ -21,6 +21,8 @@ from yp2p.protocol.messages.chunks import (
     ChunkHashesQuery,
     Chunks,
     Fetch,
+    Samples,
+    SamplesQuery,
 )
 from yp2p.protocol.messages.documents import (
     MANIFEST_DOCUMENTS,
@@ -152,6 +154,8 @@ __all__ = [
     "PurgeNews",
     "Reached",
     "Reply",
+    "Samples",
+    "SamplesQuery",
     "Side",
     "TreeBuckets",
     "TreeQuery",
@@ -177,7 +181,7 @@ FolderMessage = (
     FolderState | FolderCondition | FolderLinks | Membership | ManifestQuery | ManifestVersions | TreeQuery
     | TreeBuckets | LeavesQuery | Leaves | Pull | CountedQuery
     | Documents | Ack | KeepQuery | Keeping | PurgeNews | ChunkHashesQuery | ChunkHashes | Fetch | Chunks
-    | ChannelData | ChannelClose | BothChanged
+    | SamplesQuery | Samples | ChannelData | ChannelClose | BothChanged
 )  # fmt: skip
 
 OfferMessage = FolderOffers | OfferReply | OfferGranted | OfferListing
@@ -192,7 +196,7 @@ _READERS: dict[int, Callable[[Reader], AnyMessage]] = {
         Hello, Goodbye, FolderState, FolderCondition, FolderLinks, Membership, ManifestQuery, ManifestVersions,
         TreeQuery, TreeBuckets, LeavesQuery, Leaves, Pull, CountedQuery,
         Documents, Ack, KeepQuery, Keeping, PurgeNews, ChunkHashesQuery, ChunkHashes, Fetch, Chunks,
-        ChannelData, ChannelClose, BothChanged,
+        SamplesQuery, Samples, ChannelData, ChannelClose, BothChanged,
         FolderOffers, OfferReply, OfferGranted, OfferListing, LinkCheck, LinkChecked,
     )
 }  # fmt: skip

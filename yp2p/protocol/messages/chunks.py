@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from yp2p.errors import MessageFault
 from yp2p.identity import ID_BYTES, FolderID
-from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES
+from yp2p.protocol.blobs import CHUNK_BYTES, MAX_BLOB_BYTES, MAX_SAMPLES, SAMPLE_ENTRY_BYTES
 from yp2p.protocol.reconcile import HASH_BYTES
 from yp2p.protocol.wire import Reader, Writer
 
@@ -105,3 +105,43 @@ class Chunks:
         if count > MAX_FETCH:
             raise MessageFault(f"{count} chunks in one message, more than {MAX_FETCH}")
         return cls(folder, tuple((data.raw(HASH_BYTES), data.u32(), data.data(CHUNK_BYTES)) for _ in range(count)))
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesQuery:
+    """Ask for samples of the chunks of a blob."""
+
+    TYPE: ClassVar[int] = 0x8B
+    folder: FolderID
+    blob: bytes
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.blob)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        return cls(FolderID(data.raw(ID_BYTES)), data.raw(HASH_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples of chunks of a blob (`protocol/blobs.py`), one behind the other; none when I do not have it.
+
+    At most 557,056 bytes, whatever a member says: `MAX_SAMPLES` of them.
+    """
+
+    TYPE: ClassVar[int] = 0x8C
+    folder: FolderID
+    blob: bytes
+    samples: bytes
+
+    def write(self, out: Writer) -> None:
+        out.raw(self.folder).raw(self.blob).u32(len(self.samples) // SAMPLE_ENTRY_BYTES).raw(self.samples)
+
+    @classmethod
+    def read(cls, data: Reader) -> Self:
+        folder, blob = FolderID(data.raw(ID_BYTES)), data.raw(HASH_BYTES)
+        count = data.count(SAMPLE_ENTRY_BYTES)
+        if count > MAX_SAMPLES:
+            raise MessageFault(f"{count} samples in one message, more than {MAX_SAMPLES}")
+        return cls(folder, blob, data.raw(SAMPLE_ENTRY_BYTES * count))
