@@ -12,7 +12,17 @@ import trio
 
 from yp2p.config import Config, SharedFolder
 from yp2p.errors import ConfigError
-from yp2p.supervisor import Supervisor, feed_watchdog, notify, own_folders, supervised, with_invites
+from yp2p.supervisor import (
+    Supervisor,
+    feed_watchdog,
+    notify,
+    own_folders,
+    store,
+    supervised,
+    take_stored,
+    unstore,
+    with_invites,
+)
 
 
 @pytest.fixture
@@ -110,3 +120,22 @@ def test_a_unit_has_a_place_for_its_folders_or_has_not() -> None:
     assert own_folders({"STATE_DIRECTORY": ""}) is None
     assert own_folders({}) is None
     assert "STATE_DIRECTORY" not in os.environ
+
+
+def test_what_is_to_be_kept_is_handed_over_and_given_back(told: socket.socket, tmp_path: Path) -> None:
+    with told, (tmp_path / "file").open("w") as file:
+        store("a-file", file.fileno())
+        data, descriptors, _, _ = socket.recv_fds(told, 1000, 4)
+        assert data == b"FDSTORE=1\nFDPOLL=0\nFDNAME=a-file"
+        (kept,) = descriptors
+        assert os.path.sameopenfile(kept, file.fileno())
+        os.close(kept)
+        unstore("a-file")
+        assert told.recv(1000) == b"FDSTOREREMOVE=1\nFDNAME=a-file"
+
+
+@pytest.mark.parametrize("wrong", [{"LISTEN_PID": "1"}, {"LISTEN_PID": ""}, {"LISTEN_FDS": "x"}, {"LISTEN_FDS": ""}])
+def test_what_is_given_to_another_process_is_not_taken(wrong: dict[str, str]) -> None:
+    environment = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "a"} | wrong
+    assert take_stored(environment) == {}
+    assert environment == {}, "nobody who is started from here takes it"

@@ -27,7 +27,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,19 @@ from yp2p.identity import Identity, format_device_id
 from yp2p.logs import use_level
 from yp2p.machine import is_passing, put_aside, raise_file_limit, reason
 from yp2p.memory import keep_imports_from_the_collector, share_one_arena
+from yp2p.page.kept import Keeper
 from yp2p.page.listener import Page
 from yp2p.store.database import open_database
-from yp2p.supervisor import Supervisor, feed_watchdog, own_folders, supervised, with_invites
+from yp2p.supervisor import (
+    Supervisor,
+    feed_watchdog,
+    own_folders,
+    store,
+    supervised,
+    take_stored,
+    unstore,
+    with_invites,
+)
 from yp2p.transport.listener import Listener, Listening, open_listeners
 from yp2p.trust.given_key import GivenKey, take_given_key
 from yp2p.trust.keyfile import load_identity, read_next, temporary_of
@@ -154,11 +164,13 @@ class _AtStart:
         share: a directory to share, or None.
         shared: is told what that gave.
         started: is called at the end.
+        keeper: what an earlier run of the daemon left open of its page, and this one will for the next.
     """
 
     share: str | None
     shared: Callable[[dict[str, Any]], None]
     started: Callable[[], None]
+    keeper: Keeper = field(default_factory=Keeper)
 
 
 async def run(
@@ -339,7 +351,7 @@ async def _serve(
 ) -> None:
     listener, stop, supervisor = _listener(device, identity), wishes.stop, Supervisor()
     device.settings.supervisor = supervisor
-    page = Page(config.page)
+    page = Page(config.page, keeper=at_start.keeper)
     device.settings.add(Part(of_section("page"), page.use))
     calls, live = make_app(device, stop, rotation, page), make_documents(device)
     async with _floor() as folders, _floor() as api, _floor() as peers, _floor() as intake:
@@ -416,8 +428,9 @@ def run_daemon(
     """
     config = with_invites(config)
     given = take_given_key(config.device, os.environ)
+    keeper = Keeper(store, unstore, take_stored())
     try:
-        while trio.run(run, config, paths, _AtStart(share, shared, started), given):
+        while trio.run(run, config, paths, _AtStart(share, shared, started, keeper), given):
             share, started = None, lambda: None
     except BaseExceptionGroup as group:
         if group.split(KeyboardInterrupt)[0] is not None:
@@ -425,3 +438,5 @@ def run_daemon(
         if group.split(YpError)[1] is None:  # several tasks have met the same
             raise first_of(group) from None
         raise
+    finally:
+        keeper.close()

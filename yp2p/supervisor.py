@@ -15,7 +15,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from yp2p.errors import ConfigError
 
 # The loop waits: longer for a supervisor that takes nothing would be a loop that stands still.
 _LIMIT_S = 0.1
+_FIRST_GIVEN = 3  # SD_LISTEN_FDS_START
 _INVITE = "yp2p.invite."
 # What a file system and systemd both take as a name.
 _NAME = re.compile(r"\w[\w.-]{0,99}")
@@ -37,15 +38,39 @@ def supervised() -> bool:
     return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
-def notify(message: str) -> None:
-    """Tell the supervisor; nothing without one."""
+def notify(message: str, descriptors: Sequence[int] = ()) -> None:
+    """Tell the supervisor, and hand it open files; nothing without one."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock, suppress(OSError):
         sock.settimeout(_LIMIT_S)
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
-        sock.sendall(message.encode())
+        if descriptors:
+            socket.send_fds(sock, [message.encode()], descriptors)
+        else:
+            sock.sendall(message.encode())
+
+
+def store(name: str, descriptor: int) -> None:
+    """Have the supervisor keep an open file until the daemon is started anew, under a name; nothing without one."""
+    notify(f"FDSTORE=1\nFDPOLL=0\nFDNAME={name}", [descriptor])
+
+
+def unstore(name: str) -> None:
+    """The supervisor needs not keep what has this name any more."""
+    notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
+
+
+def take_stored(environment: MutableMapping[str, str] = os.environ) -> dict[str, int]:
+    """The open files that an earlier run had kept, by their names (sd_listen_fds(3)); nobody else is given them."""
+    process, count, names = (environment.pop(f"LISTEN_{what}", "") for what in ("PID", "FDS", "FDNAMES"))
+    if process != str(os.getpid()) or not count.isdecimal():
+        return {}
+    found = dict(zip(names.split(":"), range(_FIRST_GIVEN, _FIRST_GIVEN + int(count)), strict=False))
+    for descriptor in found.values():
+        os.set_inheritable(descriptor, False)
+    return found
 
 
 async def feed_watchdog() -> None:

@@ -12,6 +12,7 @@ import pytest
 from browser.conftest import OpenTab
 from browser.scene import UNSEEN
 from browser.tabs import Tab, script
+from kept_files import kept_by_systemd
 from lab import Device, devices
 
 
@@ -124,6 +125,31 @@ def test_what_is_typed_offline_is_counted_and_kept_and_stored_later(laptop: Devi
     line.mend()
     tab.until("Saved")
     tab.eventually(lambda: "abc" in (laptop.dir / "plan.md").read_text(), "the file having it")
+
+
+def test_a_tab_goes_on_where_the_daemon_is_started_anew_with_what_was_typed_meanwhile(tmp_path: Path, tab: Tab) -> None:
+    tab.expects("Failed to load resource", "WebSocket", "ERR_")
+    with kept_by_systemd(tmp_path, "laptop") as systemd:
+        laptop = systemd.device
+        (laptop.dir / "plan.md").write_text("# Plan\n")
+        laptop.call("POST", "/v1/share", {"path": str(laptop.dir), "label": "notes"})
+        laptop.wait()
+        tab.open(laptop).edit(laptop, "plan.md")
+        tab.typed("abc")
+        tab.until("Saved")
+        systemd.hear()
+        for stop, words in ((laptop.stop, "def"), (laptop.kill, "ghi")):
+            stop()
+            tab.reads("No connection to yp2p")
+            tab.until("Offline: the device does not answer. Everything is saved")
+            tab.typed(words)
+            tab.until("Offline: 3 edits kept in this tab")
+            systemd.start()
+            tab.until("Saved")
+            tab.eventually(lambda: "No connection to yp2p" not in tab.words(), "the page knowing again")
+        tab.eventually(lambda: "abcdefghi" in (laptop.dir / "plan.md").read_text(), "the file having it")
+        tab.page.reload()
+        tab.until("Saved")
 
 
 _SEEN = """is => {

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from kept_files import kept_by_systemd
 from lab import Device, devices
 from page_client import Browser
 
@@ -40,6 +41,42 @@ def test_a_daemon_has_a_page_while_one_is_wanted(tmp_path: Path) -> None:
         assert opened["url"].partition("=")[2] not in device.log.read_text()
         assert device.run("open", "--close").stdout == "The page is closed.\n"
         assert _listening(device) == before
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_tab_goes_on_where_systemd_starts_the_daemon_anew(tmp_path: Path, how: str) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    with kept_by_systemd(tmp_path, "one", YP2P_PAGE__DIRECTORY=str(tmp_path)) as systemd:
+        device = systemd.device
+        before = _listening(device)
+        opened = device.call("POST", "/v1/page/open", {})
+        browser = Browser(opened)
+        systemd.hear()
+        assert len(systemd.kept) == 2
+        device.stop() if how == "stop" else device.kill()
+        systemd.start()
+        assert opened["port"] in _listening(device)
+        assert browser.ask("GET", "/v1/status")[1]["device"]["name"] == "one"
+        assert browser.token not in device.log.read_text()
+        device.call("POST", "/v1/page/close", {})
+        assert not _listening(device) & {opened["port"]}
+        systemd.hear()
+        assert systemd.kept == {}
+        device.stop()
+        systemd.start()
+        assert len(_listening(device)) == len(before), "it was closed"
+
+
+def test_a_port_that_nobody_keeps_goes_with_the_daemon(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    with devices(tmp_path, "one", YP2P_PAGE__DIRECTORY=str(tmp_path)) as (device,):
+        before = len(_listening(device))
+        browser = Browser(device.call("POST", "/v1/page/open", {}))
+        device.stop()
+        with pytest.raises(ConnectionRefusedError):
+            browser.ask("GET", "/v1/status")
+        device.start()
+        assert len(_listening(device)) == before
 
 
 def test_without_the_files_of_the_page_a_sentence_says_how_to_get_them(tmp_path: Path) -> None:

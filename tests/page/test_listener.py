@@ -10,7 +10,7 @@ import os
 import socket
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from yp2p.control.requests import Nothing, Request
 from yp2p.control.routes import Routes, get_route, live_route, post_route
 from yp2p.control.server import Connection
 from yp2p.page import assets, listener, sessions
+from yp2p.page.kept import PORT, TOKENS, Keeper
 from yp2p.page.listener import NOT_FOR_PAGES, READS, Page
 from yp2p.programs.websocket import WebSocket
 
@@ -137,12 +138,17 @@ def _files(place: Path) -> dict[str, assets.File]:
 
 
 @asynccontextmanager
-async def _page(device: _Device, read: Callable[[Path], dict[str, assets.File]] = _files) -> AsyncIterator[Page]:
-    page = Page(Settings(), read)
+async def _page(
+    device: _Device, read: Callable[[Path], dict[str, assets.File]] = _files, keeper: Keeper | None = None
+) -> AsyncIterator[Page]:
+    """Of a daemon whose process ends with it, where no keeper is given."""
+    page = Page(Settings(), read, keeper=keeper or (own := Keeper()))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(page.run, device.routes(), Routes([live_route("/v1/documents", device.live)]))
         yield page
         nursery.cancel_scope.cancel()
+    if keeper is None:
+        own.close()
 
 
 @asynccontextmanager
@@ -333,6 +339,194 @@ async def test_whoever_opened_it_hears_whether_the_code_was_used() -> None:
             await _Browser(int(str(opened["port"]))).log_in(str(opened["url"]))
         page.close("it was asked for")
         assert await page.used(number, 60.0) == "over"
+
+
+# --- a daemon that is started anew -----------------------------------------------------------------------------------
+
+
+class _Supervisor:
+    """Keeps open files for a daemon while none runs, as systemd does."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, int] = {}
+
+    def keeper(self) -> Keeper:
+        """Of a daemon that it starts."""
+        return Keeper(self._store, self._unstore, {name: os.dup(descriptor) for name, descriptor in self.kept.items()})
+
+    def _store(self, name: str, descriptor: int) -> None:
+        self.kept[name] = os.dup(descriptor)
+
+    def _unstore(self, name: str) -> None:
+        if name in self.kept:
+            os.close(self.kept.pop(name))
+
+    def stop(self) -> None:
+        """The service is stopped, and nobody is to start it."""
+        for name in list(self.kept):
+            self._unstore(name)
+
+
+@asynccontextmanager
+async def _left_open(supervisor: _Supervisor, *, may_write: bool = True) -> AsyncIterator[_Browser]:
+    """A browser whose daemon has ended, to be started anew."""
+    keeper = supervisor.keeper()
+    async with _page(_Device(), keeper=keeper) as page:
+        opened = await page.open(may_write=may_write)
+        browser = _Browser(int(str(opened["port"])))
+        await browser.log_in(str(opened["url"]))
+    keeper.close()
+    yield browser
+    supervisor.stop()
+
+
+async def _is_open(page: Page) -> bool:
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    return page._opened is not None
+
+
+async def test_a_tab_goes_on_where_its_daemon_was_started_anew() -> None:
+    supervisor, before = _Supervisor(), set(os.listdir("/proc/self/fd"))
+    async with _left_open(supervisor, may_write=False) as browser:
+        for _ in range(2):
+            device, keeper = _Device(), supervisor.keeper()
+            answers: list[int] = []
+
+            async def ask() -> None:
+                answers.append((await browser.ask("GET", "/v1/status"))[0])  # noqa: B023
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask)
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                assert answers == [], "who asks meanwhile waits"
+                with pytest.raises(OSError, match="in use"):
+                    socket.create_server(("127.0.0.1", int(browser.address.rpartition(":")[2])))
+                async with _page(device, keeper=keeper) as page:
+                    assert await _is_open(page)
+                    assert answers == [200]
+                    assert (await browser.ask("POST", "/v1/undo", {}))[0] == 403, "it may look, as before"
+                    other = await page.open(may_write=True)
+                    assert browser.address.endswith(f":{other['port']}")
+                    nonce = {"nonce": "00" * 32}
+                    proofs = (await browser.ask("POST", "/v1/session/proof", nonce))[1]["proofs"]
+                    key = hashlib.sha256(browser.token.encode()).digest()
+                    assert hmac.new(key, f"yp2p page: {nonce['nonce']}".encode(), "sha256").hexdigest() in proofs
+            keeper.close()
+            assert device.asked == ["/v1/status"]
+        assert browser.token.encode() not in os.pread(supervisor.kept[TOKENS], 10_000, 0)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def test_one_process_that_starts_anew_keeps_it_by_itself() -> None:
+    keeper = Keeper()
+    async with _page(_Device(), keeper=keeper) as page:
+        opened = await page.open(may_write=True)
+        browser = _Browser(int(str(opened["port"])))
+        await browser.log_in(str(opened["url"]))
+    async with _page(_Device(), keeper=keeper) as page:
+        assert (await browser.ask("GET", "/v1/status"))[0] == 200
+        assert page.close("it was asked for")
+        assert not _is_listening(int(str(opened["port"])))
+    async with _page(_Device(), keeper=keeper) as page:
+        assert not await _is_open(page)
+    keeper.close()
+
+
+async def test_what_nobody_keeps_goes_with_the_daemon() -> None:
+    async with _page(_Device()) as page:
+        opened = await page.open(may_write=True)
+        browser = _Browser(int(str(opened["port"])))
+        await browser.log_in(str(opened["url"]))
+    assert not _is_listening(int(str(opened["port"])))
+    async with _page(_Device()) as page:
+        assert not await _is_open(page)
+        assert (await page.open(may_write=True))["port"] != opened["port"], "others may have had it"
+
+
+@pytest.mark.parametrize("how", ["closed", "a session", "stopped"])
+async def test_what_was_ended_is_not_taken_up(how: str) -> None:
+    supervisor = _Supervisor()
+    keeper = supervisor.keeper()
+    async with _page(_Device(), keeper=keeper) as page:
+        opened = [await page.open(may_write=True) for _ in range(2)]
+        browsers = [_Browser(int(str(one["port"]))) for one in opened]
+        for browser, one in zip(browsers, opened, strict=True):
+            await browser.log_in(str(one["url"]))
+        if how == "closed":
+            page.close("it was asked for")
+            assert supervisor.kept == {}
+            assert not _is_listening(int(str(opened[0]["port"])))
+        elif how == "a session":
+            await browsers[0].ask("POST", "/v1/session/end", {})
+    keeper.close()
+    if how == "stopped":
+        supervisor.stop()
+        assert not _is_listening(int(str(opened[0]["port"])))
+    keeper = supervisor.keeper()
+    async with _page(_Device(), keeper=keeper) as page:
+        assert await _is_open(page) is (how == "a session")
+        if how == "a session":
+            assert [(await one.ask("GET", "/v1/status"))[0] for one in browsers] == [401, 200]
+    keeper.forget()
+
+
+async def test_a_restart_is_no_use_of_the_page(autojump_clock: trio.testing.MockClock) -> None:
+    """By the clock of the machine between two runs, by that of the loop within one."""
+    supervisor = _Supervisor()
+    keeper = supervisor.keeper()
+    port = _hold(keeper, unused_s=1700)
+    async with _page(_Device(), keeper=keeper) as page:
+        assert await _is_open(page)
+        await trio.sleep(90)
+        assert page._opened is not None
+        await trio.sleep(20)
+        assert page._opened is None
+    assert supervisor.kept == {}
+    assert not _is_listening(port)
+
+
+def _hold(keeper: Keeper, *, unused_s: float = 0.0) -> int:
+    """Keep a port with one token; gives its number."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        keeper.hold(sock)
+        keeper.save({bytes(32): listener.Session(1, may_write=True)})
+        keeper.used(unused_s)
+        return int(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "how", ["old", "of later", "torn", "empty", "of all interfaces", "a file", "no tokens", "half"]
+)
+async def test_what_is_kept_is_taken_up_in_one_case_only(tmp_path: Path, how: str) -> None:
+    supervisor = _Supervisor()
+    with closing(supervisor.keeper()) as keeper:
+        port = _hold(keeper)
+        found = keeper.take(1800)
+        assert found is not None
+        found.sock.close()
+        if how in ("old", "of later"):
+            keeper.used(1801 if how == "old" else -60)
+    kept = dict(supervisor.kept)
+    match how:
+        case "torn":
+            os.ftruncate(kept[TOKENS], 9)
+        case "empty":
+            os.ftruncate(kept[TOKENS], 0)
+        case "of all interfaces":
+            with socket.create_server(("0.0.0.0", 0)) as other:
+                os.dup2(other.fileno(), kept[PORT])
+        case "a file":
+            with (tmp_path / "file").open("w") as file:
+                os.dup2(file.fileno(), kept[PORT])
+        case "no tokens":
+            supervisor._unstore(TOKENS)
+        case "half":
+            supervisor._unstore(PORT)
+    async with _page(_Device(), keeper=supervisor.keeper()) as page:
+        assert not await _is_open(page)
+        assert supervisor.kept == {}, "it is let go of"
+    if how in ("old", "of later", "torn", "empty"):
+        assert not _is_listening(port)
 
 
 # --- who is answered -------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from typing import Any
 
 import pytest
 from lab import eventually
@@ -87,6 +88,53 @@ def test_the_watchdog_notices_a_loop_that_stands_still(machines: list[Machine]) 
     one.run("kill", "-STOP", before)
     eventually(lambda: one.property("MainPID") not in ("0", before), 30, "the watchdog's restart")
     one.run("systemctl", "stop", "yp2p@owner")
+
+
+_ASKS = """
+import http.client, json, sys
+port, token, code = int(sys.argv[1]), *sys.argv[2:]
+address = f"127.0.0.1:{port}"
+headers = {"Host": address, "Origin": f"http://{address}", "Sec-Fetch-Site": "same-origin"}
+connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+if code:
+    connection.request("POST", "/v1/session", json.dumps({"code": code}), headers)
+else:
+    connection.request("GET", "/v1/status", None, headers | {"Authorization": f"Bearer {token}"})
+answer = connection.getresponse()
+print(json.dumps([answer.status, json.loads(answer.read())]))
+"""
+
+
+def test_a_page_outlives_a_restart_and_no_stop(machines: list[Machine]) -> None:
+    one = machines[0]
+    drop_in = one.root / "etc/systemd/system/yp2p@owner.service.d"
+    one.run("mkdir", "-p", "/etc/systemd/system/yp2p@owner.service.d", "/home/owner/page")
+    (one.home / "page/index.html").write_text("<!doctype html>")
+    (drop_in / "page.conf").write_text("[Service]\nEnvironment=YP2P_PAGE__DIRECTORY=/home/owner/page\n")
+    one.run("systemctl", "daemon-reload")
+    one.run("systemctl", "start", "yp2p@owner")
+
+    def ask(token: str, code: str = "") -> list[Any]:
+        done = one.inside("/opt/yp2p/bin/python", "-c", _ASKS, str(opened["port"]), token, code)
+        return list(json.loads(done.stdout)) if done.returncode == 0 else [done.stderr.splitlines()[-1]]
+
+    opened = json.loads(one.yp2p("open", "--json"))
+    token = ask("", opened["url"].partition("#open=")[2])[1]["token"]
+    assert ask(token)[0] == 200
+    one.run("systemctl", "restart", "yp2p@owner")
+    assert ask(token)[0] == 200, "after an update"
+    before = one.property("MainPID")
+    one.run("systemctl", "kill", "--kill-whom=main", "-s", "KILL", "yp2p@owner")
+    assert ask(token)[0] == 200, "after a fault: who asks waits"
+    assert one.property("MainPID") not in ("0", before)
+    one.run("systemctl", "stop", "yp2p@owner")
+    assert "refused" in ask(token)[0]
+    one.run("systemctl", "start", "yp2p@owner")
+    assert "refused" in ask(token)[0]
+    assert json.loads(one.yp2p("open", "--json"))["port"] != opened["port"]
+    one.run("systemctl", "stop", "yp2p@owner")
+    (drop_in / "page.conf").unlink()
+    one.run("systemctl", "daemon-reload")
 
 
 def test_a_setting_that_is_wrong_is_not_tried_again(machines: list[Machine]) -> None:

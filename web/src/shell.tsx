@@ -83,8 +83,8 @@ function Lost() {
       <p>
         <strong>No connection to yp2p</strong>{" "}
         <span aria-hidden="true">for {duration(Math.max(1, now.value - lostSince.value))}</span>. What you see is how it
-        was then. This page tries again by itself. If yp2p was started anew, <code>yp2p open</code> in a terminal opens
-        another page.
+        was then. This page tries again by itself. If yp2p was stopped, it does not come back: start yp2p, and{" "}
+        <code>yp2p open</code> in a terminal opens another page.
       </p>
     </div>
   );

@@ -5,7 +5,8 @@ Theory of operation
     that the kernel chooses, served as the control socket is (`control/server.py`): the same requests have the same
     answers. It closes when nobody with a token has asked for `[page] idle_s`, or `yp2p open --close` says so, and with
     it go all codes, tokens and files of the page: what is left is this object, and the requests that are being carried
-    out, to their end.
+    out, to their end. Where the daemon ends to be started anew, and the port can be kept open meanwhile (`kept.py`),
+    the page does not close: the next one takes it up, and its tabs go on.
 
     Who connects may be anybody: another web page in the same browser, another user of this machine. So each request is
     looked at before its body is read, by `_Visitor.find`, in this order: the address that it is for and the page that
@@ -47,8 +48,9 @@ from yp2p.control.requests import Request, request_of
 from yp2p.control.routes import Finder, Route, Routes
 from yp2p.control.server import Connection, Manner, to_its_end
 from yp2p.control.versions import API, API_HEADER
-from yp2p.errors import ListenError
+from yp2p.errors import ListenError, NotInstalled
 from yp2p.page import assets, guard
+from yp2p.page.kept import Keeper
 from yp2p.page.sessions import CODE_LIFETIME_S, Session, Sessions
 
 HOST = "127.0.0.1"
@@ -106,13 +108,15 @@ class _Opened:
         changed: is set, and another one from then on, when a code was exchanged.
     """
 
-    def __init__(self, sock: socket.socket, sessions: Sessions, files: Mapping[str, assets.File]) -> None:
+    def __init__(
+        self, sock: socket.socket, sessions: Sessions, files: Mapping[str, assets.File], unused_s: float = 0.0
+    ) -> None:
         self.port = int(sock.getsockname()[1])
         self.address = f"{HOST}:{self.port}"
         self.listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
         self.sessions = sessions
         self.files: Finder = Routes(assets.routes(files, self.address))
-        self.used_at = trio.current_time()
+        self.used_at = trio.current_time() - unused_s
         self.visitors: dict[_Visitor, Connection] = {}
         self.scope = trio.CancelScope()
         self.changed = trio.Event()
@@ -142,6 +146,7 @@ class Page:
     Args:
         read_files: gives the files of a directory; blocks. Raises NotInstalled.
         random_bytes: gives so many.
+        keeper: keeps the port open while the daemon is started anew.
     """
 
     def __init__(
@@ -149,8 +154,10 @@ class Page:
         settings: Settings,
         read_files: Callable[[Path], Mapping[str, assets.File]] = assets.read,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        keeper: Keeper | None = None,
     ) -> None:
         self._settings = settings
+        self._keeper = keeper or Keeper()
         self._read_files = read_files
         self._random_bytes = random_bytes
         self._opened: _Opened | None = None
@@ -173,6 +180,7 @@ class Page:
         """
         self._calls, self._live = calls, live
         try:
+            await self._take_up()
             # Of all openings: what is being carried out when the page closes does not keep the next one waiting.
             async with trio.open_nursery() as visits:
                 while True:
@@ -181,7 +189,44 @@ class Page:
                     if self._opened is not None:
                         await self._serve(self._opened, visits)
         finally:
-            self.close("the daemon ends")
+            self._end()
+
+    async def _take_up(self) -> None:
+        """Open what an earlier run had open, if that was kept: its tabs are waiting."""
+        earlier = self._keeper.take(self._settings.idle_s)
+        if earlier is None:
+            return
+        earlier.sock.close()
+        try:
+            files = await self._files()
+        except NotInstalled:
+            self._keeper.forget()
+            return
+        if self._opened is None:
+            self._begin(files)
+
+    async def _files(self) -> Mapping[str, assets.File]:
+        """Raises NotInstalled."""
+        place = Path(self._settings.directory) if self._settings.directory else assets.PLACE
+        return await trio.to_thread.run_sync(self._read_files, place)
+
+    def _begin(self, files: Mapping[str, assets.File]) -> None:
+        """Open the page, at the port that was kept or at a new one. Raises ListenError."""
+        earlier = self._keeper.take(self._settings.idle_s)
+        if earlier is None:
+            sock = _bound()
+            self._keeper.hold(sock)
+            self._opened = _Opened(sock, Sessions(self._random_bytes), files)
+        else:
+            self._opened = _Opened(earlier.sock, Sessions(self._random_bytes, earlier.tokens), files, earlier.unused_s)
+        self._wanted.set()
+        log.info("page_opened", port=self._opened.port, sessions=len(self._opened.sessions))
+
+    def _end(self) -> None:
+        """The daemon ends. The port goes on where it is kept."""
+        if self._opened is not None:
+            self._keeper.used(0.0 if self._opened.known() else trio.current_time() - self._opened.used_at)
+        self._shut("the daemon ends")
 
     async def _serve(self, opened: _Opened, visits: trio.Nursery) -> None:
         try:
@@ -202,14 +247,12 @@ class Page:
             NotInstalled: this installation has no page. ListenError: there is no port.
         """
         if self._opened is None:
-            place = Path(self._settings.directory) if self._settings.directory else assets.PLACE
-            files = await trio.to_thread.run_sync(self._read_files, place)
+            files = await self._files()
             # no await: it is opened once
             if self._opened is None:
-                self._opened = _Opened(_bound(), Sessions(self._random_bytes), files)
-                self._wanted.set()
-                log.info("page_opened", port=self._opened.port)
+                self._begin(files)
         opened = self._opened
+        assert opened is not None
         opened.used_at = trio.current_time()
         number, code = opened.sessions.new_code(trio.current_time(), may_write=may_write)
         return {
@@ -232,6 +275,10 @@ class Page:
 
     def close(self, reason: str) -> bool:
         """Close the page, with all that is connected to it; tells whether it was open."""
+        self._keeper.forget()
+        return self._shut(reason)
+
+    def _shut(self, reason: str) -> bool:
         opened, self._opened = self._opened, None
         if opened is None:
             return False
@@ -244,6 +291,7 @@ class Page:
         while True:
             if opened.known():
                 opened.used_at = trio.current_time()
+            self._keeper.used(trio.current_time() - opened.used_at)
             left = opened.used_at + self._settings.idle_s - trio.current_time()
             if left <= 0:
                 self.close("nobody used it")
@@ -267,6 +315,11 @@ class Page:
                 del opened.visitors[visitor]
                 if visitor.session is not None:
                     opened.used_at = trio.current_time()
+
+    def keep(self, opened: _Opened) -> None:
+        """Other tokens than before are good at it."""
+        if opened is self._opened:
+            self._keeper.save(opened.sessions.tokens)
 
     def idle_s(self) -> float:
         """So long nobody has to use it until it closes."""
@@ -387,6 +440,7 @@ class _Visitor:
         token, self.session = found
         self._opened.end_others()
         self._opened.used_at = trio.current_time()
+        self._page.keep(self._opened)
         changed, self._opened.changed = self._opened.changed, trio.Event()
         changed.set()
         log.info("page_session_begun", may_write=self.session.may_write)
@@ -396,6 +450,7 @@ class _Visitor:
         """Forget the token of this session."""
         assert self.session is not None
         self._opened.sessions.end(self.session)
+        self._page.keep(self._opened)
         return json_answer({"ended": True}, after=self._opened.end_others)
 
 

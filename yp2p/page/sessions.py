@@ -3,8 +3,8 @@
 Theory of operation
     `yp2p open` gets a code from the control socket, which only the user of the daemon may ask. A browser exchanges it,
     once and within a minute, for a token; every request shows that token. Neither is kept: what is kept are digests,
-    and they go when the port closes. So a token that leaks later, or that a browser shows to whoever has the port by
-    then, is worth nothing.
+    and they go when the port closes; a daemon that is started anew may take it up while it is open (`kept.py`). So a
+    token that leaks later, or that a browser shows to whoever has the port by then, is worth nothing.
 
     A code and a token have 128 bits and more: nobody finds one by trying, however often. So failed attempts lock nobody
     out, or any program of this machine could keep its user from the page. They are limited in what they cost: beyond
@@ -27,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 CODE_LIFETIME_S = 60.0
@@ -61,17 +61,23 @@ class Sessions:
 
     Args:
         random_bytes: gives so many.
+        tokens: the digests of those that were good in an earlier run, and whose they are, the oldest first.
     """
 
-    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(self, random_bytes: Callable[[int], bytes], tokens: Mapping[bytes, Session] | None = None) -> None:
         self._random_bytes = random_bytes
         self._codes: list[_Code] = []
-        self._tokens: dict[bytes, Session] = {}  # by digest, the oldest first
-        self._last_number = 0
+        self._tokens = dict(list((tokens or {}).items())[-MOST_SESSIONS:])  # by digest, the oldest first
+        self._last_number = max((session.number for session in self._tokens.values()), default=0)
         self._left, self._counted_at = _ANSWERED_A_SECOND, 0.0
 
     def __len__(self) -> int:
         return len(self._tokens)
+
+    @property
+    def tokens(self) -> Mapping[bytes, Session]:
+        """The digests of those that are good, and whose they are, the oldest first."""
+        return self._tokens
 
     def new_code(self, now: float, *, may_write: bool) -> tuple[int, str]:
         """A code for one exchange, and its number, by which others speak of it."""
