@@ -152,14 +152,19 @@ def measure(files: int, rounds: int, seconds: float) -> dict[str, object]:
                 device.kill()
 
 
+def _is_under_way(device: Device) -> bool:
+    """Whether the long file was read, and both others are being sent it."""
+    sent = [one for one in device.status()["transfers"] if one["direction"] == "sending" and one["bytes_done"]]
+    return len({one["device"] for one in sent}) == 2
+
+
 def _measured(watch: LoopWatch, laptop: Device, rounds: int, seconds: float) -> dict[str, object]:
     size = int(_RATE * (2 * seconds + 10) * (rounds + 2))
     laptop.call("POST", "/v1/limits/set", {"upload": _RATE})
     with (laptop.dir / "film").open("wb") as film:
         for _ in range(size >> 20):
             film.write(os.urandom(1 << 20))
-    eventually(lambda: bool(laptop.status()["transfers"]), 120)
-    time.sleep(5)
+    eventually(lambda: _is_under_way(laptop), 300, "both others having some of it")
     closed = rss_mib(laptop.pid)
     laptop.call("POST", "/v1/page/open", {})
     opened = rss_mib(laptop.pid)

@@ -26,7 +26,7 @@ from pathlib import Path
 import pytest
 from lab import Device, eventually, tree, unexpected_lines
 
-pytestmark = [pytest.mark.power, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.power, pytest.mark.timeout(1800)]
 CUTS = int(os.environ.get("YP2P_POWER_CUTS", "40"))
 IMAGE_BYTES = 64 << 20
 FILES = 6
