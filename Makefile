@@ -141,6 +141,13 @@ membership: export YP2P_ALL_STATEMENTS = 1
 membership: $(TEST_VENV)/.wheel ## All sets of four membership statements of three devices, and more, against slow rules (15 min)
 	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -p no:randomly -o timeout=7200 tests/trust/test_small_sets.py
 
+rooms: export YP2P_ROOMS = 10000
+rooms: $(TEST_VENV)/.wheel ## Who is linked with whom in N=10,000 random rooms of 17 to 200 devices, with departures (10 min)
+	$(TEST_VENV)/bin/pytest -q -s -p no:randomly -o timeout=7200 tests/peers/test_neighbours.py
+
+crowds: $(TEST_VENV)/.wheel ## A room of 200 devices in virtual time: what an edit costs, and what departures change (30 min)
+	cd tests && PYTHONHASHSEED=0 PYTHONPATH=. ../$(TEST_VENV)/bin/python -m simulation.crowds 200
+
 STORM_OPERATIONS ?= 1000
 STORM_SEEDS ?= 1,2,3
 storm: $(TEST_VENV)/.wheel ## Random operations on three hosts, cables pulled, daemons killed (root; STORM_SEEDS=1,2,3)

@@ -11,6 +11,9 @@ from typing import Any
 
 from yp2p.printable import size_text
 
+# The condition of a member of a large folder that is there and has no link with this device.
+THROUGH_OTHERS = "reached through other devices"
+
 
 @dataclass(frozen=True, slots=True)
 class ToGo:
@@ -65,9 +68,15 @@ def summary(status: dict[str, Any]) -> str:
     alone = [folder for folder in folders if not connected(folder)]
     if alone:
         return f"On this device only, as far as it knows: no other device is connected for {_names(alone)}."
-    away = sorted({member["name"] for folder in folders for member in folder["devices"] if not member["connected"]})
+    absent = [member for folder in folders for member in folder["devices"] if not member["connected"]]
+    away = sorted({member["name"] for member in absent if not _is_through_others(member)})
+    through = len({member["id"] for member in absent if _is_through_others(member)})
+    are = "is" if through == 1 else "are"
+    passed_on = f" {through:,} more {are} reached through them (`yp2p wait --all` asks each)." if through else ""
     if away:
-        return f"In sync with every connected device. Not connected: {', '.join(away)}."
+        return f"In sync with every connected device. Not connected: {', '.join(away)}.{passed_on}"
+    if through:
+        return f"In sync with every connected device.{passed_on}"
     return "In sync: all folders are the same on all devices."
 
 
@@ -90,13 +99,17 @@ def of_folder(folder: dict[str, Any]) -> str:
     behind = [member["name"] for member in here if not member["in_sync"]]
     if behind:
         return f"sending to {', '.join(behind)}"
-    return f"in sync with {', '.join(member['name'] for member in here)}"
+    through = sum(map(_is_through_others, folder["devices"]))
+    more = f"; {through:,} more {'is' if through == 1 else 'are'} reached through these" if through else ""
+    return f"in sync with {', '.join(member['name'] for member in here)}{more}"
 
 
 def of_member(member: dict[str, Any]) -> str:
     """How far a device is in a folder, in words that go on behind its name."""
     lacks = member.get("lacks", member["behind"])
     behind = f"{lacks:,} file{'' if lacks == 1 else 's'} behind" if lacks else ""
+    if _is_through_others(member):
+        return THROUGH_OTHERS
     if not member["connected"]:
         return behind or ("had all of it" if lacks == 0 else "not connected")
     if member["in_sync"]:
@@ -107,6 +120,10 @@ def of_member(member: dict[str, Any]) -> str:
 def connected(folder: dict[str, Any]) -> list[dict[str, Any]]:
     """The devices of a folder that are there."""
     return [member for member in folder["devices"] if member["connected"]]
+
+
+def _is_through_others(member: dict[str, Any]) -> bool:
+    return not member["connected"] and member.get("condition") == THROUGH_OTHERS
 
 
 def _is_stopped(folder: dict[str, Any]) -> bool:

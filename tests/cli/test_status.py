@@ -8,13 +8,13 @@ import pytest
 
 from yp2p.cli.status import lines
 from yp2p.cli.table import table, width
-from yp2p.sentences import of_member, summary
+from yp2p.sentences import THROUGH_OTHERS, of_folder, of_member, summary
 
 _NOTHING: dict[str, Any] = {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}
 
 
 def _member(name: str, *, connected: bool = True, in_sync: bool = True, behind: int = 0) -> dict[str, Any]:
-    return {"name": name, "connected": connected, "in_sync": in_sync, "behind": behind, "condition": ""}
+    return {"id": name, "name": name, "connected": connected, "in_sync": in_sync, "behind": behind, "condition": ""}
 
 
 def _folder(*members: dict[str, Any], label: str = "notes", **more: Any) -> dict[str, Any]:
@@ -49,6 +49,8 @@ def _status(*folders: dict[str, Any]) -> dict[str, Any]:
         (_member("pi", connected=False, in_sync=False) | {"behind": None, "lacks": 0}, "had all of it"),
         (_member("pi", connected=False, in_sync=False) | {"behind": None, "lacks": None}, "not connected"),
         (_member("pi", connected=False, in_sync=False) | {"behind": None}, "not connected"),
+        (_member("pi", connected=False, in_sync=False) | {"behind": None, "lacks": None, "condition": THROUGH_OTHERS},
+         "reached through other devices"),
     ],
 )  # fmt: skip
 def test_each_device_has_its_sentence(member: dict[str, Any], said: str) -> None:
@@ -65,6 +67,7 @@ def test_a_device_that_is_away_and_lacks_something_is_told_with_when_it_was_seen
 
 
 _DESK, _PI = _member("desk"), _member("pi", connected=False, in_sync=False)
+_FAR, _FARTHER = (_member(name, connected=False, in_sync=False) | {"condition": THROUGH_OTHERS} for name in ("f", "g"))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,12 @@ _DESK, _PI = _member("desk"), _member("pi", connected=False, in_sync=False)
         ([_folder(_PI)], "On this device only, as far as it knows: no other device is connected for notes."),
         ([_folder(_DESK)], "In sync: all folders are the same on all devices."),
         ([_folder(_DESK, _PI)], "In sync with every connected device. Not connected: pi."),
+        ([_folder(_DESK, _FAR, _FARTHER), _folder(_DESK, _FAR, label="code")],
+         "In sync with every connected device. 2 more are reached through them (`yp2p wait --all` asks each)."),
+        ([_folder(_DESK, _PI, _FAR)],
+         "In sync with every connected device. Not connected: pi. 1 more is reached through them (`yp2p wait"),
+        ([_folder(_FAR)], "On this device only, as far as it knows: no other device is connected for notes."),
+        ([_folder(_member("desk", in_sync=False), _FAR)], "Not in sync yet: notes is sending to desk."),
         ([_folder(_DESK), _folder(label="code")],
          "On this device only, as far as it knows: no other device is connected for code."),
         ([_folder(_member("desk", in_sync=False))], "Not in sync yet: notes is sending to desk."),
@@ -89,6 +98,13 @@ _DESK, _PI = _member("desk"), _member("pi", connected=False, in_sync=False)
 )  # fmt: skip
 def test_the_first_line_answers_whether_it_is_in_sync(folders: list[dict[str, Any]], said: str) -> None:
     assert summary(_status(*folders)).startswith(said)
+
+
+def test_a_member_that_is_reached_through_others_is_in_the_table_and_in_no_line_of_its_own() -> None:
+    assert of_folder(_folder(_DESK, _FAR, _FARTHER)) == "in sync with desk; 2 more are reached through these"
+    device = {"id": "f", "name": "f", "connected": False, "last_seen": None, "address": None, "reason": ""}
+    shown = lines(_status(_folder(_DESK, _FAR)) | {"devices": [device | {"last_error": ""}]})
+    assert [line for line in shown if line.startswith(("f ", "  f"))] == ["f       reached through other devices"]
 
 
 def test_what_is_well_takes_a_line_a_folder() -> None:

@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 
-# How much less often devices see each other while nothing happens for long: twenty minutes of that cost seconds.
-_SELDOM = 20
-
-
 class Host:
     """A machine with a disk, on which a daemon runs or not."""
 
@@ -234,7 +230,7 @@ class Host:
     async def _see_others(self) -> None:
         """What mDNS would tell."""
         while True:
-            await trio.sleep(self.rng.uniform(0.1, 3.0) * (_SELDOM if self.world.is_idle else 1))
+            await trio.sleep(self.world.until_seen_s(self.rng))
             device = self.device
             for other in self.world.hosts:
                 if device is not None and other is not self and other.is_up and self.world.is_in_sight(self, other):
@@ -290,12 +286,12 @@ class Host:
             current_host.reset(token)
         self.has_joined = True
 
-    async def join(self, sharer: Host) -> None:
+    async def join(self, sharer: Host, role: Role = Role.ADMINISTRATOR) -> None:
         """What a pairing ends with, without its window and code."""
         assert self.device is not None
         folder = sharer.folder
         token = current_host.set(sharer)
-        await OwnStatements(folder.membership).grant(self.identity.public, Role.ADMINISTRATOR, self.name)
+        await OwnStatements(folder.membership).grant(self.identity.public, role, self.name)
         current_host.reset(token)
         grant = Grant(folder.id, folder.membership.founder, folder.label, sharer.name, folder.membership.statements())
         address = sharer.address

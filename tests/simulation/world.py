@@ -48,6 +48,8 @@ _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_D
 _NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "crdt_panic", "history_refused")
 
 
+# How much less often devices see each other while nothing happens for long: twenty minutes of that cost seconds.
+_SELDOM = 20
 _jump_to_deadline = trio.testing.MockClock._autojump
 
 
@@ -101,6 +103,10 @@ class World:
         self.events.append(line)
         if self._say is not None:
             self._say(line)
+
+    def until_seen_s(self, rng: random.Random) -> float:
+        """When a device sees the others again."""
+        return rng.uniform(0.1, 3.0) * (_SELDOM if self.is_idle else 1)
 
     def is_in_sight(self, one: Host, other: Host) -> bool:
         return frozenset((one.name, other.name)) not in self.network.never

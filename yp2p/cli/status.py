@@ -18,7 +18,7 @@ from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
 from yp2p.control.versions import difference
 from yp2p.errors import NotRunning, UsageError
-from yp2p.sentences import of_folder, of_member, summary
+from yp2p.sentences import THROUGH_OTHERS, of_folder, of_member, summary
 
 _SHOWN = 10
 # What happens within a moment is shown at once; how long ago something was is another text by then.
@@ -91,8 +91,12 @@ def _devices(status: dict[str, Any], *, ids: bool) -> list[str]:
     header = ["Device", "State", "Address", *(["ID"] if ids else [])]
     own = status["device"]
     rows = [[own["name"], "this device", "", *([own["id"]] if ids else [])]]
+    members = [member for folder in status["folders"] for member in folder["devices"] if not member["connected"]]
+    through = {member.get("id") for member in members if member.get("condition") == THROUGH_OTHERS}
     for device in status["devices"]:
         where = "connected" if device["connected"] else _away(device)
+        if not device["connected"] and through and device["id"] in through:
+            where = THROUGH_OTHERS
         rows.append([device["name"], where, device["address"] or "", *([device["id"]] if ids else [])])
     return table(header, rows)
 

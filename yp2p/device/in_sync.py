@@ -62,7 +62,9 @@ class InSync:
             named: only these, and all of these; then `whom` does not matter.
         """
         missing, only = "the other devices have not answered yet", frozenset(named)
-        with trio.move_on_after(limit_s):
+        everybody = self._peers.devices.known() if whom is Whom.ALL and not only else ()
+        # Who is reached through others is asked itself: what those believe of it is nobody's word.
+        with self._peers.devices.neighbours.asking(only or everybody), trio.move_on_after(limit_s):
             while missing := await self._missing(whom, only):
                 if self._is_given_by_none():
                     break  # to wait brings nothing
@@ -107,7 +109,8 @@ class InSync:
         """What keeps us from being in sync, for people; empty when we are."""
         peers = self._peers
         is_expecting = trio.current_time() - self._expecting_since < _EXPECTED_S
-        if is_expecting and any(not peers.is_linked(device) for device in peers.devices.known()):
+        expected = filter(peers.devices.neighbours.wants, peers.devices.known())
+        if is_expecting and not all(map(peers.is_linked, expected)):
             return "other devices are expected to connect"
         if reason := self.missing_folder():
             return reason

@@ -74,6 +74,8 @@ class Offers:
         self._sharing = sharing
         self.files = files
         self._exchanges: dict[DeviceID, _Exchange] = {}
+        self._neighbours = peers.devices.neighbours
+        self._neighbours.also.append(self._partners)
         self.made = OffersMade(folders, database)
         self.received = OffersReceived(folders, database, sharing.directory, sharing.take_part)
 
@@ -137,8 +139,13 @@ class Offers:
             "connected": device in self._exchanges,
         }
 
+    def _partners(self) -> set[DeviceID]:
+        """The devices that are offered something, or offer something to this one."""
+        return {one.device for one in self.made.all()} | {one.device for one in self.received.all()}
+
     def _tell(self, device: DeviceID) -> None:
         """Tell a device what it is offered, if it is there."""
+        self._neighbours.update()
         if device in self._exchanges:
             self._exchanges[device].send(self.made.message(device))
 

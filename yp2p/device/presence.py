@@ -9,6 +9,7 @@ import trio
 from yp2p.device.folders import Folders
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, format_device_id
+from yp2p.peers.neighbours import is_large
 from yp2p.peers.presence import FolderPresence
 from yp2p.programs.programs import PRESENCE_AGE_S, Programs, cleaned, fitting
 
@@ -34,7 +35,9 @@ class DevicePresence:
     def of(self, folder: Folder) -> FolderPresence:
         """Who is in a folder, and what this device says of itself there."""
         if folder.id not in self._presences:
-            self._presences[folder.id] = FolderPresence(folder.clients.own, self._own, folder.state.touch)
+            self._presences[folder.id] = FolderPresence(
+                folder.clients.own, self._own, folder.state.touch, is_large=lambda: is_large(folder)
+            )
         return self._presences[folder.id]
 
     def present(self, folder: Folder) -> list[dict[str, Any]]:

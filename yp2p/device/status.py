@@ -15,9 +15,10 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.transfers import TEXTS
 from yp2p.history.conflicts import conflict_files, conflicts_of
 from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
+from yp2p.peers.neighbours import is_large
 from yp2p.peers.peers import Peers
 from yp2p.protocol.messages import Condition
-from yp2p.sentences import of_folder, of_member
+from yp2p.sentences import THROUGH_OTHERS, of_folder, of_member
 
 # What stands between what another device announced and its disk, as `status` says it.
 _CONDITIONS = {
@@ -63,7 +64,7 @@ class Status:
             "id": format_device_id(device),
             "name": name,
             "connected": link is not None,
-            "reason": "" if link is not None else self._peers.devices.why_not_connected(device, name),
+            "reason": "" if link is not None else self._why_not_connected(device, name),
             "paused": contact.choice.is_paused,
             "version": contact.version,
             "last_seen": time.time() if link is not None else contact.last_seen,
@@ -74,6 +75,26 @@ class Status:
             "received_bytes": link.received_bytes if link is not None else 0,
             "exchanged_bytes": dict(link.exchanged) if link is not None else {},
         }
+
+    def _why_not_connected(self, device: DeviceID, name: str) -> str:
+        if any(self._is_through_others(folder, device) for folder in self._folders.values()):
+            return ""
+        return self._peers.devices.why_not_connected(device, name)
+
+    def _is_through_others(self, folder: Folder, device: DeviceID) -> bool:
+        """Whether a device is there without a link, as in a large folder most are (`peers/neighbours.py`).
+
+        It is announced on this network, or others pass on what it says of itself. Whether it has what is here only the
+        device itself can say.
+        """
+        devices = self._peers.devices
+        if device not in folder.membership.devices or not is_large(folder):
+            return False
+        if self._peers.session(device, folder.id) is not None or devices.neighbours.wants(device):
+            return False
+        shown = format_device_id(device)
+        is_announced = bool(devices.contact(device).reach.announced_by)
+        return is_announced or any(one.get("id") == shown for one in self._present(folder))
 
     def folder(self, folder: Folder) -> dict[str, Any]:
         """How a folder is doing here and, as far as they say, on the other devices."""
@@ -183,6 +204,9 @@ class Status:
         """How far a device is in a folder."""
         session = self._peers.session(device, folder.id)
         behind = len(session.agreement.behind) if session is not None else None
+        is_through_others = self._is_through_others(folder, device)
+        lacks = None if is_through_others else folder.observers.away.count(device)
+        condition = THROUGH_OTHERS if is_through_others else ""
         found = {
             "id": format_device_id(device),
             "name": self.name_of(device),
@@ -192,8 +216,8 @@ class Status:
             and folder.is_complete()
             and session.agreement.in_sync,
             "behind": behind,
-            "lacks": behind if session is not None else folder.observers.away.count(device),
-            "condition": _CONDITIONS[session.agreement.condition] if session is not None else "",
+            "lacks": behind if session is not None else lacks,
+            "condition": _CONDITIONS[session.agreement.condition] if session is not None else condition,
             "last_seen": time.time() if session is not None else self._peers.devices.contact(device).last_seen,
         }
         return found | {"summary": of_member(found)}

@@ -52,6 +52,7 @@ class Contact:
     cloned_at: float = -FORGIVEN_S  # when two boot IDs were seen in turns
     reach: Reach = field(default_factory=Reach)
     choice: Choice = field(default_factory=Choice)
+    was_not_reached: bool = False  # when it was tried last, and it was not seen since
     version: str = ""  # of yp2p there, as it said last
 
     def saw(self, boot_id: bytes, now: float) -> bool:

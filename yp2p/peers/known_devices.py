@@ -17,6 +17,7 @@ from yp2p.folder.budget import Budget
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.peers.contact import Choice, Contact
+from yp2p.peers.neighbours import Neighbours
 from yp2p.peers.reach import Absence, why
 from yp2p.protocol.messages import Hello
 from yp2p.store import tables
@@ -49,6 +50,9 @@ class KnownDevices:
         self.contacts: dict[DeviceID, Contact] = {}
         self.found: Callable[[], None] = lambda: None  # some device may be somewhere where it was not known to be
         self.own_name = ""
+        self.is_tried_anywhere = False  # whether the settings say where devices may be
+        own = identity.device_id
+        self.neighbours = Neighbours(own, folders, self._is_possible, lambda device: self.contact(device).wake.set())
         for device, contact_name, host, port, seen in tables.device.read_all(database.rows):
             contact = self.contact(DeviceID(device))
             contact.name = contact_name
@@ -150,6 +154,20 @@ class KnownDevices:
         proved = self._proved.get(known[device].noise_key)
         return device == (proved if proved in rivals else min(rivals))
 
+    def _is_possible(self, device: DeviceID) -> bool:
+        """Whether a device is linked, or nothing is known to be in the way of a link."""
+        if device in self.neighbours.links:
+            return True
+        contact = self.contact(device)
+        is_kept_away = contact.choice.is_paused or contact.reach.is_paused_there or contact.was_not_reached
+        is_somewhere = bool(contact.addresses) or self.is_tried_anywhere
+        return is_somewhere and not is_kept_away and contact.quarantined_until <= trio.current_time()
+
+    def not_reached(self, device: DeviceID) -> None:
+        """A device was tried everywhere, in vain: others take its place until it is seen."""
+        self.contact(device).was_not_reached = True
+        self.neighbours.update()
+
     def is_known_host(self, host: str) -> bool:
         """Whether a known device was at this address; what mDNS says of it is nobody's proof, but a link is."""
         return _plain(host) in self._hosts
@@ -168,6 +186,7 @@ class KnownDevices:
         contact.choice = Choice(
             old.name if name is None else name, old.is_paused if is_paused is None else is_paused, old.since
         )
+        self.neighbours.update()
         contact.wake.set()
         return self._save_choice(device)
 
@@ -219,6 +238,8 @@ class KnownDevices:
         if instance:
             contact.reach.announced(instance, addresses)
         self._note_addresses(contact, addresses)
+        contact.was_not_reached = False
+        self.neighbours.update()
         contact.wake.set()
 
     def _note_addresses(self, contact: Contact, addresses: Iterable[Address]) -> None:
@@ -234,6 +255,7 @@ class KnownDevices:
         """A link with a device is up: remember where it is, if that is an address of its own."""
         contact = self.contact(device)
         contact.reach.linked()
+        contact.was_not_reached = False
         if not contact.faults:
             contact.last_error = ""
         if hello is None:

@@ -39,8 +39,9 @@ from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import OtherVersion, PeerFault, YpError, first_of, first_reason
 from yp2p.folder.budget import charged, rest
 from yp2p.folder.folder import Folder
-from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, format_device_id, short_id
+from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.peers.checks import LinkChecks
+from yp2p.peers.configured import commands_to, of_settings
 from yp2p.peers.contact import Contact
 from yp2p.peers.folder_sessions import FolderSessions
 from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices
@@ -71,9 +72,6 @@ _CLONE_TURN_S = 30.0
 # A device that paused this one, or speaks another version, dials itself once that has changed.
 _RARELY_S = 300.0
 
-# The beginning of a device's ID that names it, at least.
-_SHORTEST_ID = 7
-
 _PAUSED = "this device was paused by a person there"
 
 log = structlog.get_logger()
@@ -100,6 +98,15 @@ class _Linked:
     sessions: FolderSessions
     offers: OfferExchange | None
     checks: LinkChecks
+
+    def is_at_rest(self) -> bool:
+        """Whether all folders that go over it are in sync."""
+        return all(session.agreement.in_sync for session in self.sessions.by_folder.values())
+
+    def end(self, reason: str) -> None:
+        """End it, for this reason."""
+        self.link.close(reason)
+        self.scope.cancel()
 
 
 class Peers:
@@ -136,6 +143,9 @@ class Peers:
         self._former = FormerDevices(identity, self.devices, folders, self._hello)
         self._dialled: set[DeviceID] = set()  # those for which a task looks whether they can be dialled
         self.devices.found = self._look_again
+        self.devices.neighbours.links = self._links
+        self.devices.neighbours.also.append(lambda: of_settings(self.devices, self._static, self.commands))
+        self.devices.is_tried_anywhere = bool(static)
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -179,12 +189,16 @@ class Peers:
     def network_changed(self) -> None:
         """An interface or an address came or went: look for all devices again."""
         for contact in self.devices.contacts.values():
+            contact.was_not_reached = False
             contact.wake.set()
+        self.devices.is_tried_anywhere = bool(self._static or self.commands)
+        self.devices.neighbours.update()
         self._look_again()
         self._former.network_changed()
 
     def membership_changed(self) -> None:
         """A folder or a member came: dial who is new, and open sessions on the links there are."""
+        self.devices.neighbours.update()
         self._look_again()
         self._former.members_changed()
         for linked in self._links.values():
@@ -204,6 +218,7 @@ class Peers:
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._former.run)
+            nursery.start_soon(self.devices.neighbours.run)
             since = 0.0  # who is known at the start was known before
             known_at = dict[DeviceID, float]()
             while True:
@@ -239,15 +254,15 @@ class Peers:
                 await trio.sleep(wait)
             if keys is None:
                 return
-            is_dialled = self.devices.is_dialled(device)
-            if is_dialled and not contact.choice.is_paused and device not in self._links:
+            is_dialled, is_wanted = self.devices.is_dialled(device), self.devices.neighbours.wants(device)
+            if is_dialled and is_wanted and not contact.choice.is_paused and device not in self._links:
                 started = trio.current_time()
                 if not await self._dial_all(device, keys) or trio.current_time() - started < _STEADY_S:
                     backoff = backoff.failed()
                 else:
                     backoff = Backoff()
-            # While somebody's link is up there is nothing to do until it ends.
-            delay_s = math.inf if device in self._links else backoff.delay_s(random.random())
+            # While somebody's link is up there is nothing to do until it ends, nor for who is reached through others.
+            delay_s = math.inf if device in self._links or not is_wanted else backoff.delay_s(random.random())
             if not is_dialled:
                 delay_s = _LOOK_AGAIN_S
             if contact.choice.is_paused or contact.reach.is_paused_there:
@@ -272,14 +287,14 @@ class Peers:
                 continue
             await self._serve_dialled(device, secured, address)
             return True
-        return await self._dial_through(device, keys)
+        if await self._dial_through(device, keys):
+            return True
+        self.devices.not_reached(device)
+        return False
 
     async def _dial_through(self, device: DeviceID, keys: PublicIdentity) -> bool:
         """Try the programs that lead to the device; returns when the link is over. False when none led to it."""
-        called, full = self.devices.called(device), format_device_id(device)
-        for name, command in self.commands.items():
-            if name != called and not (len(name) >= _SHORTEST_ID and full.startswith(name)):
-                continue
+        for command in commands_to(device, self.devices.called(device), self.commands):
             try:
                 async with dial_through(command, self._identity, keys.noise_key) as secured:
                     await self._serve_dialled(device, secured, command)
@@ -429,12 +444,14 @@ class Peers:
                 self.devices.linked(
                     device, link.peer, self._address_of_peer(address, link.peer), dialled_by_us=dialled_by_us
                 )
+                self.devices.neighbours.update()
                 log.info("link_up", address=str(address))
                 try:
                     await charged(contact.budget, self._run_sessions, linked, contact)
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
+                        self.devices.neighbours.update()
                         if not dialled_by_us or wanted != device:
                             contact.wake.set()  # else whoever dialled goes on by himself
                     contact.link_ended(linked.since, trio.current_time())

@@ -71,10 +71,24 @@ class _Allowance:
 
 
 class FolderPresence:
-    """Who is in one folder. `own` is this device; `on_change` is told when somebody says something new, or goes."""
+    """Who is in one folder. `own` is this device; `on_change` is told when somebody says something new, or goes.
 
-    def __init__(self, client: int, own: DeviceID, on_change: Callable[[], None] = lambda: None) -> None:
+    Args:
+        is_large: whether so many are in the folder that what is said again is passed on in bundles, with each `tick`.
+    """
+
+    def __init__(
+        self,
+        client: int,
+        own: DeviceID,
+        on_change: Callable[[], None] = lambda: None,
+        *,
+        is_large: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._on_change = on_change
+        self._is_large = is_large
+        # What others said again and is not passed on yet, by client, and who has heard of it.
+        self._said_again: dict[int, tuple[Presence, set[DeviceID]]] = {}
         self._client = client
         self._own_name = format_device_id(own)
         self._states = AwarenessStates()
@@ -140,6 +154,7 @@ class FolderPresence:
             self._renewed_at = now
             self._spread([self._states.set_own(self._client, self._own)], None, is_news=False)
         self._catch_up(now)
+        self._pass_on_bundles()
         silent = [client for client, at in self._heard_at.items() if now - at > OUTDATED_S]
         for client in silent:
             del self._heard_at[client]
@@ -154,7 +169,16 @@ class FolderPresence:
                 with suppress(InvalidUpdate):  # its session has gone on; who says it again is heard, and ends it
                     self._take(peer, _read(data), now)
 
+    def _pass_on_bundles(self) -> None:
+        said_again, self._said_again = self._said_again, {}
+        for peer, session in list(self._sessions.items()):
+            for data in awareness.encode_in_parts([one for one, heard in said_again.values() if peer not in heard]):
+                session.send_awareness(data)
+
     def _take(self, peer: DeviceID, presences: list[Presence], now: float) -> None:
+        for one in presences:
+            if one.client in self._said_again and one.clock >= self._said_again[one.client][0].clock:
+                self._said_again[one.client][1].add(peer)
         before = {presence.client: presence.state for presence in self._states.present()}
         news = self._states.apply(self._taken(peer, presences), self._client)
         for presence in news:
@@ -162,6 +186,12 @@ class FolderPresence:
                 self._heard_at.pop(presence.client, None)
             else:
                 self._heard_at[presence.client] = now
+        if self._is_large():
+            again = [one for one in news if before.get(one.client) == one.state]
+            self._said_again |= {one.client: (one, {peer}) for one in again}
+            news = [one for one in news if before.get(one.client) != one.state]
+            for one in news:
+                self._said_again.pop(one.client, None)
         self._spread(news, peer, is_news=any(before.get(one.client) != one.state for one in news))
 
     def present(self) -> list[dict[str, Any]]:
