@@ -29,6 +29,7 @@ from simulation.swarm import Swarm
 from simulation.world import Failed, World
 
 from yp2p.peers.known_devices import KnownDevices
+from yp2p.peers.neighbours import SURPLUS_S
 from yp2p.peers.session import FolderSession
 from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.messages import ChannelData, Message
@@ -88,7 +89,7 @@ class Crowd(World):
             await self.rest()
         for host in self.hosts:
             self.see(host)
-        await trio.sleep(10.0)
+        await trio.sleep(1.5 * SURPLUS_S)  # until nobody is linked any more with the one that let all in
         await self.rest()
 
     def until_seen_s(self, rng: random.Random) -> float:
