@@ -29,6 +29,7 @@ from yp2p.compatibility import Versions
 from yp2p.config import Paths, load_config
 from yp2p.doctor.examine import examine
 from yp2p.errors import YpError
+from yp2p.machine import reason as reason_of
 from yp2p.store.statistics import statistics
 
 # Settings that let somebody in.
@@ -60,7 +61,7 @@ def make_bundle(target: Path, paths: Paths, call: Call) -> list[str]:
     except FileExistsError:
         raise YpError(f"{target} is there already; name another file") from None
     except OSError as error:
-        raise YpError(f"{target} cannot be written: {error.strerror}") from error
+        raise YpError(f"{target} cannot be written: {reason_of(error)}") from error
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, content in _parts(paths, call):
             names.append(name)

@@ -42,7 +42,7 @@ def write_key(file: str, text: str) -> None:
     except FileExistsError:
         raise UsageError(f"{file} is there already; name another file, nothing is written over") from None
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be written: {reason(error)}") from error
 
 
 def export_identity(identity: Identity, file: str, passphrase: str) -> None:

@@ -23,6 +23,7 @@ from yp2p.files.inspect import MAX_TEXT_BYTES, decode, read_whole
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.identity import EntryID
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Kind
 
 MAX_FOUND = 10_000
@@ -119,7 +120,7 @@ async def search(place: Place, text: str, limit: int, *, ignore_case: bool) -> d
     try:
         found = await trio.to_thread.run_sync(_search, place.folder, paths, text, limit, ignore_case)
     except OSError as error:
-        raise FolderError(f"{place.folder.path} cannot be looked through: {error.strerror or error}") from error
+        raise FolderError(f"{place.folder.path} cannot be looked through: {reason_of(error)}") from error
     return {"folder": place.folder.label, "root": str(place.folder.path), **found}
 
 

@@ -20,6 +20,7 @@ from yp2p.files.verify import Held, Look, held
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.records import Digest, FileRecord, Values, file_of
 from yp2p.identity import DocumentID, EntryID, FolderID
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Kind as EntryKind
 from yp2p.store import tables
 from yp2p.store.examine import examine, reader
@@ -77,7 +78,7 @@ def _of_folder(read: Read, folder: StoredFolder, *, read_files: bool) -> Iterato
     try:
         root = Root(folder.root)
     except OSError as error:
-        text = f"its directory cannot be opened: {error.strerror}"
+        text = f"its directory cannot be opened: {reason_of(error)}"
         yield Finding(Kind.LOST_MARKER, folder.label, "", f"{folder.root}: {text}")
         return
     try:
@@ -115,7 +116,7 @@ def _of_root(
             seen = replace(seen, contents={**seen.contents, **some})
         yield from trash.of_trash(folder.label, seen, known)
     except OSError as error:
-        text = f"the trash cannot be read: {error.strerror}"
+        text = f"the trash cannot be read: {reason_of(error)}"
         yield Finding(Kind.UNREADABLE_TRASH, folder.label, "", text)
     if read_files:
         odd = [found for record in every if (found := _odd(root, record)) is not None]

@@ -21,6 +21,7 @@ from yp2p.files.inspect import Stamp
 from yp2p.files.root import TRASH, Root
 from yp2p.files.verify import Look, held
 from yp2p.folder.folder import Folder
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Kind as EntryKind
 from yp2p.protocol.names import encode_path
 from yp2p.store import tables
@@ -120,7 +121,7 @@ async def of_folder(folder: Folder, root: Root, *, read: bool) -> list[Finding]:
     try:
         seen = await trio.to_thread.run_sync(look, root)
     except OSError as error:
-        return [Finding(Kind.UNREADABLE_TRASH, folder.label, TRASH, f"the trash cannot be read: {error.strerror}")]
+        return [Finding(Kind.UNREADABLE_TRASH, folder.label, TRASH, f"the trash cannot be read: {reason_of(error)}")]
     if read:
         held_now: dict[str, bytes | None] = {}
         parts = contents(root)

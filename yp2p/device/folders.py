@@ -38,6 +38,7 @@ from yp2p.folder.roots import check_directory, check_place
 from yp2p.history.packing import give_back_room
 from yp2p.history.retention import Retention
 from yp2p.identity import DeviceID, FolderID, Identity
+from yp2p.machine import reason as reason_of
 from yp2p.pairing.exchange import Grant
 from yp2p.pairing.joiner import Joined
 from yp2p.peers.peers import Peers
@@ -62,7 +63,7 @@ def open_root(path: Path) -> Iterator[Root]:
         finally:
             root.close()
     except OSError as error:
-        raise FolderError(f"{path} cannot be used: {error.strerror}") from error
+        raise FolderError(f"{path} cannot be used: {reason_of(error)}") from error
 
 
 @dataclass(slots=True)

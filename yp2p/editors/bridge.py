@@ -25,6 +25,7 @@ from yp2p.editors.open_file import OpenFile
 from yp2p.editors.rescue import make_file, save
 from yp2p.editors.view import View
 from yp2p.errors import FileUnavailable, NotRunning, UsageError, YpError
+from yp2p.machine import reason as reason_of
 
 _READ_BYTES = 1 << 16
 # An editor waits for the answer before it goes on with a file: one that is about to come is waited for, a daemon that
@@ -184,7 +185,7 @@ class Bridge:
         try:
             place = await trio.to_thread.run_sync(save, file.unsaved())
         except OSError as error:
-            log.error("%s could not be saved: %s", file.path, error.strerror)
+            log.error("%s could not be saved: %s", file.path, reason_of(error))
         else:
             if place is not None:
                 log.error("%s could not be saved; what was written is in %s", file.path, place)

@@ -16,6 +16,7 @@ from pathlib import Path
 from yp2p.documents.diff import Hunk, extent, hunks
 from yp2p.editors.operation import Operation, transform
 from yp2p.errors import FileUnavailable
+from yp2p.machine import reason as reason_of
 from yp2p.threeway.merge import merge
 
 
@@ -40,7 +41,7 @@ def make_file(path: str, text: str) -> None:
     except FileExistsError:
         pass  # somebody else has made it in this moment
     except OSError as error:
-        raise FileUnavailable(f"{path} cannot be made: {error.strerror}") from None
+        raise FileUnavailable(f"{path} cannot be made: {reason_of(error)}") from None
 
 
 def save(unsaved: Unsaved | None) -> str | None:

@@ -11,6 +11,7 @@ from yp2p.errors import FolderError
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, readable
 from yp2p.files.inspect import Found, inspect, read_whole
 from yp2p.files.root import Root
+from yp2p.machine import reason as reason_of
 
 # A text may be longer; rules that long would take minutes.
 _MAX_RULES_BYTES = 1 << 20
@@ -86,7 +87,7 @@ def _read(root: Root) -> bytes:
     try:
         descriptor = root.open_file(IGNORE_FILE)
     except OSError as error:
-        raise ValueError(error.strerror or str(error)) from error
+        raise ValueError(reason_of(error)) from error
     try:
         return read_whole(descriptor, _MAX_RULES_BYTES)
     finally:

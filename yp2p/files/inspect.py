@@ -226,9 +226,9 @@ def _denied(
 ) -> Finding:  # fmt: skip
     """What is there is not known. Where no descriptor or memory was left, nothing is wrong with it, and it is looked at
     again."""
+    words = reason_of(error)
     if is_shortage(error):
-        return Finding(path, Found.BUSY, known or NO_STAMP, reason=reason_of(error))
-    words = error.strerror or str(error)
+        return Finding(path, Found.BUSY, known or NO_STAMP, reason=words)
     text = f"{what}: {words}" if what else words
     return Finding(path, Found.DENIED, reason=text, is_out_of_sight=is_out_of_sight)
 
@@ -340,7 +340,7 @@ def _not_opened_file(path: str, stamp: Stamp, error: OSError) -> Finding:
         return Finding(path, Found.BUSY, stamp, reason=LEASED)
     if error.errno in (errno.ENXIO, errno.ELOOP, errno.EISDIR):
         return Finding(path, Found.BUSY, stamp, reason="it is being replaced")  # it was something else a moment before
-    return Finding(path, Found.DENIED, stamp, reason=f"it cannot be opened: {error.strerror or error}")
+    return Finding(path, Found.DENIED, stamp, reason=f"it cannot be opened: {reason_of(error)}")
 
 
 def _directory(root: Root, path: str) -> Finding:

@@ -60,6 +60,7 @@ from yp2p.files.placing import placing
 from yp2p.files.root import LEFT, PARKED, TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
 from yp2p.identity import ID_BYTES
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.blobs import blob_hash
 from yp2p.protocol.entries import Kind, Mode, symlink_hash
 
@@ -261,7 +262,7 @@ def _holding(root: Root, path: str, base: bytes | None, base_stamp: Stamp, kind:
         elif error.errno == errno.EAGAIN:
             yield Result(Outcome.BUSY, reason=LEASED)
         else:
-            yield Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+            yield Result(Outcome.BLOCKED, reason=reason_of(error))
         return
     with ExitStack() as stack:
         stack.callback(os.close, descriptor)
@@ -330,7 +331,7 @@ def exchange(
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
-        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+        return Result(Outcome.BLOCKED, reason=reason_of(error))
 
 
 def _exchange_by_hand(root: Root, tmp: int, name: str, parent: int, target: str) -> None:
@@ -427,7 +428,7 @@ def _put(root: Root, tmp: int, name: str, parent: int, target: str) -> Result:
 
 
 def _blocked(error: OSError) -> Result:
-    return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+    return Result(Outcome.BLOCKED, reason=reason_of(error))
 
 
 def move_away(
@@ -446,7 +447,7 @@ def move_away(
     except FileExistsError:
         return Result(Outcome.CHANGED, reason="a file of that name is there")
     except OSError as error:
-        return Result(Outcome.BLOCKED, reason=error.strerror or str(error))
+        return Result(Outcome.BLOCKED, reason=reason_of(error))
 
 
 def _rename_away(root: Root, path: str, target: str, held: Stamp) -> Result:

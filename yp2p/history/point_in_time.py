@@ -33,6 +33,7 @@ from yp2p.history.trash import on_root
 from yp2p.history.undo import settle
 from yp2p.history.versions import When, set_text, text_of
 from yp2p.identity import DeviceID, EntryID
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Content, Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.store import tables
@@ -241,7 +242,7 @@ def _restore_files(root: Root, files: Sequence[_File], *, dry_run: bool) -> list
             try:
                 ready.append((file, _make(root, file, item, is_taken=item is not None and item.name in taken)))
             except OSError as error:
-                reason = error.strerror or str(error)
+                reason = reason_of(error)
         if reason or dry_run:
             done.append(file.told(reason))
         if item is not None:
@@ -266,7 +267,7 @@ def _put(root: Root, file: _File, temporary: Temporary | None) -> str:
         try:
             root.make_directory(file.path)
         except OSError as error:
-            return error.strerror or str(error)
+            return reason_of(error)
         return ""
     there, aside = file.stands_there, f"{trash.new_place()}/{file.path}"
     result = Result(Outcome.DONE)

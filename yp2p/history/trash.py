@@ -14,6 +14,7 @@ from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import Undo
 from yp2p.identity import DocumentID
+from yp2p.machine import reason as reason_of
 from yp2p.store.writer import Commit
 
 
@@ -38,7 +39,7 @@ async def on_root(folder: Folder, work: Callable[[Root], Any]) -> Any:
         async with folder.files.writing:
             return await trio.to_thread.run_sync(run)
     except OSError as error:
-        raise FolderError(f"the trash of {folder.path} cannot be used: {error.strerror or error}") from error
+        raise FolderError(f"the trash of {folder.path} cannot be used: {reason_of(error)}") from error
 
 
 async def list_trash(folder: Folder) -> list[dict[str, Any]]:

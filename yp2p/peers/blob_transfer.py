@@ -35,6 +35,7 @@ from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.transfers import Transfer
 from yp2p.identity import DeviceID, EntryID
+from yp2p.machine import reason as reason_of
 from yp2p.peers.blob_exchange import BlobExchange, FolderPaused, Reply
 from yp2p.peers.long_blobs import LongBlobs
 from yp2p.peers.small_blobs import SmallBlobs
@@ -148,7 +149,7 @@ class BlobFetcher:
 
     def _cannot_write(self, wanted: list[tuple[Content, EntryID]], error: OSError) -> None:
         for content, entry in wanted:
-            self._folder.note_waiting(entry, error.strerror or str(error))
+            self._folder.note_waiting(entry, reason_of(error))
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 self._blobs.garbage.add(content.hash)
         self._retries.cannot_write({content.hash for content, _ in wanted}, trio.current_time())

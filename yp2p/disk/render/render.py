@@ -45,6 +45,7 @@ from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Kind, Mode
 from yp2p.protocol.ysync import read_state_vector
 
@@ -324,7 +325,7 @@ class Render:
         try:
             await trio.to_thread.run_sync(self._root.make_directory, path)
         except OSError as error:
-            self.retries.wait(found.id, error.strerror or str(error))
+            self.retries.wait(found.id, reason_of(error))
             self.retries.inspect_parents(path)
             return
         made = FileRecord(
@@ -348,7 +349,7 @@ class Render:
             purpose = Purpose.of(record.entry, record.base_seq, record.content)
             stamp = await trio.to_thread.run_sync(disk.set_mode, self._root, purpose, record.path, mode, record.kind)
         except OSError as error:
-            self.retries.wait(record.entry, error.strerror or str(error))
+            self.retries.wait(record.entry, reason_of(error))
             return
         known = record.stamp
         if stamp is None or (stamp.size, stamp.mtime_ns) != (known.size, known.mtime_ns):

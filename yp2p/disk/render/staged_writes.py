@@ -42,6 +42,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, Intent
 from yp2p.identity import DocumentID, EntryID
 from yp2p.machine import low_room
+from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Kind, Mode
 
 
@@ -155,7 +156,7 @@ class StagedWrites:
             except OSError as error:
                 if write.downloaded:  # it is kept for the next attempt
                     self._folder.files.blobs.downloaded[write.content] = write.downloaded
-                self._retries.wait(write.entry, error.strerror or str(error))
+                self._retries.wait(write.entry, reason_of(error))
                 self._install_is_over(write)
         new = [intent.save(folder.id) for write, intent in ready if write.record is None]
         # Commits are in order: this one follows those of all updates in the texts. Meanwhile the contents are written.
@@ -175,7 +176,7 @@ class StagedWrites:
             # Until it is known again the blob is fetched.
             self._folder.files.blobs.remove_file(write.content, write.copy_of.entry)
         outcome = Outcome.BUSY if is_stale else Outcome.BLOCKED
-        await self._not_installed(write, intent, Result(outcome, reason=failure.strerror or str(failure)))
+        await self._not_installed(write, intent, Result(outcome, reason=reason_of(failure)))
 
     async def _install(self, installing: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
         await self._watch_for_readers(installing)
