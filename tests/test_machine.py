@@ -31,9 +31,7 @@ def test_what_passes_has_a_remedy(number: int) -> None:
 
 
 def test_words_of_ours_keep_their_remedy() -> None:
-    assert (
-        reason(OSError(errno.ENOSPC, "of 3 MiB 2 are kept")) == "of 3 MiB 2 are kept; make room on its disk"
-    )
+    assert reason(OSError(errno.ENOSPC, "of 3 MiB 2 are kept")) == "of 3 MiB 2 are kept; make room on its disk"
     assert reason(OSError(errno.EACCES, "Permission denied")) == "Permission denied"
     assert reason(OSError("of no number")) == "of no number"
 
