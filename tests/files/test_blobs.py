@@ -6,14 +6,17 @@ import errno
 import hashlib
 import os
 import random
+import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from yp2p.files import blobs
+from yp2p.files import inspect as files_inspect
 from yp2p.files.blobs import Assembly, ChunkRange, WholeBlob, name_of, read_chunks, write_blobs
-from yp2p.files.inspect import Found, Stamp, inspect
+from yp2p.files.inspect import Found, Stamp, inspect, read_chunk_hashes
 from yp2p.files.root import Root
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import CHUNK_BYTES, blob_hash, chunk_hash
@@ -179,3 +182,60 @@ def test_what_was_written_where_a_hole_is_to_be_is_taken_out(root: Root) -> None
     assert (assembly.missing, assembly.missing_bytes) == (set(), 0)
     assembly.close()
     assert (root.path / name_of(blob)).read_bytes() == CHUNKS[0] + bytes(CHUNK_BYTES + 7)
+
+
+_SLICE = 2 * CHUNK_BYTES
+
+
+@pytest.mark.parametrize("size", [5 * CHUNK_BYTES, 6 * CHUNK_BYTES, 6 * CHUNK_BYTES + 1, 7 * CHUNK_BYTES + 100])
+@pytest.mark.parametrize("hole", [None, 2 * CHUNK_BYTES])
+def test_a_long_file_is_hashed_by_several_threads_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, hole: int | None
+) -> None:
+    path = tmp_path / "f"
+    with path.open("wb") as file:
+        file.write(random.Random(2).randbytes(hole or size))
+        file.truncate(size)
+    data = path.read_bytes()
+    expected = [chunk_hash(data[at : at + CHUNK_BYTES]) for at in range(0, size, CHUNK_BYTES)]
+    for hashers in (1, 2, 3):
+        with path.open("rb") as file:
+            for name, value in {"_HASHERS": hashers, "LONG_BYTES": CHUNK_BYTES, "_SLICE_BYTES": _SLICE}.items():
+                monkeypatch.setattr(files_inspect, name, value)
+            assert list(read_chunk_hashes(file.fileno())) == expected
+
+
+def test_an_error_of_a_thread_that_hashes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before it counts, as without threads."""
+    path = tmp_path / "f"
+    path.write_bytes(random.Random(2).randbytes(9 * CHUNK_BYTES))
+    for name, value in {"_HASHERS": 2, "LONG_BYTES": CHUNK_BYTES, "_SLICE_BYTES": _SLICE}.items():
+        monkeypatch.setattr(files_inspect, name, value)
+    preadv = os.preadv
+
+    def fails(descriptor: int, buffers: list[memoryview], at: int) -> int:
+        if at >= 4 * CHUNK_BYTES:
+            raise OSError(errno.EIO, "no")
+        return preadv(descriptor, buffers, at)
+
+    monkeypatch.setattr(os, "preadv", fails)
+    with path.open("rb") as file:
+        hashes = read_chunk_hashes(file.fileno())
+        assert len(list(islice(hashes, 4))) == 4
+        with pytest.raises(OSError, match="no"):
+            next(hashes)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("hash")]
+
+
+def test_a_long_file_that_shrinks_while_it_is_hashed_ends_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(random.Random(2).randbytes(20 * CHUNK_BYTES))
+    for name, value in {"_HASHERS": 2, "LONG_BYTES": CHUNK_BYTES, "_SLICE_BYTES": _SLICE}.items():
+        monkeypatch.setattr(files_inspect, name, value)
+    with path.open("rb") as file:
+        hashes = read_chunk_hashes(file.fileno())
+        first = next(hashes)
+        os.truncate(path, 3 * CHUNK_BYTES)
+        assert 1 <= len([first, *hashes]) < 20

@@ -169,6 +169,52 @@ async def test_between_many_small_messages_others_get_their_turn() -> None:
     assert turns >= 1000 // 64
 
 
+def _documents(size: int) -> Documents:
+    return Documents(FolderID(bytes(16)), ((DocumentID(bytes(16)), bytes(size)),))
+
+
+async def test_between_writes_that_the_kernel_takes_at_once_others_get_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a gigabyte that goes over a fast network nobody waits for more than some writes."""
+    server, turns = Server(), 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        secured = await dial("127.0.0.1", server.port, ONE, TWO.public.noise_key)
+        async with open_link(secured, HELLO) as link:
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            monkeypatch.setattr(link_module, "write_nowait", lambda stream, data: len(data))
+            before = link.sent_bytes
+            for _ in range(12):
+                assert link.send_nowait(_documents(1 << 20))
+            with trio.fail_after(60):
+                while link.sent_bytes - before < 12 << 20:
+                    turns += 1
+                    await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert turns >= (12 << 20) // (link_module._WRITES_AT_ONCE * 2 * link_module._WRITE_BYTES)
+
+
+async def test_who_waits_for_room_in_a_link_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+
+    async def breaks(data: bytes) -> None:
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        raise trio.BrokenResourceError
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        secured = await dial("127.0.0.1", server.port, ONE, TWO.public.noise_key)
+        async with open_link(secured, HELLO) as link:
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            monkeypatch.setattr(link_module, "write_nowait", lambda stream, data: 0)
+            monkeypatch.setattr(secured.stream, "send_all", breaks)
+            assert link.send_nowait(_documents(1 << 20))
+            with trio.fail_after(20), pytest.raises(LinkClosed, match="broke"):
+                await link.send(_documents(1), limit=0)
+            nursery.cancel_scope.cancel()
+
+
 async def test_a_replayed_first_message_is_no_link() -> None:
     """Message 1 of IK can be replayed; without the first transport message nothing happens."""
     server = Server()

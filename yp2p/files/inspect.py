@@ -16,7 +16,9 @@ import hashlib
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -32,6 +34,9 @@ from yp2p.protocol.entries import DIRECTORY_HASH, Kind, Mode, symlink_hash
 MAX_TEXT_BYTES = 64 << 20
 # Reading more takes so long that nobody should wait for it.
 LONG_BYTES = 32 << 20
+# A file that long is hashed by so many threads, each of which takes a slice at a time: hashing needs no lock of Python.
+_HASHERS = min(2, os.cpu_count() or 1)
+_SLICE_BYTES = 4 << 20
 # A file changed this shortly before we looked may change again within the same tick of the clock.
 RACY_NS = 20_000_000
 # Why a file cannot be opened: somebody has a lease on it (fcntl(2)), and was told to give it up.
@@ -280,9 +285,32 @@ def _long_blob(path: str, descriptor: int, quiet: Stamp | None) -> Finding:
 
 def read_chunk_hashes(descriptor: int) -> Iterator[bytes]:
     """The hash of each chunk of a file, up to where it ends now. What is in a hole is not read."""
+    if os.fstat(descriptor).st_size <= LONG_BYTES or _HASHERS == 1:
+        yield from _chunk_hashes(descriptor, 0, None)
+        return
+    # Each slice is hashed in a thread; they are read nearly in order, as disks like it.
+    with ThreadPoolExecutor(_HASHERS, "hash") as pool:
+        begun: deque[Future[list[bytes]]] = deque()
+        at = 0
+        while True:
+            while len(begun) < 2 * _HASHERS:
+                begun.append(pool.submit(_slice_hashes, descriptor, at))
+                at += _SLICE_BYTES
+            hashes = begun.popleft().result()
+            yield from hashes
+            if len(hashes) < _SLICE_BYTES // CHUNK_BYTES:
+                return  # what was begun is behind the end
+
+
+def _slice_hashes(descriptor: int, start: int) -> list[bytes]:
+    return list(_chunk_hashes(descriptor, start, start + _SLICE_BYTES))
+
+
+def _chunk_hashes(descriptor: int, start: int, stop: int | None) -> Iterator[bytes]:
+    """The hash of each chunk between two places of a file, or up to where it ends now."""
     buffer = memoryview(bytearray(CHUNK_BYTES))
-    at = data_at = 0
-    while at < (end := os.fstat(descriptor).st_size):
+    at, data_at = start, 0
+    while at < (end := os.fstat(descriptor).st_size) and (stop is None or at < stop):
         if data_at <= at:
             data_at = next_data(descriptor, at, end)
         size = min(CHUNK_BYTES, end - at)

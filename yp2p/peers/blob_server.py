@@ -30,6 +30,8 @@ from yp2p.transport.link import Link
 # What goes out in one message, and how much of it may wait in the link.
 _MESSAGE_BYTES = 1 << 20
 _QUEUED_BYTES = 2 << 20
+# So many are read at a time: a hop to a worker thread and back takes as long as reading a megabyte.
+_MESSAGES_READ = 4
 # Where the link is limited: so many messages.
 _MESSAGES_QUEUED = 2
 # Of a blob that stands in many files so many are tried: what a peer can have us open for a chunk.
@@ -104,16 +106,20 @@ class BlobServer:
             root.close()
 
     async def _serve_chunks(self, request: Fetch) -> None:
-        for group in self._groups(request):
-            found = await trio.to_thread.run_sync(self._read, [pieces for _, pieces in group])
-            chunks = [
-                (blob, pieces[0].first + number, data)
-                for (blob, pieces), read in zip(group, found, strict=True)
-                for number, data in enumerate(read)
-            ]
-            queued = min(_QUEUED_BYTES, _MESSAGES_QUEUED * self._link.pace.sent_at_once(_QUEUED_BYTES))
-            await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=queued)
-            self._show(chunks)
+        groups = self._groups(request)
+        while at_once := list(islice(groups, _MESSAGES_READ)):
+            found = iter(
+                await trio.to_thread.run_sync(self._read, [pieces for group in at_once for _, pieces in group])
+            )
+            for group in at_once:
+                chunks = [
+                    (blob, pieces[0].first + number, data)
+                    for blob, pieces in group
+                    for number, data in enumerate(next(found))
+                ]
+                queued = min(_QUEUED_BYTES, _MESSAGES_QUEUED * self._link.pace.sent_at_once(_QUEUED_BYTES))
+                await self._link.send(Chunks(self._folder.id, tuple(chunks)), limit=queued)
+                self._show(chunks)
 
     def _show(self, chunks: list[tuple[bytes, int, bytes]]) -> None:
         """Show people what goes out."""

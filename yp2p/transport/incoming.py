@@ -29,7 +29,7 @@ from yp2p.transport.nowait import read_nowait
 # A peer that sends more than we take costs us this much besides, in a minute; then its link ends after 5 s.
 MAX_TAKEN_BYTES = 2 << 20
 _TAKE_EVERY_S, _A_LITTLE_BYTES = 2.0, 64 << 10
-_READ_BYTES = 256 << 10
+_READ_BYTES = 512 << 10
 # Messages that are taken at a stretch, within a millisecond or two: a read may hold fifty thousand that cost us nothing
 # else, so that nobody would wait before all of them are read.
 _MESSAGES_AT_ONCE = 64

@@ -42,6 +42,8 @@ from yp2p.transport.undone import Undone
 MAX_QUEUED_BYTES = 16 << 20
 _GONE_MS = 5000
 _WRITE_BYTES = 192 << 10
+# Writes that the kernel takes at once before others have their turn: two milliseconds at most.
+_WRITES_AT_ONCE = 4
 # What the kernel takes before it is sent: more of it would hold up a keystroke behind a gigabyte (tcp(7)).
 _TCP_NOTSENT_LOWAT = 25
 _NOT_SENT_BYTES = 256 << 10
@@ -95,10 +97,11 @@ class Link:
         self.is_wanted: Callable[[bytes, int], bool] = lambda head, size: True
         self._more = trio.Event()  # waited for by the writer only
         self._unsent = b""  # of frames that were sent in part
-        self._room = trio.Condition()
+        self._room = trio.lowlevel.ParkingLot()  # of those whose messages wait for room
         self._closing: str | None = None
         self.given_bytes = 0  # of the message that `receive` gave last
         self._written = trio.Event()
+        self._written_at_once = 0
         self.sent_bytes = 0  # of ciphertext
         self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
         self.peer: Hello | None = None
@@ -154,9 +157,9 @@ class Link:
 
     async def send(self, message: Message, key: bytes | None = None, limit: int = MAX_QUEUED_BYTES) -> None:
         """Queue a message, waiting while more than `limit` bytes are queued. Raises LinkClosed."""
-        async with self._room:
-            while self._encoder.queued_bytes > limit and self._closing is None:
-                await self._room.wait()
+        await trio.lowlevel.checkpoint()
+        while self._encoder.queued_bytes > limit and self._closing is None:
+            await self._room.park()
         if not self.send_nowait(message, key):
             raise LinkClosed(self._closing or "the link is closed")
 
@@ -206,6 +209,7 @@ class Link:
             self._closing = self._closing or "the connection broke"
         finally:
             self._written.set()
+            self._room.unpark_all()
             await trio.aclose_forcefully(self._stream)
 
     def _next_frames(self) -> bytes:
@@ -229,15 +233,25 @@ class Link:
     def _bulk_at(self, now: float) -> float:
         return self.pace.frame_at(min(self._encoder.queued_bytes, MAX_PLAINTEXT_BYTES), now)
 
+    async def _write(self, frames: bytes) -> None:
+        """Write some frames; the kernel takes most at once, and a turn of the loop costs as much as encrypting them."""
+        taken = write_nowait(self._stream, frames)
+        self._written_at_once += 1
+        if taken < len(frames):
+            self._written_at_once = 0
+            await self._stream.send_all(memoryview(frames)[taken:])
+        elif self._written_at_once == _WRITES_AT_ONCE:
+            self._written_at_once = 0
+            await trio.lowlevel.checkpoint()
+        self.sent_bytes += len(frames)
+        self._room.unpark_all()
+
     async def _write_until_closed(self) -> None:
         while True:
             # no await between the frames and the Event: nothing queued is overlooked
             frames, self._unsent = self._unsent or self._next_frames(), b""
             if frames:
-                await self._stream.send_all(frames)
-                self.sent_bytes += len(frames)
-                async with self._room:
-                    self._room.notify_all()
+                await self._write(frames)
             elif self._closing is not None:
                 await self._stream.send_all(self._encoder.end())
                 return
