@@ -58,6 +58,7 @@ def test_what_a_path_is(found: Found) -> None:
 _TEXT = Finding("a", Found.TEXT, _SINCE, content=b"new")
 _BLOB = Finding("a", Found.BLOB, _SINCE, content=b"new")
 _USUAL = Circumstances()
+_LIVE = Circumstances(is_live=True)
 _CUT = Circumstances(after_power_cut=True, is_first=True)
 
 
@@ -76,6 +77,10 @@ _CUT = Circumstances(after_power_cut=True, is_first=True)
         (Kind.TEXT, _TEXT, replace(_USUAL, is_current=True), FileState.CURRENT),
         (Kind.TEXT, _TEXT, replace(_USUAL, is_current=False), FileState.EDITED),
         (Kind.TEXT, replace(_TEXT, stamp=_BEFORE), replace(_USUAL, is_current=False), FileState.EDITED),
+        (Kind.TEXT, _TEXT, replace(_LIVE, is_current=True), FileState.CURRENT),
+        (Kind.TEXT, _TEXT, replace(_LIVE, is_current=False), FileState.NEED_VERSION),
+        (Kind.TEXT, _TEXT, replace(_LIVE, is_current=False, is_version=True), FileState.OTHER_VERSION),
+        (Kind.TEXT, _TEXT, replace(_LIVE, is_current=False, is_version=False), FileState.EDITED),
         (Kind.TEXT, _TEXT, replace(_CUT, is_current=True), FileState.CURRENT),
         (Kind.TEXT, _TEXT, replace(_CUT, is_current=False), FileState.NEED_VERSION),
         (Kind.TEXT, _TEXT, replace(_CUT, is_current=False, is_version=True), FileState.OTHER_VERSION),

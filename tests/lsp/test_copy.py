@@ -23,3 +23,19 @@ def test_what_is_typed_before_the_first_offer_takes_out_nothing_of_others() -> N
     assert copy.hear(4, [Change("from another\n", Place(1, 0), Place(1, 0))]) is None
     assert copy.answered(offer, taken=True) is None
     assert copy.told == copy.text == file.text()
+
+
+def test_an_editor_that_leaves_what_it_was_to_change_before_a_save_is_offered_it_again() -> None:
+    file = TextReplica.from_updates(7, [])
+    file.edit(hunks("", "one\n"))
+    copy = EditorCopy(8, file.state(), "one\n", 1, UTF16)
+    file.edit(hunks("one\n", "one\ntwo\n"))
+    offer = copy.offer(file.text(), file.state())
+    assert copy.answered(offer, taken=True) is None
+    assert not copy.can_be_offered
+    copy.drop(offer)
+    assert copy.can_be_offered
+    assert copy.hear(2, [Change("three\n", Place(1, 0), Place(1, 0))]) is not None
+    assert copy.text == copy.told == "one\nthree\n"
+    copy.drop(offer)  # too late: nothing
+    assert copy.can_be_offered

@@ -36,6 +36,7 @@ class Editor:
         self.text, self.version = path.read_text(), 1
         self.client = LanguageClient("test editor", "1")
         self.taken = self.refused = self.hinted = 0
+        self.is_busy = False
         self.said: list[str] = []
         self.client.feature(types.WORKSPACE_APPLY_EDIT)(lambda params: self._apply(params))
         self.client.feature(types.WORKSPACE_INLAY_HINT_REFRESH)(lambda params: self._hint())
@@ -48,13 +49,16 @@ class Editor:
         (edit,) = params.edit.document_changes or ()
         assert isinstance(edit, types.TextDocumentEdit)
         assert edit.text_document.uri == self.uri
-        if edit.text_document.version != self.version:
+        if edit.text_document.version != self.version or self.is_busy:
             self.refused += 1
             return types.ApplyWorkspaceEditResult(applied=False)
         self.taken += 1
-        changes = [_change(one) for one in edit.edits]
-        self._show(changed(self.text, sorted(changes, key=_start, reverse=True), self.encoding))
+        self.take(edit.edits)
         return types.ApplyWorkspaceEditResult(applied=True)
+
+    def take(self, edits: Any) -> None:
+        changes = [_change(one) for one in edits]
+        self._show(changed(self.text, sorted(changes, key=_start, reverse=True), self.encoding))
 
     def type(self, new: str) -> None:
         self._show(new)
@@ -90,9 +94,11 @@ def _position(place: Place | None) -> types.Position:
 
 
 @asynccontextmanager
-async def open_editor(device: Device, name: str, encoding: str = UTF16) -> AsyncIterator[Editor]:
+async def open_editor(
+    device: Device, file: str, encoding: str = UTF16, *, name: str = "test editor"
+) -> AsyncIterator[Editor]:
     """An editor that shows a file of a device."""
-    editor = Editor(device.dir / name, encoding)
+    editor = Editor(device.dir / file, encoding)
     environment = os.environ | device.environment
     await editor.client.start_io(sys.executable, "-c", RUN, "lsp", "--as", f"editor of {device.name}", env=environment)
     general = types.GeneralClientCapabilities(position_encodings=[types.PositionEncodingKind(encoding)])
@@ -102,7 +108,7 @@ async def open_editor(device: Device, name: str, encoding: str = UTF16) -> Async
     answer = await editor.client.initialize_async(
         types.InitializeParams(
             types.ClientCapabilities(general=general, workspace=workspace),
-            client_info=types.ClientInfo("test editor"),
+            client_info=types.ClientInfo(name),
         )
     )
     assert answer.capabilities.position_encoding == encoding
@@ -153,6 +159,37 @@ def test_an_editor_is_live_both_ways(tmp_path: Path, encoding: str) -> None:
             assert len(await editor.ask("yp2p.log")) >= 1
             assert await editor.ask("yp2p.undoMine")
             await _until(lambda: path.read_text() == editor.text == other.text)
+
+    with devices(tmp_path, "one") as (one,):
+        _shared(one)
+        asyncio.run(test(one))
+        assert not unexpected_lines(one)
+
+
+@pytest.mark.parametrize("name", ["Neovim", "another editor"])
+def test_an_editor_that_tells_first_is_given_what_others_wrote_before_it_saves(tmp_path: Path, name: str) -> None:
+    async def test(one: Device) -> None:
+        path = one.dir / "a.md"
+        async with open_editor(one, "a.md", name=name) as editor:
+            editor.type(editor.text + "typed\n")
+            await _until(lambda: path.read_text() == editor.text)
+            editor.is_busy = True  # it refuses what comes by itself
+            path.write_text(path.read_text() + "saved by another program\n")
+            await _until(lambda: editor.refused > 0)
+            params = types.WillSaveTextDocumentParams(
+                types.TextDocumentIdentifier(editor.uri), types.TextDocumentSaveReason.Manual
+            )
+            edits = await editor.client.text_document_will_save_wait_until_async(params)
+            if name != "Neovim":
+                assert edits is None
+                return
+            assert edits, "nothing is to be changed"
+            editor.take(edits)
+            assert editor.text == TEXT + "typed\nsaved by another program\n"
+            path.write_text(editor.text)
+            editor.type("and more\n" + editor.text)
+            await _until(lambda: path.read_text() == editor.text)
+            assert editor.text == "and more\n" + TEXT + "typed\nsaved by another program\n"
 
     with devices(tmp_path, "one") as (one,):
         _shared(one)

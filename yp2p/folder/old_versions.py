@@ -49,7 +49,8 @@ def version_found(folder: Folder, record: FileRecord, finding: Finding, *, may_b
 
     After a stop in order a former version is an edit: somebody put it back. After a power cut it is what the disk came
     back with (`may_be_older`). And a version that is newer than what the store knew the file to hold has been rendered:
-    the store was brought back from a backup, and has learned of that version from the other devices again.
+    the store was brought back from a backup, and has learned of that version from the other devices again; or a program
+    that has the text open has saved what it shows.
     """
     live = folder.texts.open(record.document)
     if not may_be_older and live.last_seq <= record.base_seq:

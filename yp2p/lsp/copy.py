@@ -114,6 +114,11 @@ class EditorCopy:
         self._offered = Offer(self.version, self.told, text, hunks(self.told, text, limit=MAX_HUNKS), update)
         return self._offered
 
+    def drop(self, offer: Offer) -> None:
+        """The editor was to take an offer, and has told of nothing since: it did not."""
+        if self._unheard is offer:
+            self._unheard = None
+
     def answered(self, offer: Offer, *, taken: bool) -> bytes | None:
         """The editor took what it was offered, or did not; gives the update of what was typed meanwhile.
 

@@ -32,6 +32,9 @@ from yp2p.lsp.session import Session
 
 COMMANDS = ("yp2p.undoMine", "yp2p.log", "yp2p.blame")
 _SHOWN_LINES = 30
+# Editors that tell of all changes before they ask what is to be changed before a save. That question names no version:
+# an editor that asks first, as eglot does, would make the edits in another text.
+_TELL_FIRST = ("Neovim",)
 
 log = logging.getLogger(__name__)
 _LONGEST_NAME = 100
@@ -60,6 +63,7 @@ class Server:
         }
         for name, handle in handlers.items():
             self.lsp.feature(name)(_told(handle))
+        self.lsp.feature(types.TEXT_DOCUMENT_WILL_SAVE_WAIT_UNTIL)(self._before_save())
         for name, answer in zip(COMMANDS, (self._undo_mine, self._log, self._blame), strict=True):
             self.lsp.command(name)(_asked(answer))
 
@@ -119,10 +123,7 @@ class Server:
 
     async def _apply(self, uri: str, offer: Offer) -> bool:
         """Have the editor change a file in the version that it has; whether it did."""
-        edits = [
-            types.TextEdit(types.Range(_position(one.start), _position(one.stop)), one.text)
-            for one in placed(offer.before, offer.changes, self._encoding)
-        ]
+        edits = self._edits(offer)
         document = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=offer.version)
         edit = types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, list(edits))])
         wanted = types.ApplyWorkspaceEditParams(edit=edit, label="yp2p: what others wrote")
@@ -130,6 +131,22 @@ class Server:
             return bool((await self.lsp.workspace_apply_edit_async(wanted)).applied)
         except JsonRpcException:
             return False
+
+    def _edits(self, offer: Offer) -> list[types.TextEdit]:
+        return [
+            types.TextEdit(types.Range(_position(one.start), _position(one.stop)), one.text)
+            for one in placed(offer.before, offer.changes, self._encoding)
+        ]
+
+    def _before_save(self) -> Callable[[types.WillSaveTextDocumentParams], Awaitable[list[types.TextEdit] | None]]:
+        async def take(params: types.WillSaveTextDocumentParams) -> list[types.TextEdit] | None:
+            session, _ = self._sessions.get(params.text_document.uri, (None, None))
+            if session is None or self._editor not in _TELL_FIRST:
+                return None
+            offer = await session.before_save()
+            return self._edits(offer) if offer is not None else None
+
+        return take
 
     def _tell(self, text: str) -> None:
         self.lsp.window_show_message(types.ShowMessageParams(types.MessageType.Warning, f"yp2p: {text}"))

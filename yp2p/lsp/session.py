@@ -17,6 +17,10 @@ from yp2p.threeway.merge import merge
 
 # Of an editor that has not answered by then, what it tells says whether it took an offer.
 _ANSWER_S = 30.0
+# An editor that is about to save waits a second for what it is to change before.
+_BEFORE_SAVE_S = 0.8
+# Of what it was to change before a save it tells at once.
+_TOLD_S = 3.0
 # Between two offers of which the first was refused: it types, and says what in a moment.
 _AGAIN_S = 0.05
 
@@ -63,6 +67,7 @@ class Session:
         self._present = present
         self._copy: EditorCopy | None = None
         self._wake = asyncio.Event()
+        self._settled = asyncio.Event()  # the editor told or answered something
         self.file: File | None = None
 
     async def serve(self, device: Device, name: str) -> None:
@@ -108,6 +113,7 @@ class Session:
         except ValueError as error:
             self._tell(f"{self.path}: {error}")
         self._wake.set()
+        self._settled.set()
 
     def _write(self, update: bytes | None) -> None:
         if update is not None and self.file is not None:
@@ -129,8 +135,33 @@ class Session:
                     self._write(copy.answered(offer, taken=taken))
                 except ValueError as error:
                     self._tell(f"{self.path}: {error}")
+            self._settled.set()
             if not taken:
                 await anyio.sleep(_AGAIN_S)
+
+    async def before_save(self) -> Offer | None:
+        """What the editor is to change before it saves, so that it saves what there is.
+
+        A save that lacks what others wrote, and has what the editor told of, is a version that nobody else knows.
+        """
+        file, copy = self.file, self._copy
+        if file is None or copy is None:
+            return None
+        with anyio.move_on_after(_BEFORE_SAVE_S):
+            await file.flush()
+            while not copy.can_be_offered:
+                self._settled.clear()
+                await self._settled.wait()
+        if not copy.can_be_offered or copy.told == str(file) or copy is not self._copy:
+            return None
+        offer = copy.offer(str(file), file.doc.get_update(copy.state_vector()))
+        copy.answered(offer, taken=True)
+        asyncio.get_running_loop().call_later(_TOLD_S, self._drop, copy, offer)
+        return offer
+
+    def _drop(self, copy: EditorCopy, offer: Offer) -> None:
+        copy.drop(offer)
+        self._wake.set()
 
     async def _watch_others(self, file: File) -> None:
         known: Any = None

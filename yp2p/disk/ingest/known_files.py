@@ -1,6 +1,8 @@
 """Acts on what a known file holds now, as `meaning.state_of` classifies it.
 
-An older version in a file is no edit after a power cut, or when a person decided so (`put_back.py`).
+An older version in a file is no edit after a power cut, or when a person decided so (`put_back.py`). Neither is a
+version that is newer than what the file held, while a program has the text open: an editor saved what it shows, and has
+told of all of that letter by letter. Taken for a change of what the file held it would come a second time.
 """
 
 from __future__ import annotations
@@ -87,7 +89,12 @@ class KnownFiles:
     def _state(self, record: FileRecord, finding: Finding, context: ScanContext) -> tuple[FileState, FileRecord | None]:
         """What a known file holds now, and of which version it is, where it is another one of its document."""
         is_older = context.after_power_cut or record.entry in self._put_back.undone
-        what = Circumstances(self._is_replaced(record), context.is_first or is_older, context.after_power_cut)
+        what = Circumstances(
+            self._is_replaced(record),
+            context.is_first or is_older,
+            context.after_power_cut,
+            is_live=self._is_live(record),
+        )
         old: FileRecord | None = None
         while True:
             state = state_of(record, finding, what)
@@ -102,6 +109,10 @@ class KnownFiles:
                 what = replace(what, extends_base=bool(base) and finding.text.startswith(base))
             else:
                 return state, old
+
+    def _is_live(self, record: FileRecord) -> bool:
+        live = self._folder.texts.in_memory(record.document) if record.kind is Kind.TEXT else None
+        return live is not None and live.is_in_programs and live.last_seq > record.base_seq
 
     def _is_replaced(self, record: FileRecord) -> bool:
         """Whether the entry of a text is another kind of thing by now."""

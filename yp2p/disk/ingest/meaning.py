@@ -96,8 +96,14 @@ class FileState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What else is known: `is_replaced`: the entry is another kind of thing by now. `is_first`: a first scan after a
-    start found it. `is_current`, `is_version`, `extends_base`: answers to what was needed; None: not asked yet."""
+    """What else is known.
+
+    Attributes:
+        is_replaced: the entry is another kind of thing by now.
+        is_first: a first scan after a start found it.
+        is_live: a program has the text open, and it has gone on since the file was written.
+        is_current, is_version, extends_base: answers to what was needed; None: not asked yet.
+    """
 
     is_replaced: bool = False
     is_first: bool = False
@@ -105,6 +111,7 @@ class Circumstances:
     is_current: bool | None = None
     is_version: bool | None = None
     extends_base: bool | None = None
+    is_live: bool = False
 
 
 def state_of(record: FileRecord, finding: Finding, what: Circumstances) -> FileState:
@@ -118,7 +125,7 @@ def state_of(record: FileRecord, finding: Finding, what: Circumstances) -> FileS
         return FileState.NEED_DOCUMENT
     if what.is_current:
         return FileState.CURRENT
-    if what.is_first:
+    if what.is_first or what.is_live:
         if what.is_version is None:
             return FileState.NEED_VERSION
         if what.is_version:
