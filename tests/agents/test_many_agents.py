@@ -140,6 +140,7 @@ async def _type(person: int, device: Device, oracle: Oracle, is_over: Callable[[
                     for letter in word:
                         file.insert(file.index_of(position), letter)
                         await anyio.sleep(0.02)
+                    await file.flush()  # a machine that has much to do takes longer than leaving a file may
                     with oracle.lock:
                         oracle.there[word] = name
                         oracle.counts["typed"] += 1

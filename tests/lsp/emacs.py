@@ -63,10 +63,23 @@ def quoted(text: str) -> str:
 
 
 class Emacs:
-    """One Emacs with one window."""
+    """One Emacs with one window.
+
+    Attributes:
+        pastes: whether it writes lines at once. Where each letter is told of by itself, two people who write at one
+            place write into one line, and who takes out that line takes out both.
+    """
+
+    pastes = False
 
     def __init__(self, socket_path: Path) -> None:
         self._socket = socket_path
+
+    def is_there(self) -> bool:
+        try:
+            return self.lisp("t") == "t"
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def lisp(self, form: str) -> str:
         """Evaluate a form; gives what it prints as. Raises EmacsFailed."""
@@ -109,7 +122,11 @@ class Emacs:
         self.lisp(f"(ignore-errors (execute-kbd-macro (kbd {quoted(keys)})) t)")
 
     def write(self, line: int, text: str) -> None:
-        """Go to a line, open a new one before it, and type that."""
+        """Go to a line, and put a new one before it: typed, or at once."""
+        if self.pastes:
+            form = f"(progn (goto-char (point-min)) (forward-line {line}) (insert {quoted(text)} 10) t)"
+            self.lisp(self._here(form))
+            return
         self.lisp(
             self._here(
                 f"(progn (goto-char (point-min)) (forward-line {line})"
@@ -153,8 +170,12 @@ def _unquoted(text: str) -> str:
 
 
 @contextmanager
-def emacs(device: Device) -> Iterator[Emacs]:
-    """An Emacs of a person of this device."""
+def emacs(device: Device, *forms: str) -> Iterator[Emacs]:
+    """An Emacs of a person of this device.
+
+    Args:
+        forms: what it is to evaluate first; none: what makes it a client of the language server.
+    """
     assert EMACS is not None
     home = device.home.parent / "emacs"
     home.mkdir(exist_ok=True)
@@ -168,8 +189,8 @@ def emacs(device: Device) -> Iterator[Emacs]:
         )  # fmt: skip
     found = Emacs(place)
     try:
-        eventually(place.exists, 30, lambda: (home / "log").read_text())
-        for form in (_PLAIN, configuration(server), _COUNTED):
+        eventually(found.is_there, 30, lambda: (home / "log").read_text())
+        for form in (_PLAIN, *(forms or (configuration(server), _COUNTED))):
             found.lisp(form)
         yield found
     finally:
