@@ -124,7 +124,7 @@ class Emacs:
     def write(self, line: int, text: str) -> None:
         """Go to a line, and put a new one before it: typed, or at once."""
         if self.pastes:
-            form = f"(progn (goto-char (point-min)) (forward-line {line}) (insert {quoted(text)} 10) t)"
+            form = f"(progn (goto-char (point-min)) (forward-line {line}) (insert {quoted(text + chr(10))}) t)"
             self.lisp(self._here(form))
             return
         self.lisp(
