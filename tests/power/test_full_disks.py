@@ -77,7 +77,7 @@ def test_a_disk_that_becomes_read_only(pair: list[Device]) -> None:
     (one.dir / "new.txt").write_text("new\n")
     (one.dir / "blob").write_bytes(b"\0" * 10 + b"x")
     eventually(lambda: set(_waiting(two)) == {"a.txt", "new.txt", "blob"}, 30, "what waits")
-    assert set(_waiting(two).values()) == {"Read-only file system"}
+    assert set(_waiting(two).values()) == {"Read-only file system; make its file system writable (mount -o remount,rw)"}
     assert two.run("status").returncode == 0
     _remount(two.dir, "rw")
     eventually(lambda: tree(one.dir) == tree(two.dir), 30, "everything being there")
