@@ -1,4 +1,4 @@
-"""One large random file on loopback: first transfer, one byte changed, moved; and typing beside it.
+"""One large random file on loopback: first sent, a byte changed, moved, a MiB in front of it; and typing beside it.
 
 Typing is `latency.py`'s: a 10 KB text saved as a whole on one device, until the other has it.
 """
@@ -6,13 +6,16 @@ Typing is `latency.py`'s: a 10 KB text saved as a whole on one device, until the
 from __future__ import annotations
 
 import argparse
+import filecmp
 import os
+import shutil
 import statistics
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import report
 
@@ -57,8 +60,26 @@ def _type_until(one: Device, two: Device, is_over: threading.Event) -> list[floa
     return times
 
 
-def measure(mebibytes: int) -> dict[str, object]:
-    result: dict[str, object] = {"mebibytes": mebibytes}
+def _inserted(one: Device, two: Device, scratch: Path) -> dict[str, float]:
+    """A MiB in front of all the rest: how long it takes, and what the other device receives for it."""
+    here, there = (device.dir / "below" / "large" for device in (one, two))
+    with scratch.open("wb") as target, here.open("rb") as source:
+        target.write(os.urandom(1 << 20))
+        shutil.copyfileobj(source, target, 1 << 20)
+    wanted, before = scratch.stat().st_size, two.traffic()
+    started = time.perf_counter()
+    scratch.rename(here)
+    eventually(lambda: there.stat().st_size == wanted, LIMIT_S)
+    took_s = time.perf_counter() - started
+    for device in (one, two):
+        device.wait(LIMIT_S)
+    if not filecmp.cmp(here, there, shallow=False):
+        raise SystemExit("what was inserted did not arrive as it is")
+    return {"inserted_s": took_s, "inserted_received_mib": (two.traffic() - before) / (1 << 20)}
+
+
+def measure(mebibytes: int) -> dict[str, Any]:
+    result: dict[str, Any] = {"mebibytes": mebibytes}
     with (
         tempfile.TemporaryDirectory() as base,
         devices(Path(base), "one", "two", YP2P_LOG__LEVEL="warning") as (one, two),
@@ -67,7 +88,7 @@ def measure(mebibytes: int) -> dict[str, object]:
         for device in (one, two):
             device.wait()
         idle = [type_once(one, two, number) for number in range(100)]
-        result["typing_idle_ms"] = {"p50": round(statistics.median(idle), 2), "p95": _p95(idle)}
+        result["typing_idle"] = {"p50_ms": round(statistics.median(idle), 2), "p95_ms": _p95(idle)}
         ended = threading.Event()
         times: list[float] = []
         typist = threading.Thread(target=lambda: times.extend(_type_until(one, two, ended)))
@@ -78,12 +99,12 @@ def measure(mebibytes: int) -> dict[str, object]:
         eventually(lambda: (two.dir / "large").exists(), LIMIT_S)
         ended.set()
         typist.join()
-        result["typing_beside_ms"] = {
-            "p50": round(statistics.median(times), 2),
-            "p95": _p95(times),
+        result["typing_beside"] = {
+            "p50_ms": round(statistics.median(times), 2),
+            "p95_ms": _p95(times),
             "saves": len(times),
         }
-        result["typing_p95_ratio"] = round(_p95(times) / _p95(idle), 1)
+        result["typing_p95_times"] = round(_p95(times) / _p95(idle), 1)
         for device in (one, two):
             device.wait(LIMIT_S)
         before = two.traffic()
@@ -100,7 +121,7 @@ def measure(mebibytes: int) -> dict[str, object]:
 
         eventually(has_come, LIMIT_S)
         result["one_byte_s"] = round(time.perf_counter() - started, 2)
-        result["one_byte_received"] = two.traffic() - before
+        result["one_byte_received_bytes"] = two.traffic() - before
         for device in (one, two):
             device.wait(LIMIT_S)
         before = two.traffic()
@@ -111,7 +132,8 @@ def measure(mebibytes: int) -> dict[str, object]:
         result["moved_s"] = round(time.perf_counter() - started, 2)
         for device in (one, two):
             device.wait(LIMIT_S)
-        result["moved_received"] = two.traffic() - before
+        result["moved_received_bytes"] = two.traffic() - before
+        result |= _inserted(one, two, Path(base, "scratch"))
     return result
 
 
@@ -121,7 +143,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     options = report.parse(parser)
     results = [measure(options.mebibytes) for _ in range(options.runs)]
-    found = {key: [result[key] for result in results] for key in results[0]}
+    found: dict[str, Any] = {}
+    for key, value in results[0].items():
+        of_all = [result[key] for result in results]
+        found[key] = {name: [one[name] for one in of_all] for name in value} if isinstance(value, dict) else of_all
     report.publish(options, found)
 
 

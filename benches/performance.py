@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 RUNS = {
     "beside": "beside",
-    "first_sync": "first_sync",
+    "first_sync": "first_sync --watch",
     "latency": "latency --files 10000",
     "keystroke": "keystroke",
     "large": "large",
@@ -185,8 +185,14 @@ def _medians(reports: Reports) -> Callable[[str, str], float]:
     return lambda bench, row: rows[bench, row]
 
 
+def _as_wanted(reports: Reports) -> Reports:
+    """Those that were run as `RUNS` says: a smaller one is told among all rows, and says nothing of a goal."""
+    return {name: one for name, one in reports.items() if one["arguments"] == shlex.split(RUNS[name])[1:]}
+
+
 def goals(reports: Reports) -> Iterator[str]:
     """The table of the goals."""
+    reports = _as_wanted(reports)
     yield "| work | bar | measured | |"
     yield "| --- | --- | --- | --- |"
     for goal in GOALS:

@@ -17,7 +17,8 @@ def _report(bench: str, *found: tuple[str, str, float], is_loaded: bool = False)
 
     probe = (("fsync", "ms", 0.5), ("copy", "MiB/s", 900), ("hash", "MiB/s", 1800), ("aead", "MiB/s", 3700))
     return {
-        "bench": bench, "arguments": [], "commit": "c" * 40, "changed": False, "version": "1", "loaded": is_loaded,
+        "bench": bench, "arguments": RUNS[bench].split()[1:],
+        "commit": "c" * 40, "changed": False, "version": "1", "loaded": is_loaded,
         "machine": {"cores": 2, "processor": "x", "kernel": "6", "python": "3"}, "load": [0.1, 1.0], "facts": {},
         "rows": [row(*one) for one in found], "probe": [row(*one) for one in probe],
     }  # fmt: skip
@@ -49,6 +50,13 @@ def test_ratios_to_the_peers() -> None:
 
 def test_what_was_not_measured_is_no_success() -> None:
     assert [line.count("not measured") for line in goals({})][2:] == [1] * len(GOALS)
+
+
+def test_a_run_of_another_size_says_nothing_of_a_goal() -> None:
+    small = _report("at_rest", ("memory", "MiB", 60.0))
+    assert "| 60.0 MiB | met |" in _row_of({"at_rest": small}, "memory at rest, 10,000")
+    small["arguments"] = ["--files", "100"]
+    assert "not measured" in _row_of({"at_rest": small}, "memory at rest, 10,000")
 
 
 def test_every_goal_names_a_run() -> None:
