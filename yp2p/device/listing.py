@@ -19,6 +19,7 @@ from yp2p.protocol.entries import Kind
 MOST = 1000
 # So many are looked at, or put in order, until others have their turn: a millisecond.
 _SLICE = 1000
+_SHOWN_SLICE = 100
 _TYPES = {Kind.TEXT: "text", Kind.BLOB: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
 
 
@@ -48,14 +49,19 @@ async def list_files(
     while to_skip and (skipped := sum(1 for _ in islice(merged, min(to_skip, _SLICE)))):
         to_skip -= skipped
         await trio.lowlevel.checkpoint()
-    found = list(islice(merged, limit))
-    return {"total": sum(map(len, parts)), "entries": list(_shown(folder, entry_at, found))}
+    entries: list[dict[str, Any]] = []
+    page = islice(merged, limit)
+    while some := list(islice(page, _SHOWN_SLICE)):
+        await trio.lowlevel.checkpoint()
+        entries += _shown(folder, entry_at, some)
+    return {"total": sum(map(len, parts)), "entries": entries}
 
 
 def _shown(folder: Folder, entry_at: dict[str, EntryID], paths: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Each of these as it is known here; what has gone meanwhile is left out."""
     for path in paths:
-        entry = folder.catalogue.entries.get(entry_at[path])
+        at = entry_at.get(path)
+        entry = folder.catalogue.entries.get(at) if at is not None else None
         if entry is None:
             continue
         record = folder.files.get(entry.id)

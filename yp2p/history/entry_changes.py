@@ -15,20 +15,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-import trio
-
 from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
 from yp2p.folder.authors import author_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
 from yp2p.store import tables
 
-# So many entries are looked at until others have their turn: a millisecond or two.
-_SLICE = 256
+# So much is done until others have their turn.
+_SLICE_S = 0.001
 
 
 class ChangeKind(StrEnum):
@@ -70,27 +69,22 @@ async def _changes(folder: Folder, indexes: Iterable[int], is_wanted: Callable[[
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
     found: list[EntryChange] = []
+    part = Slice(_SLICE_S)
     for index in indexes:
         known: dict[EntryID, Entry] = {}
         replica = ManifestReplica(1)
         rows = tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index))
-        looked_at = 0
         for seq, at, origin, data in rows:
             replica.apply(data)
             device: DeviceID | None = None
-            looked_at += 1
             for entry in Manifest.read(replica, index):
-                looked_at += 1
                 before = known.get(entry.id)
                 known[entry.id] = entry
                 if not is_wanted(entry) and (before is None or not is_wanted(before)):
                     continue
                 device = device or _author(folder, origin, data)
                 found += [EntryChange(seq, at, device, kind, entry, before) for kind in _kinds(before, entry)]
-            if looked_at >= _SLICE:
-                looked_at = 0
-                await trio.lowlevel.checkpoint()
-        await trio.lowlevel.checkpoint()
+            await part.end_if_long()
     return sorted(found, key=lambda change: change.seq)
 
 

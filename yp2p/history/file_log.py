@@ -26,11 +26,12 @@ from yp2p.files.inspect import MAX_TEXT_BYTES, inspect
 from yp2p.files.root import TRASH, Root
 from yp2p.folder.authors import Author, named_author_of, named_rows, rows_of
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import Slice
 from yp2p.history.entry_changes import ChangeKind, EntryChange, all_changes, changes_of
 from yp2p.history.trash import on_root
 from yp2p.history.undo import settle
 from yp2p.history.versions import stored_rows
-from yp2p.identity import DeviceID, EntryID
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.store import tables
 
@@ -42,6 +43,8 @@ _MOST_CHARS = 200_000_000
 _SHOWN_CHARS = 200
 # Changes of a directory that are given at most; each is some 200 bytes of JSON.
 MAX_CHANGES = 10_000
+# So much is done until others have their turn.
+_SLICE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,23 +260,21 @@ async def _in_trash(folder: Folder, paths: set[str], sizes: dict[bytes, int]) ->
 async def _log_of_directory(folder: Folder, path: str, limit: int) -> dict[str, Any]:
     beneath = f"{path}/" if path else ""
     changes = await all_changes(folder, lambda entry: entry.path.startswith(beneath))
-    await trio.lowlevel.checkpoint()  # each of these goes through ten thousand files in one go
-    stored = tables.log.newest_documents(folder.database.rows, folder.id)
-    await trio.lowlevel.checkpoint()
+    stored = await trio.to_thread.run_sync(_newest_documents, folder)
     texts = {document for document, _ in stored}
-    found = [
-        (change.seq, _told_change(folder, change))
-        for change in changes
-        if not (
-            change.kind is ChangeKind.ADDED and change.entry.kind is Kind.TEXT and change.entry.document in texts
-        )  # its first version says so
-    ]  # fmt: skip
-    await trio.lowlevel.checkpoint()
-    of_document = {
-        entry.document: entry for entry in folder.catalogue.entries.values()
-        if entry.kind is Kind.TEXT and entry.path.startswith(beneath)
-    }  # fmt: skip
-    newest = [of_document[document] for document, _ in stored if document in of_document]
+    found: list[tuple[int, dict[str, Any]]] = []
+    part = Slice(_SLICE_S)
+    for change in changes:
+        await part.end_if_long()
+        is_of_text = change.entry.kind is Kind.TEXT and change.entry.document in texts
+        if not (change.kind is ChangeKind.ADDED and is_of_text):  # its first version says so
+            found.append((change.seq, _told_change(folder, change)))
+    newest: list[Entry] = []
+    for document, _ in stored:
+        await part.end_if_long()
+        entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
+        if entry is not None and entry.document == document and entry.path.startswith(beneath):
+            newest.append(entry)
     for entry in newest[:limit]:
         found += _told_versions(folder, entry)
         await trio.lowlevel.checkpoint()
@@ -282,6 +283,12 @@ async def _log_of_directory(folder: Folder, path: str, limit: int) -> dict[str, 
         "path": path, "kind": "directory", "deleted": False, "names": [], "came_from": None, "versions": [],
         "changes": [change for _, change in found[:limit]], "more": len(found) > limit or len(newest) > limit,
     }  # fmt: skip
+
+
+def _newest_documents(folder: Folder) -> list[tuple[DocumentID, int]]:
+    """The texts, the one that changed last first. Blocks: it goes through all rows of the log."""
+    with folder.database.reader() as read:
+        return tables.log.newest_documents(read, folder.id)
 
 
 def _told_change(folder: Folder, change: EntryChange) -> dict[str, Any]:

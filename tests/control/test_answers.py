@@ -1,0 +1,28 @@
+"""Answers as JSON: names that are no UTF-8 are shown as escapes, in keys and values at any depth."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from yp2p.control.answers import json_answer
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"path": "no \udcff utf8"},
+        {"no \udcff utf8": 1},
+        [["a", {"b": ("c", "no \udcff utf8")}]],
+        {"a": _Text("of a class of its own"), "b": [_Text("no \udcff utf8")]},
+        {"plain": "ä漢😀\n\x00", "none": None, "number": 1.5, "list": [True, 2]},
+    ],
+)
+def test_what_is_no_utf_8_is_shown_as_an_escape(value: object) -> None:
+    text = json.dumps(value).replace("\\udcff", "\\\\udcff")
+    assert json.loads(json_answer(value).body) == json.loads(text)
