@@ -84,7 +84,7 @@ def error_answer(text: str, exit_code: int, status: int) -> Answer:
 
 
 def _printable(value: Any) -> Any:
-    """File names are bytes: what is not UTF-8 in them is shown as `\\udcXX` escapes; text of a class of ours is plain."""
+    """File names are bytes: what is not UTF-8 in them is shown as `\\udcXX` escapes. Text of our classes is plain."""
     if isinstance(value, dict):
         return {_printable(key): _printable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
