@@ -16,7 +16,8 @@ import trio
 import trio.testing
 
 from yp2p.identity import DeviceID, FolderID
-from yp2p.peers.neighbours import CHOSEN, MOST_IN_MESH, SURPLUS_S, Neighbours, choose, ranked
+from yp2p.peers.neighbours import CHOSEN, MOST_IN_MESH, SURPLUS_S, Neighbours, choose, is_large, ranked
+from yp2p.trust.statements import Role
 
 FOLDER = FolderID(b"f" * 16)
 # `make rooms` tries ten thousand.
@@ -128,7 +129,10 @@ class _Room:
         self.content = b"as it is"
         self.folder: Any = SimpleNamespace(  # what is asked of it
             id=FOLDER,
-            membership=SimpleNamespace(devices=dict.fromkeys([self.own, *self.others]), digest=self._members),
+            membership=SimpleNamespace(
+                devices={device: SimpleNamespace(role=Role.MEMBER) for device in (self.own, *self.others)},
+                digest=self._members,
+            ),
             observers=SimpleNamespace(
                 sessions={}, uncounted=SimpleNamespace(doubted=False), unsent=SimpleNamespace(is_pending=False)
             ),
@@ -147,7 +151,11 @@ class _Room:
         self.neighbours.update()
 
     def _members(self) -> bytes:
-        return b"".join(self.folder.membership.devices)
+        return b"".join(device + bytes([one.role]) for device, one in self.folder.membership.devices.items())
+
+    def gets_role(self, device: DeviceID, role: Role) -> None:
+        self.folder.membership.devices[device] = SimpleNamespace(role=role)
+        self.neighbours.update()
 
     @property
     def wanted(self) -> set[DeviceID]:
@@ -203,6 +211,33 @@ def _in_time(run: Callable[[_Room], Any], count: int = 60) -> None:
 def test_in_a_room_of_sixteen_everybody_is_wanted_and_in_one_of_seventeen_four_are() -> None:
     assert len(_Room(MOST_IN_MESH).wanted) == MOST_IN_MESH - 1
     assert len(_Room(MOST_IN_MESH + 1).wanted) == CHOSEN
+
+
+def test_where_somebody_only_reads_everybody_is_wanted() -> None:
+    """A reader passes on nothing: who had chosen readers only would be cut off."""
+    room = _Room(60)
+    chosen, reader = room.wanted, room.others[7]
+    assert len(chosen) == CHOSEN
+    room.gets_role(reader, Role.READER)
+    assert room.wanted == set(room.others)
+    assert set(room.woken) == set(room.others) - chosen
+    assert not is_large(room.folder)
+    room.gets_role(reader, Role.ADMINISTRATOR)
+    assert room.wanted == chosen
+
+
+def test_links_stay_where_a_reader_came_and_end_a_while_after_the_last_one_went() -> None:
+    async def run(room: _Room) -> None:
+        room.gets_role(room.own, Role.READER)
+        room.link_all_wanted()
+        await trio.sleep(10 * SURPLUS_S)
+        assert not room.ended
+        room.gets_role(room.own, Role.MEMBER)
+        await trio.sleep(2 * SURPLUS_S)
+        assert len(room.ended) == len(room.others) - CHOSEN
+        assert room.links.keys() == room.wanted
+
+    _in_time(run)
 
 
 def test_who_leaves_is_replaced_at_once_and_stays_tried() -> None:

@@ -6,6 +6,10 @@ Theory of operation
     dials the best `CHOSEN` of those that can be reached. Links are the union of what both ends choose, so a device has
     about twice as many; what is changed goes from neighbour to neighbour (`relaying.py`).
 
+    That needs neighbours that pass on. A reader does not, and nobody takes content from it: a device that had chosen
+    readers only would hear of nothing. So a folder with a reader is none of the large ones, however many its members
+    are: everybody dials everybody, as long as there is one.
+
     Who hashes so chooses at random, but the same again after a restart, and no two devices alike. The graph in which
     each of n vertices chooses k others at random is k-connected with a probability that goes to 1 for k >= 2 (Fenner
     and Frieze, On the connectivity of random m-orientable graphs and digraphs, 1982); what that means for rooms of
@@ -22,6 +26,7 @@ Theory of operation
     seconds. And whom a person waits for, or offers something, is dialled whoever was chosen.
 
 Invariants
+    * Where not everybody passes on, nobody chooses.
     * Nobody is chosen in place of a device that is linked, or that nothing is known to be in the way of.
     * A link that is not wanted any more stays for `SURPLUS_S`, and then, for a while, until everything that goes over
       it is in sync and those that are wanted are linked. Only who dialled ends it: where the other end chose it, that
@@ -43,6 +48,7 @@ import trio
 
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, short_id
+from yp2p.trust.statements import Role
 
 # As many devices link with all others: an edit reaches everybody in one step, and 15 links cost nothing.
 MOST_IN_MESH = 16
@@ -76,8 +82,9 @@ def ranked(own: DeviceID, folder: FolderID, others: Iterable[DeviceID]) -> list[
 
 
 def is_large(folder: Folder) -> bool:
-    """Whether the members of a folder are too many for each to be linked with all."""
-    return len(folder.membership.devices) > MOST_IN_MESH
+    """Whether the members of a folder are too many for each to be linked with all, and all of them pass on."""
+    members = folder.membership.devices
+    return len(members) > MOST_IN_MESH and all(one.role >= Role.MEMBER for one in members.values())
 
 
 def choose(ranking: Iterable[DeviceID], is_possible: Callable[[DeviceID], bool]) -> set[DeviceID]:
