@@ -15,8 +15,10 @@ import pytest
 import trio
 import trio.testing
 
-from yp2p.identity import DeviceID, FolderID
+from yp2p.folder.blob_index import BlobIndex
+from yp2p.identity import DeviceID, EntryID, FolderID
 from yp2p.peers.neighbours import CHOSEN, MOST_IN_MESH, SURPLUS_S, Neighbours, choose, is_large, ranked
+from yp2p.protocol.entries import Content, Mode
 from yp2p.trust.statements import Role
 
 FOLDER = FolderID(b"f" * 16)
@@ -136,7 +138,7 @@ class _Room:
             observers=SimpleNamespace(
                 sessions={}, uncounted=SimpleNamespace(doubted=False), unsent=SimpleNamespace(is_pending=False)
             ),
-            files=SimpleNamespace(blobs=SimpleNamespace(given_by_none=lambda devices: set())),
+            files=SimpleNamespace(blobs=BlobIndex()),
             state=SimpleNamespace(changed=trio.Event()),
             catalogue=SimpleNamespace(digest=lambda: self.content),
             leaves=SimpleNamespace(tree=lambda: SimpleNamespace(root=lambda: b"")),
@@ -182,6 +184,17 @@ class _Room:
     def comes(self, device: DeviceID) -> None:
         self.there.add(device)
         self.neighbours.update()
+
+    def misses(self, blob: bytes) -> None:
+        """Wants something from now on that no neighbour has."""
+        self.folder.observers.sessions = self.links
+        self.folder.files.blobs.want(EntryID(blob.ljust(16)), Content.blob(blob, 1, Mode.PLAIN, 0))
+        self.all_linked_lack(blob)
+        self.folder.state.changed.set()
+        self.folder.state.changed = trio.Event()
+
+    def all_linked_lack(self, blob: bytes) -> None:
+        self.folder.files.blobs.lacking.setdefault(blob, set()).update(self.links)
 
     def changes(self) -> None:
         self.content += b"!"
@@ -333,15 +346,51 @@ def test_while_something_is_missing_that_no_neighbour_has_others_are_looked_at()
     async def run(room: _Room) -> None:
         looked_at: set[DeviceID] = set()
         room.link_all_wanted()
-        room.folder.observers.sessions = dict.fromkeys(room.links)
-        room.folder.files.blobs.given_by_none = lambda devices: {b"blob"}
-        room.folder.state.changed.set()
-        room.folder.state.changed = trio.Event()
-        for _ in range(40):
-            await trio.sleep(12)
+        room.misses(b"blob")
+        for _ in range(360):
+            await trio.sleep(2)
             room.link_all_wanted()
+            room.all_linked_lack(b"blob")
             looked_at |= room.links.keys()
-        assert len(looked_at) > 20
+        assert looked_at == set(room.others), "each of them once"
         assert len(room.links) < 15  # they stay no longer than any other
+
+    _in_time(run)
+
+
+def test_what_is_nowhere_is_looked_for_at_pauses_that_double_until_there_is_news() -> None:
+    """Else each device of a room dials another one every ten seconds for ever, for a file that nobody has any more."""
+
+    async def run(room: _Room) -> None:
+        drawn: list[float] = []
+
+        def link_as_drawn() -> None:
+            if room.wanted & room.there - room.links.keys():
+                drawn.append(trio.current_time())
+            room.link_all_wanted()
+            for blob in room.folder.files.blobs.lacking:
+                room.all_linked_lack(blob)
+
+        async def dialled_in(seconds: int) -> int:
+            drawn.clear()
+            for _ in range(seconds // 5):
+                await trio.sleep(5)
+                link_as_drawn()
+            return len(drawn)
+
+        link_as_drawn()
+        away = max(room.others, key=lambda device: device not in room.wanted)
+        room.leaves(away)
+        room.misses(b"blob")
+        await dialled_in(3600)
+        assert await dialled_in(6 * 3600) <= 6 * 12, "once in five minutes"
+        began = trio.current_time()
+        room.comes(away)
+        await dialled_in(60)
+        assert away in room.links
+        assert drawn[0] - began < 20, "who comes is looked at soon"
+        await dialled_in(3600)
+        room.misses(b"more")
+        assert await dialled_in(300) > 10, "each may have what was not missing before"
 
     _in_time(run)

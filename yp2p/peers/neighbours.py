@@ -23,7 +23,9 @@ Theory of operation
     replicated database maintenance, 1987).
 
     What none of its neighbours has may be elsewhere: as long as something is missing, one more is drawn every few
-    seconds. And whom a person waits for, or offers something, is dialled whoever was chosen.
+    seconds, of those that may have it each one once. What then is still missing may be nowhere; so others are drawn at
+    pauses that double, until there is news (`_Search`). And whom a person waits for, or offers something, is dialled
+    whoever was chosen.
 
 Invariants
     * Where not everybody passes on, nobody chooses.
@@ -39,7 +41,7 @@ import hashlib
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -59,8 +61,8 @@ CHOSEN = 4
 SURPLUS_S = 60.0
 # How long after one more device was looked at the next one is, at least; up to twice as long.
 _ONE_MORE_S = 60.0
-# The same while something is missing that no neighbour has.
-_MISSING_S = 10.0
+# The same while something is missing that no neighbour has, and after all were asked.
+_MISSING_S, _LONGEST_MISSING_S = 10.0, 300.0
 # What is never in sync, because something is missing that nobody has, keeps no link for longer than this.
 _SURPLUS_AT_MOST_S = 300.0
 # What changes all the time is looked at this often.
@@ -140,6 +142,7 @@ class Neighbours:
         self._wanted: set[DeviceID] | None = None  # None: all of them
         self._asked = Counter[DeviceID]()  # those that a person waits for
         self._one_more: DeviceID | None = None
+        self._search = _Search()
         self._looked_at: dict[FolderID, tuple[bytes, bytes]] = {}  # what a folder was when one more was drawn
         self._unwanted_since: dict[DeviceID, float] = {}
         self._changed = trio.Event()
@@ -212,23 +215,32 @@ class Neighbours:
             changes = [self._changed, *(folder.state.changed for folder in large)]
             lacking = [folder for folder in large if _lacks_something(folder)]
             news = [folder for folder in large if self._looked_at.get(folder.id) != _content(folder)]
-            due = math.inf
-            if lacking or news:
-                due = last + (min(_MISSING_S, pause_s) if lacking else pause_s)
+            due = last + pause_s if news else math.inf
+            if lacking:
+                self._search.look(self._there(lacking), set().union(*map(_may_have, lacking)))
+                due = min(due, last + self._search.pause_s)
             if trio.current_time() >= due:
                 self._looked_at |= {folder.id: _content(folder) for folder in large}
-                self._draw(lacking or news)
+                self._draw(lacking, news)
                 last, pause_s = trio.current_time(), random.uniform(_ONE_MORE_S, 2 * _ONE_MORE_S)
                 continue
             with trio.move_on_at(due):
                 await _any_of(changes)
             await trio.sleep(_PAUSE_S)
 
-    def _draw(self, folders: Iterable[Folder]) -> None:
-        """Choose one more of the members of these folders that could be linked and is not."""
+    def _there(self, folders: Iterable[Folder]) -> set[DeviceID]:
+        """The members of these folders that are linked, or could be."""
         members = {device for folder in folders for device in folder.membership.devices} - {self._own}
-        possible = [device for device in sorted(members - self.links.keys()) if self._is_possible(device)]
-        self._one_more = random.choice(possible) if possible else None
+        return set(filter(self._is_possible, members))
+
+    def _draw(self, lacking: Collection[Folder], news: Collection[Folder]) -> None:
+        """Choose one more of the members of these folders that could be linked and is not."""
+        possible = self._there(lacking or news) - self.links.keys()
+        if lacking:
+            possible = self._search.those_to_ask(possible)
+        self._one_more = random.choice(sorted(possible)) if possible else None
+        if lacking and self._one_more is not None:
+            self._search.drawn.add(self._one_more)
         self.update()
 
     async def _end_surplus(self) -> None:
@@ -254,6 +266,48 @@ class Neighbours:
             return True
         has_all = all(other in self.links for other in self._wanted or () if self._is_possible(other))
         return has_all and self.links[device].is_at_rest()
+
+
+class _Search:
+    """Whom to look at as long as something is missing that no neighbour has: it may be on none.
+
+    News is a device that was not there, or that may have what it was known to lack, or something else that is missing.
+
+    Attributes:
+        pause_s: how long after one device the next one is looked at.
+        drawn: those that were looked at since there was news of them.
+    """
+
+    def __init__(self) -> None:
+        self.pause_s = _MISSING_S
+        self.drawn: set[DeviceID] = set()
+        self._there: set[DeviceID] = set()
+        self._may_have: set[DeviceID] = set()
+
+    def look(self, there: set[DeviceID], may_have: set[DeviceID]) -> None:
+        """These devices are there, and of these nobody knows that they lack it."""
+        may_have = may_have & there
+        news = (there - self._there) | (may_have - self._may_have)
+        if news:
+            self.pause_s = _MISSING_S
+            self.drawn -= news
+        self._there, self._may_have = there, may_have
+
+    def those_to_ask(self, unlinked: set[DeviceID]) -> set[DeviceID]:
+        """Those of which nothing is known yet; where there are none, all of them, and the pauses get longer."""
+        unknown = (unlinked & self._may_have) - self.drawn
+        if not unknown:
+            self.pause_s = min(2 * self.pause_s, _LONGEST_MISSING_S)
+        return unknown or unlinked
+
+
+def _may_have(folder: Folder) -> set[DeviceID]:
+    """The members of a folder that are not known to lack all that is missing there."""
+    observers, blobs, members = folder.observers, folder.files.blobs, set(folder.membership.devices)
+    if observers.uncounted.doubted or observers.unsent.is_pending:
+        return members
+    known = [blobs.lacking[blob] for blob in blobs.given_by_none(observers.sessions.keys())]
+    return members - known[0].intersection(*known[1:]) if known else set()
 
 
 def _lacks_something(folder: Folder) -> bool:
