@@ -55,6 +55,24 @@ def test_what_one_says_of_itself_reaches_the_others_and_goes_with_it() -> None:
     assert cat.sent[-1].state is None
 
 
+@pytest.mark.parametrize("how", ["its link ended", "it said nothing for long"])
+def test_in_a_large_folder_nobody_is_passed_on_who_left_since(how: str) -> None:
+    """What is said again waits for the next bundle; who hears it then would show somebody who is gone."""
+    presence = FolderPresence(11, OWN, is_large=lambda: True)
+    bea, cat = Wire(), Wire()
+    presence.joined(BEA, bea)
+    presence.joined(CAT, cat)
+    presence.received(BEA, _said(22, 1, _state(BEA)), 0.0)
+    presence.received(BEA, _said(22, 2, _state(BEA)), 1.0)
+    assert [one.clock for one in cat.sent] == [1], "the second waits"
+    if how == "its link ended":
+        presence.left(BEA, bea)
+        assert cat.sent.pop().state is None
+    presence.tick(2.0 if how == "its link ended" else 60.0)
+    assert presence.present() == []
+    assert [one.clock for one in cat.sent] == [1]
+
+
 def test_who_sleeps_goes_although_the_link_is_there_and_comes_back() -> None:
     changes: list[int] = []
     presence = FolderPresence(11, OWN, lambda: changes.append(1))

@@ -16,7 +16,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -132,7 +132,7 @@ class FolderPresence:
         self._allowance.pop(peer, None)
         self._late.pop(peer, None)
         self._owner = {client: owner for client, owner in self._owner.items() if owner != peer}
-        self._spread(self._states.leave(self._take_back(peer, list(self._vouched))), peer)
+        self._spread(self._leave(self._take_back(peer, list(self._vouched))), peer)
 
     def take_message(self, peer: DeviceID, payload: bytes, now: float) -> None:
         """`received` of what is in a message of the peer. Raises InvalidUpdate."""
@@ -154,13 +154,19 @@ class FolderPresence:
             self._renewed_at = now
             self._spread([self._states.set_own(self._client, self._own)], None, is_news=False)
         self._catch_up(now)
-        self._pass_on_bundles()
         silent = [client for client, at in self._heard_at.items() if now - at > OUTDATED_S]
         for client in silent:
             del self._heard_at[client]
             self._vouched.pop(client, None)
-        if self._states.leave(silent):
+        if self._leave(silent):
             self._on_change()
+        self._pass_on_bundles()
+
+    def _leave(self, clients: Collection[int]) -> list[Presence]:
+        """These are gone: nothing that they said is passed on any more. Gives what others are told."""
+        for client in clients:
+            self._said_again.pop(client, None)
+        return self._states.leave(clients)
 
     def _catch_up(self, now: float) -> None:
         for peer, data in list(self._late.items()):
