@@ -190,6 +190,20 @@ async def test_several_edits_are_all_made_or_none(base: Path) -> None:
 
 
 @over_directory
+async def test_no_file_is_made_in_one_that_is_made_with_it(base: Path) -> None:
+    """A name is a file or a directory: one of both would stand beside the other as a conflict copy."""
+    async with open_bridge(base) as bridge:
+        for inner in ("a/b", "a/b/c"):
+            wanted = [Wanted(bridge.folder, path, None, "text\n") for path in (inner, "ab", "a")]
+            with pytest.raises(UsageError, match=f"{inner} would be in a, which is to be a file"):
+                await editing.edit(wanted, "agent", _MAX_BYTES, partly=False, until_on_disk=False)
+        await bridge.render()
+        assert not (base / "dir/a").exists()
+        wanted = [Wanted(bridge.folder, path, None, "text\n") for path in ("a/b", "a/c", "ab")]
+        assert (await editing.edit(wanted, "agent", _MAX_BYTES, partly=False, until_on_disk=False))["done"]
+
+
+@over_directory
 async def test_a_file_that_went_is_told(base: Path) -> None:
     path = base / "dir" / NAME
     path.write_text(LINES)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import trio
@@ -127,6 +128,9 @@ def _check(wanted: Sequence[Wanted]) -> None:
     for place in places:
         if places.count(place) > 1:
             raise UsageError(f"{place[1]} is there more than once; make one edit of it")
+        for directory in PurePosixPath(place[1]).parents:
+            if (place[0], str(directory)) in places:
+                raise UsageError(f"{place[1]} would be in {directory}, which is to be a file as well")
 
 
 async def _prepared(wanted: Wanted, max_text_bytes: int) -> _Edit:
