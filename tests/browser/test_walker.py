@@ -77,11 +77,11 @@ class Walker:
             self._try(lambda: fields.first.fill(self._rng.choice(["a", "note", "<b>", ""]), timeout=_CLICK_MS))
 
     def _go_home(self) -> None:
-        self._tab.page.evaluate("location.hash = '#/'")
+        self._try(lambda: self._tab.page.evaluate("location.hash = '#/'"))
 
     def _back(self) -> None:
         if "#/" in self._tab.page.url:
-            self._tab.page.evaluate("history.back()")
+            self._try(lambda: self._tab.page.evaluate("history.back()"))
 
     def _look(self) -> None:
         width = self._rng.choice([320, 700, 1280])
@@ -94,7 +94,7 @@ class Walker:
         self._tab.page.wait_for_timeout(500)
         self._is_well()
 
-    def _try(self, what: Callable[[], None]) -> None:
+    def _try(self, what: Callable[[], object]) -> None:
         from playwright.sync_api import Error
 
         try:

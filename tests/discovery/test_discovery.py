@@ -253,11 +253,14 @@ async def test_what_the_library_could_not_announce_is_said_again(monkeypatch: py
 async def test_what_was_said_wakes_nobody(monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.abc.Clock) -> None:
     """Nothing is looked at again and again where the announcement was made."""
     attempts: list[Announcement | None] = []
+    third = threading.Event()
 
     def apply(self: Mdns) -> None:
         attempts.append(self._announcement)
         if len(attempts) != 2:
             self._said = self._announcement
+        if len(attempts) == 3:
+            third.set()
 
     monkeypatch.setattr(Mdns, "_apply", apply)
     monkeypatch.setattr(Mdns, "_refresh", apply)
@@ -270,6 +273,7 @@ async def test_what_was_said_wakes_nobody(monkeypatch: pytest.MonkeyPatch, autoj
         await trio.sleep(3600)
         assert (len(attempts), wakes.count) == (1, 1)
         await mdns.announce(Announcement(10))
+        await trio.to_thread.run_sync(third.wait, 60)  # the clock of this test does not wait for threads
         await trio.sleep(3600)
         assert (len(attempts), wakes.count < 8) == (3, True), "that failed, and was made again once"
         nursery.cancel_scope.cancel()
