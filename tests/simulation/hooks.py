@@ -25,6 +25,7 @@ from simulation.file_calls import OF_MODULES, OF_OS, current_host
 
 from yp2p.device import folders as device_folders
 from yp2p.files import inspect
+from yp2p.files.mounts import MountWatch
 from yp2p.peers import peers
 from yp2p.store.database import Database
 from yp2p.store.sql import Statement
@@ -158,6 +159,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (incoming, "read_nowait", lambda stream, limit: stream.give_nowait(limit)),
             (device_folders, "boot_id", boot_id),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
+            (MountWatch, "has_changed", lambda watch: True),  # others on this machine mount when they like
             *((os, name, call) for name, call in OF_OS.items()),
             *OF_MODULES,
         ):  # fmt: skip

@@ -6,6 +6,7 @@ devices in sync with each other, all trees equal, and every token as the oracle 
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections import Counter
@@ -61,6 +62,16 @@ def _jump_past_deadline(clock: trio.testing.MockClock) -> None:
 
 class Failed(Exception):
     """The run did not end as it must."""
+
+
+class _Numbers:
+    """Another number for each call, whatever it is given."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def __call__(self, one: object) -> int:
+        return next(self._numbers)
 
 
 class World:
@@ -122,6 +133,8 @@ class World:
             stack.enter_context(beacons.counting(self.reached))
             self.processor = stack.enter_context(installed(self.rng, self._connect))
             stack.enter_context(hooks.patch.object(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
+            # Of two deadlines at one moment the one that was set first comes first, not that of the lower address.
+            stack.enter_context(hooks.patch.object(trio_run, "id", _Numbers(), create=True))
             stack.enter_context(hooks.patch.object(trio.testing.MockClock, "_autojump", _jump_past_deadline))
             stack.enter_context(hooks.patch.object(Link, "send_nowait", self._counting(Link.send_nowait)))
             if self.swarm.has("remove many files") or self._theme is not None:
