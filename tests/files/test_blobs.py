@@ -205,8 +205,11 @@ def test_a_long_file_is_hashed_by_several_threads_to_the_same(
             assert list(read_chunk_hashes(file.fileno())) == expected
 
 
-def test_an_error_of_a_thread_that_hashes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read before it counts, as without threads."""
+@pytest.mark.parametrize("readable", [0, 3, 4])
+def test_an_error_of_a_thread_that_hashes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readable: int
+) -> None:
+    """What was read before it counts, in the same slice as well, as without threads."""
     path = tmp_path / "f"
     path.write_bytes(random.Random(2).randbytes(9 * CHUNK_BYTES))
     for name, value in {"_HASHERS": 2, "LONG_BYTES": CHUNK_BYTES, "_SLICE_BYTES": _SLICE}.items():
@@ -214,16 +217,40 @@ def test_an_error_of_a_thread_that_hashes_is_told(tmp_path: Path, monkeypatch: p
     preadv = os.preadv
 
     def fails(descriptor: int, buffers: list[memoryview], at: int) -> int:
-        if at >= 4 * CHUNK_BYTES:
+        if at >= readable * CHUNK_BYTES:
             raise OSError(errno.EIO, "no")
         return preadv(descriptor, buffers, at)
 
     monkeypatch.setattr(os, "preadv", fails)
     with path.open("rb") as file:
         hashes = read_chunk_hashes(file.fileno())
-        assert len(list(islice(hashes, 4))) == 4
+        assert len(list(islice(hashes, readable))) == readable
         with pytest.raises(OSError, match="no"):
             next(hashes)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("hash")]
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_long_file_is_hashed_where_no_more_threads_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    path = tmp_path / "f"
+    data = random.Random(2).randbytes(9 * CHUNK_BYTES + 5)
+    path.write_bytes(data)
+    for name, value in {"_HASHERS": 2, "LONG_BYTES": CHUNK_BYTES, "_SLICE_BYTES": _SLICE}.items():
+        monkeypatch.setattr(files_inspect, name, value)
+    started, start = [], threading.Thread.start
+
+    def starts(thread: threading.Thread) -> None:
+        if len(started) == threads:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starts)
+    with path.open("rb") as file:
+        expected = [chunk_hash(data[at : at + CHUNK_BYTES]) for at in range(0, len(data), CHUNK_BYTES)]
+        assert list(read_chunk_hashes(file.fileno())) == expected
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("hash")]
 
 

@@ -37,6 +37,8 @@ LONG_BYTES = 32 << 20
 # A file that long is hashed by so many threads, each of which takes a slice at a time: hashing needs no lock of Python.
 _HASHERS = min(2, os.cpu_count() or 1)
 _SLICE_BYTES = 4 << 20
+# The hashes of the chunks of one, and the error that ended it.
+_Slice = tuple[list[bytes], OSError | None]
 # A file changed this shortly before we looked may change again within the same tick of the clock.
 RACY_NS = 20_000_000
 # Why a file cannot be opened: somebody has a lease on it (fcntl(2)), and was told to give it up.
@@ -289,21 +291,39 @@ def read_chunk_hashes(descriptor: int) -> Iterator[bytes]:
         yield from _chunk_hashes(descriptor, 0, None)
         return
     # Each slice is hashed in a thread; they are read nearly in order, as disks like it.
+    at = 0
     with ThreadPoolExecutor(_HASHERS, "hash") as pool:
-        begun: deque[Future[list[bytes]]] = deque()
-        at = 0
-        while True:
-            while len(begun) < 2 * _HASHERS:
-                begun.append(pool.submit(_slice_hashes, descriptor, at))
-                at += _SLICE_BYTES
-            hashes = begun.popleft().result()
+        begun: deque[Future[_Slice]] = deque()
+        while _begin_slices(pool, begun, descriptor, at):
+            hashes, error = begun.popleft().result()
             yield from hashes
+            if error is not None:
+                raise error
             if len(hashes) < _SLICE_BYTES // CHUNK_BYTES:
                 return  # what was begun is behind the end
+            at += _SLICE_BYTES
+        pool.shutdown(cancel_futures=True)
+    yield from _chunk_hashes(descriptor, at, None)
 
 
-def _slice_hashes(descriptor: int, start: int) -> list[bytes]:
-    return list(_chunk_hashes(descriptor, start, start + _SLICE_BYTES))
+def _begin_slices(pool: ThreadPoolExecutor, begun: deque[Future[_Slice]], descriptor: int, at: int) -> bool:
+    """Have the slices from a place on hashed, some ahead; False where no thread can be started."""
+    try:
+        while len(begun) < 2 * _HASHERS:
+            begun.append(pool.submit(_slice_hashes, descriptor, at + len(begun) * _SLICE_BYTES))
+    except RuntimeError:
+        return False
+    return True
+
+
+def _slice_hashes(descriptor: int, start: int) -> _Slice:
+    """Also those before what cannot be read."""
+    hashes: list[bytes] = []
+    try:
+        hashes.extend(_chunk_hashes(descriptor, start, start + _SLICE_BYTES))
+    except OSError as error:
+        return hashes, error
+    return hashes, None
 
 
 def _chunk_hashes(descriptor: int, start: int, stop: int | None) -> Iterator[bytes]:
