@@ -21,7 +21,9 @@ from yp2p.folder.budget import Budget, bring, charged
 from yp2p.folder.burden import (
     CONTENT_BYTES,
     FORGIVEN_BYTES_S,
+    PAID_BYTES,
     PIECE_BYTES,
+    RANGE_BYTES,
     REGISTER_BYTES,
     Awaited,
     Burden,
@@ -85,6 +87,23 @@ def test_pieces_that_no_text_comes_with_weigh_what_they_take() -> None:
     update = check(_pieces(1000), Shape.TEXT)
     assert update.parsed.pieces == 1000
     assert of_text(update) > 1000 * PIECE_BYTES // 2
+
+
+def test_no_more_than_a_keystroke_is_free() -> None:
+    """Two pieces at a time, in updates as small as can be, would take memory that nobody pays for."""
+    replica = TextReplica(5)
+    replica.edit([Hunk(0, 0, "one line\n")])
+    typed = replica.fork(7).edit([Hunk(1, 2, "x")])
+    assert typed is not None
+    one, two = check(typed, Shape.TEXT), check(_pieces(2), Shape.TEXT)
+    assert (one.parsed.pieces, len(one.deleted), of_text(one)) == (1, 1, 0), "one letter over another one"
+    assert (two.parsed.pieces, len(two.deleted)) == (2, 0)
+    assert of_text(two) > PIECE_BYTES // 2
+    apart = replica.fork(8).edit([Hunk(1, 2, ""), Hunk(5, 6, "")])
+    assert apart is not None
+    taken_out = check(apart, Shape.TEXT)
+    assert (taken_out.parsed.pieces, len(taken_out.deleted)) == (0, 2)
+    assert of_text(taken_out) == 2 * RANGE_BYTES - PAID_BYTES * len(taken_out.data) > 0
 
 
 def test_registers_weigh_with_their_values() -> None:

@@ -48,7 +48,7 @@ PIECE_BYTES, RANGE_BYTES = 200, 100
 # A piece that somebody wrote has 25 bytes or more with its letters; one that takes something out, 13.
 PAID_BYTES = 8
 # A keystroke is one piece and takes out one range, at most. Of who has a short client ID it has 18 bytes.
-_KEYSTROKE = 2
+_KEYSTROKE_PIECES, _KEYSTROKE_RANGES = 1, 1
 # A register of the manifest: two of them are an entry here, with its place, and as much in the library.
 REGISTER_BYTES = 400
 # What is forgiven at most for an entry, of two registers with their values, when its content comes.
@@ -66,7 +66,7 @@ log = structlog.get_logger()
 
 def of_text(update: Checked) -> int:
     """What a part of a text weighs: its pieces, as far as its bytes do not account for them."""
-    if update.parsed.pieces + len(update.deleted) <= _KEYSTROKE:
+    if update.parsed.pieces <= _KEYSTROKE_PIECES and len(update.deleted) <= _KEYSTROKE_RANGES:
         return 0
     weight = PIECE_BYTES * update.parsed.pieces + RANGE_BYTES * len(update.deleted)
     return max(0, weight - PAID_BYTES * len(update.data))
