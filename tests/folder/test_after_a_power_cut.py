@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
+import trio
 from bridge import PEER, Bridge, open_bridge, over_directory, replica_like
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
+from yp2p.documents.text import TextReplica
+from yp2p.folder import old_versions
 from yp2p.protocol.clients import Writer
 
 NAME = "a.txt"
@@ -192,3 +196,69 @@ async def test_what_others_replaced_stays_replaced_where_a_line_of_theirs_had_it
         now = path.read_text()
     saved = _START.replace("finish\n", _OWN + "finish\n")
     assert _lines(await _after(base, saved)) == _lines(now, _OWN)
+
+
+class _Steps(trio.abc.Instrument):
+    """The longest step of the loop, by the time of the processor."""
+
+    longest_s = 0.0
+    _began = float("inf")
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._began = time.thread_time()
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.longest_s = max(self.longest_s, time.thread_time() - self._began)
+
+
+@over_directory
+async def test_a_long_log_of_two_who_took_turns_does_not_hold_up_the_loop(base: Path) -> None:
+    """There are as many stretches of others' rows as they had turns: each is a version that may have been changed."""
+    turns = 250
+    path = base / "dir" / NAME
+    path.write_text("begin\nfinish\n")
+    async with open_bridge(base, clean_end=False) as bridge:
+        other, live = _Other(bridge), bridge.document(NAME)
+        mine = replica_like(bridge, NAME, 78, Writer.TYPED)
+        for number in range(turns):
+            await other.write("begin\n", f"begin\n{chr(0x4E00 + number)}\n")
+            mine.load([live.replica.update_since(mine.state_vector())])
+            update = mine.edit(hunks(mine.text(), mine.text() + f"{chr(0x6E00 + number)}\n"))
+            assert update is not None
+            news = bridge.folder.edits.apply_own(live, update)
+            assert news is not None
+            await bridge.folder.edits.record(live, news, None).wait()
+        await bridge.render()
+        rows = len(bridge.folder.texts.rows(live.id))
+        assert rows >= 2 * turns
+    own = "".join(f"{chr(0x6E00 + number)}\n" for number in range(turns - 1))
+    path.write_text("begin\n" + own + "more\n")
+    loaded = compared = 0
+    load, looks_made_of = TextReplica.load, old_versions.looks_made_of
+
+    def loading(replica: TextReplica, updates: Iterable[bytes]) -> None:
+        nonlocal loaded
+        known = list(updates)
+        loaded += len(known)
+        load(replica, known)
+
+    def comparing(older: str, newer: str, save: str) -> bool:
+        nonlocal compared
+        compared += 1
+        return looks_made_of(older, newer, save)
+
+    steps = _Steps()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TextReplica, "load", loading)
+        patch.setattr(old_versions, "looks_made_of", comparing)
+        trio.lowlevel.add_instrument(steps)
+        async with open_bridge(base, after_power_cut=True) as bridge:
+            await bridge.render()
+            trio.lowlevel.remove_instrument(steps)
+            text = bridge.document(NAME).text.text()
+    assert loaded < 10 * rows, "each version is not made from the beginning"
+    assert compared <= 2 * old_versions._VERSIONS_COMPARED
+    assert steps.longest_s < 0.25
+    assert sorted(text.split()) == sorted(
+        ["begin", "finish", "more"] + [chr(0x4E00 + n) for n in range(turns)] + own.split() + [chr(0x6E00 + turns - 1)]
+    )

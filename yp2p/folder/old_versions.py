@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import trio
 
 from yp2p.documents.diff import Hunk, extent, hunks
 from yp2p.documents.save_evidence import looks_made_of
@@ -13,18 +17,24 @@ from yp2p.folder.authors import stored_authors
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, kept_base, kept_bases
+from yp2p.folder.turns import Slice
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.deleted_ranges import DeletedRange
-from yp2p.protocol.ysync import StateVector, deleted_ranges, parse_update
+from yp2p.protocol.ysync import Shape, StateVector, UpdateParser, deleted_ranges
 
 # Versions of a document that a file is compared with at a start, the newest ones.
 _VERSIONS_LOOKED_AT = 2000
-# Each takes a diff; the kernel writes back after half a minute at most.
+# Each takes a diff, or some; the kernel writes back after half a minute at most. Of those that lack what a text would
+# take out as many again.
 _VERSIONS_COMPARED = 200
-# All of them together, so that large files do not hold up the loop.
+# All of them together: a large file is not to wait for minutes.
 _CHARS_COMPARED = 1_000_000
 # Versions that lack what a text would take out are looked at in large files as well, where there are any.
 _LEAST_COMPARED = 3
+# All texts of one comparison together: with fewer characters it takes less than a worker thread's round trip.
+_THREAD_CHARS = 20_000
+
+_T = TypeVar("_T")
 
 
 def older_version(
@@ -69,7 +79,7 @@ def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int) -> i
     return found
 
 
-def nearest_version(folder: Folder, record: FileRecord, unread: FileRecord, text: str) -> FileRecord:
+async def nearest_version(folder: Folder, record: FileRecord, unread: FileRecord, text: str) -> FileRecord:
     """The version of its file that a text was made of: the one that it is nearest to, the newest of equals.
 
     For after a power cut: the disk can have gone back to any version, and somebody may have gone on from there. That
@@ -79,26 +89,42 @@ def nearest_version(folder: Folder, record: FileRecord, unread: FileRecord, text
     writer may never have seen. So where a version explains the text as well that lacks what would be taken out of what
     came to the file, it is that version: nothing is lost. Of several it is the one that lacks the most.
 
+    The log may be long: it is read in slices, and texts are compared in a worker thread.
+
     Args:
         unread: the base before, where nobody has read what was rendered since; else `record`.
     """
-    versions = list(_versions(folder, record, unread, limit=_CHARS_COMPARED // max(1, len(text))))
-    changes = [hunks(one.text, text) for one in versions]
-    order = sorted(range(len(versions)), key=lambda number: (extent(changes[number]), -number))
-    if not order:
+    affordable = _CHARS_COMPARED // max(1, len(text))
+    versions = await _versions(folder, record, unread, max(1, min(_VERSIONS_COMPARED, affordable)))
+    if not versions:
         return record
+    changes = await _compared(
+        [*(one.text for one in versions), text], lambda: [hunks(one.text, text) for one in versions]
+    )
+    order = sorted(range(len(versions)), key=lambda number: (extent(changes[number]), -number))
     nearest = versions[order[0]]
     removed = _removed_of_others(folder, nearest.record, changes[order[0]])
     if not removed:
         return nearest.record
     others = [versions[number] for number in order[1:]]
-    others += _before_it_came(folder, record, removed, max(_LEAST_COMPARED, _CHARS_COMPARED // max(1, len(text))))
-    all_of_it = _size(removed)
-    having = [_size(_in_version(removed, one.clocks)) for one in others]
-    for number in sorted(range(len(others)), key=having.__getitem__):
-        if having[number] < all_of_it and looks_made_of(others[number].text, nearest.text, text):
-            return others[number].record
-    return nearest.record
+    most = max(_LEAST_COMPARED, min(_VERSIONS_COMPARED, affordable))
+    others += await _before_it_came(folder, record, removed, most)
+    lacking = await _lacking(others, removed)
+    texts = [one.text for one in lacking]
+    made_of = await _compared([*texts, nearest.text, text], lambda: _first_made_of(texts, nearest.text, text))
+    return lacking[made_of].record if made_of is not None else nearest.record
+
+
+async def _compared(texts: Iterable[str], work: Callable[[], _T]) -> _T:
+    """What comes of comparing these texts."""
+    if sum(map(len, texts)) > _THREAD_CHARS:
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+    return work()
+
+
+def _first_made_of(texts: Sequence[str], newer: str, save: str) -> int | None:
+    """The first of these older texts that a save looks like a change of."""
+    return next((number for number, text in enumerate(texts) if looks_made_of(text, newer, save)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +148,16 @@ def _in_version(ranges: Iterable[DeletedRange], clocks: StateVector) -> list[Del
     return [one for one in cut if one[2] > 0]
 
 
+async def _lacking(versions: Iterable[_Version], ranges: Sequence[DeletedRange]) -> list[_Version]:
+    """Those of these versions that lack some of these operations: the one that has the fewest first."""
+    slice_, all_of_it = Slice(), _size(ranges)
+    having: list[tuple[int, _Version]] = []
+    for one in versions:
+        having.append((_size(_in_version(ranges, one.clocks)), one))
+        await slice_.end_if_long()
+    return [one for size, one in sorted(having, key=lambda pair: pair[0]) if size < all_of_it]
+
+
 def _removed_of_others(folder: Folder, version: FileRecord, changes: Sequence[Hunk]) -> list[DeletedRange]:
     """What changes of a version take out that was not saved into the file on this device.
 
@@ -137,45 +173,74 @@ def _removed_of_others(folder: Folder, version: FileRecord, changes: Sequence[Hu
     return [one for one in removed if one[0] not in saved or authors[one[0]] != folder.clients.device]
 
 
-def _before_it_came(
+async def _before_it_came(
     folder: Folder, record: FileRecord, removed: Sequence[DeletedRange], most: int
-) -> Iterator[_Version]:
+) -> list[_Version]:
     """The versions of the document right before any of this came: of each stretch of rows that brought it, `most`
     stretches, the last ones. They may be further back than the versions that are compared: many keystrokes, or many
     changes of a large file."""
     rows = folder.texts.rows(record.document, record.base_seq, singly=_VERSIONS_LOOKED_AT)
     rows = [row for row in rows if row[0] <= record.base_seq]
-    brings = [_brings_any(data, removed) for _, data in rows]
+    brings = await _bringing([data for _, data in rows], removed)
     starts = [row for row in range(1, len(rows)) if brings[row] and not brings[row - 1]]
-    for row in starts[-most:]:
-        replica = TextReplica.from_updates(1, [data for _, data in rows[:row]])
-        yield _Version.of(replace(record, base_seq=rows[row - 1][0], base_state=None), replica)
+    return await _at_rows(record, rows, {row - 1 for row in starts[-most:]})
 
 
-def _brings_any(update: bytes, operations: Iterable[DeletedRange]) -> bool:
-    sections = parse_update(update).sections
-    return any(
-        client in sections and start < sections[client][1] and sections[client][0] < start + length
-        for client, start, length in operations
-    )
+async def _at_rows(record: FileRecord, rows: Sequence[tuple[int, bytes]], wanted: Container[int]) -> list[_Version]:
+    """The document after each of these of its rows, made by one replica that goes over them once."""
+    replica, slice_ = TextReplica(1), Slice()
+    found: list[_Version] = []
+    for number, (seq, data) in enumerate(rows):
+        replica.load([data])
+        if number in wanted:
+            found.append(_Version.of(replace(record, base_seq=seq, base_state=None), replica))
+        await slice_.end_if_long()
+    return found
 
 
-def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int) -> Iterator[_Version]:
+async def _bringing(updates: Iterable[bytes], operations: Iterable[DeletedRange]) -> list[bool]:
+    """Which of these updates bring any of these operations."""
+    places: dict[int, list[tuple[int, int]]] = {}
+    for client, start, length in sorted(operations):
+        places.setdefault(client, []).append((start, start + length))
+    slice_ = Slice()
+    found: list[bool] = []
+    for update in updates:
+        parser = UpdateParser(update, Shape.TEXT)
+        for _ in parser.steps():
+            await slice_.end_if_long()
+        found.append(
+            any(
+                _meets(places[client], start, stop)
+                for client, (start, stop) in parser.parsed.sections.items()
+                if client in places
+            )
+        )
+        await slice_.end_if_long()
+    return found
+
+
+def _meets(places: Sequence[tuple[int, int]], start: int, stop: int) -> bool:
+    """Whether one of these ranges, which are in order and apart, has a part of `start:stop`."""
+    before = bisect_left(places, (stop,))
+    return before > 0 and places[before - 1][1] > start
+
+
+async def _versions(folder: Folder, record: FileRecord, unread: FileRecord, limit: int) -> list[_Version]:
     """Versions of a file, roughly the oldest first, not many more than `limit`."""
-    limit = max(1, min(_VERSIONS_COMPARED, limit))
     aside = kept_bases(folder.database, folder.id, record, limit)[::-1]
     if unread.document == record.document:
         aside.append(unread)
+    slice_ = Slice()
+    found: list[_Version] = []
     for version in aside:
         if version.base_state is not None:
-            yield _Version.of(version, TextReplica.from_updates(1, [version.base_state]))
+            found.append(_Version.of(version, TextReplica.from_updates(1, [version.base_state])))
+            await slice_.end_if_long()
     rows = [
         row for row in folder.texts.rows(record.document, record.base_seq, singly=limit) if row[0] <= record.base_seq
     ]
-    replica = TextReplica(1)
-    for number, (seq, data) in enumerate(rows):
-        replica.load([data])
-        if len(rows) - number <= limit:
-            yield _Version.of(replace(record, base_seq=seq, base_state=None), replica)
+    found += await _at_rows(record, rows, range(len(rows) - limit, len(rows)))
     if record.base_state is not None:
-        yield _Version.of(record, TextReplica.from_updates(1, [record.base_state]))
+        found.append(_Version.of(record, TextReplica.from_updates(1, [record.base_state])))
+    return found

@@ -90,7 +90,7 @@ class LocalEdits:
             The older version that it was made of, where it was not made of `record`.
         """
         if context.after_power_cut:
-            record = nearest_version(self._folder, record, self._readers.oldest_base(record), finding.text)
+            record = await nearest_version(self._folder, record, self._readers.oldest_base(record), finding.text)
             await self.save(record, record, finding, context)
             return None
         made_of = await self.bases.find(record, finding)
