@@ -1,10 +1,12 @@
 /**
  * A note that is open in an editor, and its live file: one text from the moment on in which both say the same.
  *
- * Until then the editor shows what Obsidian read from the disk, and maybe more that was typed. What is typed by then is
- * saved as any save is, and the daemon merges it; the editor is given the live text once it was saved. From then on the
- * disk follows the live text: what Obsidian reads there is older, or the same, and is not put into the editor; and
- * nothing is left for Obsidian to save. Should the daemon go, Obsidian saves as ever.
+ * Until then the editor shows what Obsidian read from the disk, and maybe more that was typed. That is saved as any save
+ * is, the daemon merges it, and Obsidian reads the outcome from the disk. So the editor comes to show a text that the
+ * live file had, now or a moment ago: nothing is in it that the live file lacks, and only then it is given the live text.
+ * However long that takes, the note is as without the plugin. From then on the disk follows the live text: what Obsidian
+ * reads there is older, or the same, and is not put into the editor; and nothing is left for Obsidian to save. That holds
+ * only while the daemon is connected, and so does the coupling.
  */
 import { EditorState, Prec, StateEffect, Transaction } from "@codemirror/state";
 import type { ChangeSpec, Compartment } from "@codemirror/state";
@@ -16,9 +18,9 @@ import { UndoManager } from "yjs";
 import type { YTextEvent } from "yjs";
 import type { LiveFile } from "./live";
 
-// So long the daemon is given to merge what was typed before the file was live.
-const MERGE_MS = 3000;
 const LOOK_MS = 50;
+// The disk is behind the live text by a second or so: what others type in that time.
+const MOST_RECENT = 64;
 
 export class Coupling {
   #isCoupled = false;
@@ -47,14 +49,14 @@ export class Coupling {
 
   /** Begin, once the live file has its text. */
   async begin(): Promise<void> {
-    if (this.live.text.toString().includes("\r")) {
+    await this.#untilEqual();
+    if (this.#isOver) return;
+    if (this.#hasReturn()) {
       this.hasReturns();
       return;
     }
-    await this.#bringToDisk();
-    if (this.#isOver) return;
-    // No await from here: both say the same, and go on together. Nothing of that is to be saved: it may lack what the
-    // daemon has yet to read from the disk.
+    // No await from the comparison to here and on: the editor shows nothing that the live text never had, and both go on
+    // together. Nothing of that is to be saved: it may lack what the daemon has yet to read from the disk.
     this.#keepFromDisk();
     const editor = editorOf(this.view);
     const change = difference(editor.state.doc.toString(), this.live.text.toString());
@@ -77,6 +79,13 @@ export class Coupling {
     this.#isCoupled = true;
   }
 
+  /** The daemon went: let go of the editor, and have Obsidian save what the daemon may have left to be written. */
+  lose(): void {
+    const hadAll = this.#isCoupled;
+    this.end();
+    if (hadAll) this.view.requestSave();
+  }
+
   /** Let go of the editor, which goes on with the text as it is. */
   end(): void {
     if (this.#isOver) return;
@@ -91,22 +100,26 @@ export class Coupling {
     }
   }
 
-  /** What was typed before is saved; the daemon merges it with the live text, which changes by that. */
-  async #bringToDisk(): Promise<void> {
-    const until = Date.now() + MERGE_MS;
-    let saved = this.view.data;
-    let before: string | null = null; // the live text when that was saved
-    while (!this.#isOver && Date.now() < until) {
-      const shown = editorOf(this.view).state.doc.toString();
-      const text = this.live.text.toString();
-      if (shown === text || (shown === saved && text !== before)) return;
-      if (shown !== saved) {
-        before = text;
-        saved = shown;
-        await this.view.save();
-      }
+  #hasReturn(): boolean {
+    return this.live.text.toString().includes("\r");
+  }
+
+  /**
+   * Wait until the editor shows a text that the live file has, or had while this waits; or until it is over, or the text
+   * is none for an editor here.
+   */
+  async #untilEqual(): Promise<void> {
+    const { text } = this.live;
+    const recent = [text.toString()];
+    const remember = (): void => {
+      recent.push(text.toString());
+      if (recent.length > MOST_RECENT) recent.shift();
+    };
+    text.observe(remember);
+    while (!this.#isOver && !this.#hasReturn() && !recent.includes(editorOf(this.view).state.doc.toString())) {
       await new Promise((done) => setTimeout(done, LOOK_MS));
     }
+    text.unobserve(remember);
   }
 
   /**
@@ -114,7 +127,7 @@ export class Coupling {
    * view shows another file, or none, it is let go of: that text is no edit of this one.
    */
   #keepFromDisk(): void {
-    const { view, live } = this;
+    const { view } = this;
     const { setViewData, requestSave, save, clear, onUnloadFile } = view;
     view.setViewData = (data, isOther) => {
       if (!isOther) return;
@@ -129,12 +142,8 @@ export class Coupling {
       this.end();
       return view.onUnloadFile(file);
     };
-    view.requestSave = () => {
-      if (!live.isConnected) requestSave.call(view);
-    };
-    view.save = async (isLast) => {
-      if (!live.isConnected) await save.call(view, isLast);
-    };
+    view.requestSave = () => {};
+    view.save = async () => {};
     this.#restore = () => Object.assign(view, { setViewData, requestSave, save, clear, onUnloadFile });
   }
 }

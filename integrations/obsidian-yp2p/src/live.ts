@@ -1,8 +1,10 @@
 /**
  * One file of a folder that is live: its document, and the connection to the daemon.
  *
- * It comes back by itself when the daemon does, to the same file, whatever that is called by then. It ends when the
- * daemon says that there is no coming back (close codes 4400 to 4499).
+ * It waits for the daemon until it has its text. It ends when the connection goes after that: what is typed from then on
+ * is saved on the disk, where the daemon finds it, and a document that had it too would bring it a second time. The next
+ * one is of the same file, whatever that is called by then. It also ends when the daemon says that there is no coming
+ * back (close codes 4400 to 4499).
  */
 import WebSocket from "ws";
 import { WebsocketProvider } from "y-websocket";
@@ -17,8 +19,10 @@ const NO_SUCH_FILE = 4404;
 const LONGEST_PAUSE_MS = 2000;
 
 export interface Watcher {
-  /** It has its text, is connected, or is not any more; others came or went. */
+  /** It has its text; others came or went. */
   changed(): void;
+  /** It is over, as the connection went. */
+  lost(): void;
   /** It is over, and why; null: the path is in no folder, or is no text. */
   ended(reason: string | null): void;
 }
@@ -26,7 +30,7 @@ export interface Watcher {
 export class LiveFile {
   readonly doc = new Doc();
   readonly text: Text = this.doc.getText(ROOT);
-  /** Whether its text has come at least once. */
+  /** Whether its text has come. */
   hasText = false;
   #provider: WebsocketProvider;
   #isOver = false;
@@ -36,6 +40,8 @@ export class LiveFile {
     path: string,
     user: string,
     private readonly watcher: Watcher,
+    /** The daemon's name of the file, from the one before. */
+    public name: string | null = null,
   ) {
     const live = this;
     // Its answer names the file for the next time, whatever becomes of the path.
@@ -46,7 +52,7 @@ export class LiveFile {
       }
     }
     this.#provider = new WebsocketProvider(`ws+unix:${socket}:/v1`, "documents", this.doc, {
-      params: { path, echo: "0" },
+      params: { path, echo: "0", ...(name !== null && { file: name }) },
       WebSocketPolyfill: Socket as unknown as typeof globalThis.WebSocket,
       disableBc: true, // the room's name is the same for all files
       maxBackoffTime: LONGEST_PAUSE_MS,
@@ -63,10 +69,6 @@ export class LiveFile {
 
   get awareness(): Awareness {
     return this.#provider.awareness;
-  }
-
-  get isConnected(): boolean {
-    return this.#provider.wsconnected && this.#provider.synced;
   }
 
   /** The names of those who have it open elsewhere. */
@@ -87,12 +89,20 @@ export class LiveFile {
   }
 
   #isNamed(name: string | string[] | undefined): void {
-    if (typeof name === "string") this.#provider.params["file"] = name;
+    if (typeof name !== "string") return;
+    this.name = name;
+    this.#provider.params["file"] = name;
   }
 
   #closed(event: CloseEvent | null): void {
     const code = event?.code ?? 0;
-    if (this.#isOver || code < FIRST_FINAL || code > LAST_FINAL) return;
+    if (this.#isOver) return;
+    if (code < FIRST_FINAL || code > LAST_FINAL) {
+      if (!this.hasText) return;
+      this.end();
+      this.watcher.lost();
+      return;
+    }
     const isNoFile = code === NO_SUCH_FILE && !this.hasText;
     const reason = isNoFile ? null : event?.reason || `the daemon closed the file (${code})`;
     this.end();

@@ -21,8 +21,7 @@ interface Settings {
 
 interface Open {
   readonly file: TFile;
-  readonly path: string;
-  readonly live: LiveFile;
+  live: LiveFile;
   coupling: Coupling | null;
   /** Why it is as any file, once that is known. */
   plain: string | null;
@@ -77,13 +76,18 @@ export default class Yp2pPlugin extends Plugin {
     const { adapter } = this.app.vault;
     const file = view.file;
     if (file === null || !(adapter instanceof FileSystemAdapter)) return;
-    const path = adapter.getFullPath(file.path);
-    const name = this.settings.name || userInfo().username;
-    const live = new LiveFile(this.settings.socket || findDocumentsSocket(), path, name, {
+    const live = this.#connect(view, adapter.getFullPath(file.path), null);
+    this.#open.set(view, { file, live, coupling: null, plain: null });
+  }
+
+  #connect(view: MarkdownView, path: string, fileName: string | null): LiveFile {
+    const user = this.settings.name || userInfo().username;
+    const watcher = {
       changed: () => void this.#changed(view),
-      ended: (reason) => this.#ended(view, reason),
-    });
-    this.#open.set(view, { file, path, live, coupling: null, plain: null });
+      lost: () => this.#lost(view),
+      ended: (reason: string | null) => this.#ended(view, reason),
+    };
+    return new LiveFile(this.settings.socket || findDocumentsSocket(), path, user, watcher, fileName);
   }
 
   async #changed(view: MarkdownView): Promise<void> {
@@ -94,6 +98,17 @@ export default class Yp2pPlugin extends Plugin {
       });
       await open.coupling.begin();
     }
+    this.#show();
+  }
+
+  /** The note is as without the plugin until the daemon is back; then everything begins anew. */
+  #lost(view: MarkdownView): void {
+    const open = this.#open.get(view);
+    const { adapter } = this.app.vault;
+    if (open === undefined || !(adapter instanceof FileSystemAdapter)) return;
+    open.coupling?.lose();
+    open.coupling = null;
+    open.live = this.#connect(view, adapter.getFullPath(open.file.path), open.live.name);
     this.#show();
   }
 
@@ -128,8 +143,8 @@ export default class Yp2pPlugin extends Plugin {
 /** What the status bar says of a note. */
 function sentence({ live, coupling, plain }: Open): string {
   if (plain !== null) return `yp2p: not live, ${plain}`;
-  if (coupling === null || !coupling.isCoupled) return "yp2p: no daemon";
-  if (!live.isConnected) return "yp2p: no daemon; what you type is sent when it is back";
+  if (coupling === null) return "yp2p: no daemon; what you type is merged when it is back";
+  if (!coupling.isCoupled) return "yp2p: not live yet; what you type is merged when it is saved";
   return live.others.length === 0 ? "yp2p: live" : `yp2p: live, with ${live.others.join(", ")}`;
 }
 

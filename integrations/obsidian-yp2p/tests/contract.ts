@@ -16,7 +16,7 @@ const contract: {
   Vault: ["adapter", "getAbstractFileByPath", "on"],
   Workspace: ["getActiveViewOfType", "iterateAllLeaves", "on", "onLayoutReady"],
   FileSystemAdapter: ["getFullPath"],
-  MarkdownView: ["clear", "data", "editor", "file", "onUnloadFile", "requestSave", "save", "setViewData"],
+  MarkdownView: ["clear", "editor", "file", "onUnloadFile", "requestSave", "save", "setViewData"],
   Plugin: [
     "addSettingTab",
     "addStatusBarItem",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,6 +162,91 @@ def test_a_daemon_that_restarts_is_not_noticed(tmp_path: Path, node: NodeProcess
         one.start()
         eventually(lambda: ann.text == bob.text == wanted, 60, lambda: f"{ann.text!r} {bob.text!r}")
         eventually(lambda: _on_disk(one) == _on_disk(two) == wanted, LIVE_S)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_is_typed_and_saved_while_the_daemon_is_away_comes_once(
+    tmp_path: Path, node: NodeProcess, *, is_killed: bool
+) -> None:
+    with devices(tmp_path, "one") as (one,):
+        _shared(one)
+        ann = Obsidian(node, one, "Ann")
+        ann.show("a.md")
+        ann.type("live\n")
+        if is_killed:  # before it is on the disk, maybe
+            one.kill()
+        else:
+            eventually(lambda: _on_disk(one) == "live\n" + TEXT, LIVE_S)
+            one.stop()
+        eventually(lambda: "no daemon" in ann.status, LIVE_S)
+        ann.type("saved\n")
+        wanted = "saved\nlive\n" + TEXT
+        eventually(lambda: _on_disk(one) == wanted, LIVE_S)
+        time.sleep(4)  # by then it looks for the daemon so seldom that the daemon reads the disk first
+        one.start()
+        eventually(lambda: "yp2p: live" in ann.status, LIVE_S, lambda: ann.status)
+        one.wait()
+        assert ann.text == _on_disk(one) == wanted
+        ann.type("live again\n")
+        eventually(lambda: _on_disk(one) == ann.text == "live again\n" + wanted, LIVE_S, lambda: _on_disk(one))
+        assert not unexpected_lines(one)
+
+
+def test_what_a_program_saves_while_the_daemon_is_away_stays(tmp_path: Path, node: NodeProcess) -> None:
+    with devices(tmp_path, "one") as (one,):
+        _shared(one)
+        ann = Obsidian(node, one, "Ann")
+        ann.show("a.md")
+        ann.type("live\n")
+        eventually(lambda: _on_disk(one) == "live\n" + TEXT, LIVE_S)
+        one.stop()
+        eventually(lambda: "no daemon" in ann.status, LIVE_S)
+        ann.type("saved\n")
+        eventually(lambda: _on_disk(one) == ann.text == "saved\nlive\n" + TEXT, LIVE_S)
+        (one.dir / "a.md").write_text(_on_disk(one) + "by a program\n")
+        eventually(lambda: ann.text == _on_disk(one), LIVE_S, lambda: ann.text)
+        ann.type("after it\n")
+        wanted = "after it\nsaved\nlive\n" + TEXT + "by a program\n"
+        eventually(lambda: _on_disk(one) == wanted, LIVE_S, lambda: _on_disk(one))
+        one.start()
+        eventually(lambda: "yp2p: live" in ann.status, LIVE_S, lambda: ann.status)
+        one.wait()
+        assert ann.text == _on_disk(one) == wanted
+
+
+def test_what_is_typed_while_a_note_becomes_live_stays(tmp_path: Path, node: NodeProcess) -> None:
+    with devices(tmp_path, "one") as (one,):
+        _shared(one)
+        ann = Obsidian(node, one, "Ann")
+        # What a program has open for writing is not read before it is closed: what Obsidian saves is not merged.
+        with (one.dir / "a.md").open("r+"):
+            ann.show("a.md", is_live=False)
+            typed = ""
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                ann.type(word := f"{len(typed)} ", at=len(typed))
+                typed += word
+                assert ann.text == typed + TEXT, ann.status
+                time.sleep(0.02)  # as fast as somebody types
+        eventually(lambda: ann.text == _on_disk(one) == typed + TEXT and "yp2p: live" in ann.status, 60,
+                   lambda: f"{ann.text!r} {ann.status}")  # fmt: skip
+
+
+def test_a_note_becomes_live_while_others_type_in_it(tmp_path: Path, node: NodeProcess) -> None:
+    with devices(tmp_path, "one", "two") as (one, two):
+        _shared(one, two)
+        ann, bob = Obsidian(node, one, "Ann"), Obsidian(node, two, "Bob")
+        bob.show("a.md")
+        ann.show("a.md", is_live=False)
+
+        def is_live_meanwhile() -> bool:
+            bob.type("b")
+            return "yp2p: live" in ann.status
+
+        eventually(is_live_meanwhile, LIVE_S, lambda: ann.status)
+        ann.type("by Ann\n")
+        eventually(lambda: ann.text == bob.text == _on_disk(one) == _on_disk(two), LIVE_S)
+        assert "by Ann\n" in ann.text
 
 
 def test_a_note_that_is_renamed_or_goes(tmp_path: Path, node: NodeProcess) -> None:
