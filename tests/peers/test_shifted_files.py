@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Awaitable, Callable
@@ -15,8 +16,10 @@ import trio.testing
 from bridge import PEER, Bridge, open_bridge
 
 from yp2p.documents.manifest import Change
+from yp2p.files.blobs import Assembly
 from yp2p.identity import EntryID
 from yp2p.peers import long_blobs
+from yp2p.peers.blob_exchange import BlobExchange
 from yp2p.peers.blob_server import BlobQuestion, BlobServer
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.protocol.blobs import CHUNK_BYTES, SAMPLE_ENTRY_BYTES, SAMPLES_FEATURE
@@ -143,3 +146,58 @@ def test_who_gives_no_samples_is_not_waited_for_for_long(tmp_path: Path, monkeyp
     monkeypatch.setattr(long_blobs, "_SAMPLES_LIMIT_S", 0.1)
     link = _play(tmp_path, b"x" + _OLD, answer=lambda samples: None)
     assert (link.asked.count(SamplesQuery), link.chunks) == (1, _CHUNKS + 1)
+
+
+async def _ask_for_long(one: Bridge, two: Bridge, link: _Link, answering: _Link) -> None:
+    """Let one fetch `f` from the other for two minutes, in which it is begun again and again."""
+    await one.look()
+    record = one.folder.files.by_path("f")
+    assert record is not None
+    content = Content.blob(record.content, record.stamp.size, Mode.PLAIN, record.stamp.mtime_ns)
+    await two.folder.catalogue.write([Change(_ENTRY, "f", content)]).wait()
+    asking: Any = link
+    served: Any = answering
+    clock: Any = trio.lowlevel.current_clock()
+    fetcher = BlobFetcher(two.folder, asking, PEER, _at_rest)
+    give, take = trio.open_memory_channel[BlobQuestion](8)
+    link.deliver, answering.deliver = give.send, fetcher.deliver
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(BlobServer(one.folder, served, PEER).serve, take)
+        nursery.start_soon(fetcher.run)
+        fetcher.wake()
+        for _ in range(240):
+            await trio.sleep(0.005)
+            clock.jump(0.5)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("failing", "asked"), [("quota", 0), ("room", 0), ("disk", 1)])
+def test_what_cannot_be_written_is_not_asked_for_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, asked: int
+) -> None:
+    link, answering = _Link(SAMPLES_FEATURE, _as_it_is), _Link("", _as_it_is)
+    begun = 0
+
+    def fails(*_: object) -> None:
+        nonlocal begun
+        begun += 1
+        raise OSError(errno.ENOSPC, "full")
+
+    async def test() -> None:
+        (tmp_path / "one/dir").mkdir(parents=True)
+        (tmp_path / "two").mkdir()
+        (tmp_path / "one/dir/f").write_bytes(_OLD)
+        async with open_bridge(tmp_path / "one") as one, open_bridge(tmp_path / "two") as two:
+            await _bring(one, two, _Link("", _as_it_is), _Link("", _as_it_is))
+            (tmp_path / "one/dir/f.new").write_bytes(b"x" + _OLD)
+            os.replace(tmp_path / "one/dir/f.new", tmp_path / "one/dir/f")
+            name = {"quota": "check_quota", "room": "check_free_space"}.get(failing)
+            if name is not None:
+                monkeypatch.setattr(BlobExchange, name, fails)
+            else:
+                monkeypatch.setattr(Assembly, "put_all", fails)
+            await _ask_for_long(one, two, link, answering)
+
+    trio.run(test, clock=trio.testing.MockClock(rate=1))
+    assert begun > 2, "it is tried again"
+    assert link.asked.count(SamplesQuery) == asked

@@ -36,6 +36,7 @@ class LongBlobs:
     def __init__(self, exchange: BlobExchange) -> None:
         self._exchange = exchange
         self._folder = exchange.folder
+        self._sampled: set[bytes] = set()  # what the peer was asked for samples of
 
     async def fetch(self, content: Content, entry: EntryID) -> None:
         """Fetch one, or what others do not fetch of it. Raises OSError, trio.TooSlowError, FolderPaused."""
@@ -44,8 +45,7 @@ class LongBlobs:
         if not hashes:
             self._exchange.note_missing([blob])
             return
-        samples = await self._samples_for(content, entry, hashes)
-        async with self._shared(content, entry, hashes, samples) as shared:
+        async with self._shared(content, entry, hashes) as shared:
             self._exchange.claims.release([blob], self._exchange.peer)  # from here on chunks are claimed
             is_lacking = await self._assemble(shared)
         if is_lacking:
@@ -56,9 +56,7 @@ class LongBlobs:
             self._exchange.retries.not_before(blob, min(lapse_at, now + RETRY_S))
 
     @asynccontextmanager
-    async def _shared(
-        self, content: Content, entry: EntryID, hashes: list[bytes], samples: Mapping[int, tuple[int, bytes]]
-    ) -> AsyncIterator[LongBlob]:
+    async def _shared(self, content: Content, entry: EntryID, hashes: list[bytes]) -> AsyncIterator[LongBlob]:
         """Take part in putting a blob together, or begin with it. Raises OSError, FolderPaused."""
         begun, blob = self._folder.observers.long_blobs, content.hash
         shared = begun.get(blob)
@@ -79,7 +77,7 @@ class LongBlobs:
         shared.users += 1
         try:
             if is_first:
-                await self._find(content, entry, shared, samples)
+                await self._find(content, entry, shared)
             await shared.ready.wait()
             yield shared
         finally:
@@ -92,16 +90,12 @@ class LongBlobs:
             if not shared.users:
                 shared.close()
 
-    async def _find(
-        self, content: Content, entry: EntryID, shared: LongBlob, samples: Mapping[int, tuple[int, bytes]]
-    ) -> None:
+    async def _find(self, content: Content, entry: EntryID, shared: LongBlob) -> None:
         """Take what is here already of a blob."""
         assembly = shared.assembly
         await trio.to_thread.run_sync(assembly.find)
         await self._copy_alike(content, entry, assembly)
-        old = self._folder.files.get(entry)
-        if samples and old is not None and assembly.missing:
-            await trio.to_thread.run_sync(assembly.copy_shifted, old.path, samples)
+        await self._copy_shifted(content, entry, assembly)
         self._folder.state.progress.arrived[content.hash] = content.size - assembly.missing_bytes
         shared.begin()
         if not shared.left:
@@ -111,6 +105,7 @@ class LongBlobs:
         """The last chunk was written."""
         await trio.to_thread.run_sync(shared.assembly.force)
         shared.completed()
+        self._sampled.discard(shared.blob)
         self._exchange.note_downloaded([shared.blob])
 
     async def _copy_alike(self, content: Content, entry: EntryID, assembly: Assembly) -> None:
@@ -164,20 +159,30 @@ class LongBlobs:
         folder.database.submit([tables.chunks.save(blob, content.size, reply.hashes)])
         return hashes
 
-    async def _samples_for(
-        self, content: Content, entry: EntryID, hashes: list[bytes]
-    ) -> Mapping[int, tuple[int, bytes]]:
-        """Samples of a blob, where its list says that the file that it replaces has them elsewhere, or not at all."""
-        folder, blob = self._folder, content.hash
-        old = folder.files.get(entry)
-        if old is None or old.stamp.size < CHUNK_BYTES or blob in folder.observers.long_blobs:
-            return {}
-        lacking = set(hashes).difference(folder.files.chunk_hashes(old.content))
-        if len(lacking) < _LACKING or not self._exchange.gives_samples:
-            return {}
-        await self._exchange.ask(SamplesQuery(folder.id, blob))
+    async def _copy_shifted(self, content: Content, entry: EntryID, assembly: Assembly) -> None:
+        """Take what the file that is replaced has elsewhere: where so much is lacking the peer is asked for samples.
+
+        It is asked once: who begins again has what they found.
+        """
+        old, blob = self._folder.files.get(entry), content.hash
+        if old is None or old.stamp.size < CHUNK_BYTES or len(assembly.missing) < _LACKING:
+            return
+        if blob in self._sampled or not self._exchange.gives_samples:
+            return
+        self._sampled.add(blob)
+        try:
+            samples = await self._samples_of(content)
+            if samples:
+                await trio.to_thread.run_sync(assembly.copy_shifted, old.path, samples)
+        finally:
+            if self._folder.state.pause_reason:
+                self._sampled.discard(blob)  # they found nothing, or not all
+
+    async def _samples_of(self, content: Content) -> Mapping[int, tuple[int, bytes]]:
+        """Samples of a blob from the peer; none where that takes it long."""
+        await self._exchange.ask(SamplesQuery(self._folder.id, content.hash))
         with trio.move_on_after(_SAMPLES_LIMIT_S):
-            while not isinstance(reply := await self._exchange.reply(), Samples) or reply.blob != blob:
+            while not isinstance(reply := await self._exchange.reply(), Samples) or reply.blob != content.hash:
                 pass
             return read_samples(content.size, reply.samples)
         return {}
