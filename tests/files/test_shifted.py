@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def _assembly(root: Root, data: bytes) -> Assembly:
 def _samples(root: Root, data: bytes) -> dict[int, tuple[int, bytes]]:
     path = root.path / "sampled"
     path.write_bytes(data)
-    return read_samples(len(data), read_samples_of(root, "sampled", Stamp.of(path.stat())))
+    return read_samples(len(data), read_samples_of(root, "sampled", Stamp.of(path.stat()), math.inf))
 
 
 def _lacking(root: Root, old: bytes, new: bytes) -> int:
@@ -165,13 +166,13 @@ def test_samples_are_of_the_very_file(root: Root) -> None:
     path = root.path / "f"
     path.write_bytes(OLD)
     stamp = Stamp.of(path.stat())
-    packed = read_samples_of(root, "f", stamp)
+    packed = read_samples_of(root, "f", stamp, math.inf)
     assert len(packed) == (_CHUNKS + 1) * SAMPLE_ENTRY_BYTES
     for index, (place, sample) in read_samples(len(OLD), packed).items():
         assert OLD[index * CHUNK_BYTES + place :][:SAMPLE_BYTES] == sample
     os.utime(path, ns=(1, 1))
-    assert read_samples_of(root, "f", stamp) == b""
-    assert read_samples_of(root, "nothing", stamp) == b""
+    assert read_samples_of(root, "f", stamp, math.inf) == b""
+    assert read_samples_of(root, "nothing", stamp, math.inf) == b""
 
 
 def test_a_sample_is_of_what_stands_nowhere_else() -> None:

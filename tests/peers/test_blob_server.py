@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,12 +13,14 @@ import trio
 import trio.testing
 from bridge import PEER, open_bridge
 
+from yp2p.files import blobs
 from yp2p.identity import EntryID
-from yp2p.peers.blob_server import BlobServer
+from yp2p.peers import blob_server
+from yp2p.peers.blob_server import BlobQuestion, BlobServer
 from yp2p.peers.blob_transfer import BlobFetcher
-from yp2p.protocol.blobs import blob_hash, chunk_hash
+from yp2p.protocol.blobs import CHUNK_BYTES, SAMPLED_BYTES, blob_hash, chunk_hash
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch
+from yp2p.protocol.messages import ChunkHashes, ChunkHashesQuery, Chunks, Fetch, SamplesQuery
 from yp2p.transport.pacing import Pace, Pacing
 
 
@@ -45,6 +50,9 @@ def test_of_a_blob_in_several_files_any_is_sent_that_holds_it(tmp_path: Path) ->
             assert chunks.chunks == ((blob, 0, data),)
 
     trio.run(test, clock=trio.testing.MockClock(rate=1))
+
+
+_LONG = random.Random(1).randbytes(9 * CHUNK_BYTES + 1)
 
 
 class _Link:
@@ -124,3 +132,44 @@ def test_the_disk_of_a_paused_folder_is_neither_read_nor_written_to(tmp_path: Pa
             nursery.cancel_scope.cancel()
 
     trio.run(test, clock=trio.testing.MockClock())
+
+
+@pytest.mark.parametrize(("seek_s", "are_read"), [(0.0, True), (0.5, False)])
+def test_what_is_asked_for_behind_samples_does_not_wait_for_a_slow_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seek_s: float, are_read: bool
+) -> None:
+    """With the same content in two files both are read within one limit."""
+    now, heads = 0.0, 0
+    pread = os.pread
+
+    def read(descriptor: int, size: int, at: int) -> bytes:
+        nonlocal now, heads
+        if size == SAMPLED_BYTES:
+            heads += 1
+            now += seek_s
+        return pread(descriptor, size, at)
+
+    async def test() -> None:
+        directory = tmp_path / "dir"
+        directory.mkdir()
+        for name in ("a.bin", "b.bin"):
+            (directory / name).write_bytes(_LONG)
+        async with open_bridge(tmp_path) as bridge:
+            record = bridge.folder.files.by_path("a.bin")
+            assert record is not None
+            link: Any = _Link()
+            give, take = trio.open_memory_channel[BlobQuestion](2)
+            await give.send(SamplesQuery(bridge.folder.id, record.content))
+            await give.send(Fetch(bridge.folder.id, ((record.content, 0, 1),)))
+            give.close()
+            with monkeypatch.context() as patch:
+                patch.setattr(blob_server, "time", SimpleNamespace(monotonic=lambda: now))
+                patch.setattr(blobs, "time", SimpleNamespace(monotonic=lambda: now))
+                patch.setattr(os, "pread", read)
+                await BlobServer(bridge.folder, link, PEER).serve(take)
+            samples, chunks = link.sent
+            assert bool(samples.samples) == are_read
+            assert chunks.chunks == ((record.content, 0, _LONG[:CHUNK_BYTES]),)
+
+    trio.run(test, clock=trio.testing.MockClock(rate=1))
+    assert heads <= 10, "so many take five seconds"

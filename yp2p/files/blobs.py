@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -77,8 +78,12 @@ def read_chunks(root: Root, wanted: ChunkRange) -> list[bytes]:
         os.close(descriptor)
 
 
-def read_samples_of(root: Root, path: str, stamp: Stamp) -> bytes:
-    """Samples of a file that has this stamp; none where it is not what it was."""
+def read_samples_of(root: Root, path: str, stamp: Stamp, until: float) -> bytes:
+    """Samples of a file that has this stamp; none where it is not what it was, or they are not read in time.
+
+    Args:
+        until: by the monotonic clock.
+    """
     try:
         descriptor = root.open_file(path)
     except OSError:
@@ -87,9 +92,12 @@ def read_samples_of(root: Root, path: str, stamp: Stamp) -> bytes:
         if Stamp.of(os.fstat(descriptor)) != stamp:
             return b""
         chunks = sampled_chunks(chunk_count(stamp.size))
-        heads = (os.pread(descriptor, SAMPLED_BYTES, index * CHUNK_BYTES) for index in chunks)
-        samples = b"".join(map(sample_of, heads))
-        return samples if Stamp.of(os.fstat(descriptor)) == stamp else b""
+        samples: list[bytes] = []
+        for index in chunks:
+            if time.monotonic() >= until:
+                return b""
+            samples.append(sample_of(os.pread(descriptor, SAMPLED_BYTES, index * CHUNK_BYTES)))
+        return b"".join(samples) if Stamp.of(os.fstat(descriptor)) == stamp else b""
     except OSError:
         return b""
     finally:

@@ -10,6 +10,7 @@ files are held nobody gets an answer, as over a slow network: that we have nothi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import islice
 
@@ -36,6 +37,9 @@ _MESSAGES_READ = 4
 _MESSAGES_QUEUED = 2
 # Of a blob that stands in many files so many are tried: what a peer can have us open for a chunk.
 _FILES_TRIED = 4
+# Samples are read from as many places as there are chunks, and what is asked for behind them waits: where a disk seeks
+# those of a gigabyte take half a minute, and sending is faster than that.
+_SAMPLING_LIMIT_S = 3.0
 # A peer asks for some at a time; when more wait the link is not read.
 MAX_REQUESTS_WAITING = 6
 
@@ -85,7 +89,7 @@ class BlobServer:
         return [(self._folder.files[entry].path, self._folder.files[entry].stamp) for entry in entries]
 
     def _samples(self, files: list[tuple[str, Stamp]]) -> bytes:
-        """Samples from the first of these files that is what it was. Blocks: in a worker thread."""
+        """Samples from the first of these files that is what it was, if there is time. Blocks: in a worker thread."""
         if self._folder.state.pause_reason:
             return b""
         try:
@@ -93,7 +97,8 @@ class BlobServer:
         except OSError:
             return b""
         try:
-            return next(filter(None, (read_samples_of(root, path, stamp) for path, stamp in files)), b"")
+            until = time.monotonic() + _SAMPLING_LIMIT_S
+            return next(filter(None, (read_samples_of(root, path, stamp, until) for path, stamp in files)), b"")
         finally:
             root.close()
 
