@@ -98,3 +98,22 @@ async def test_what_a_power_cut_left_is_known_once_a_scan_has_found_all_of_it(
         scans.note_first(at.ingest)
         assert scans.scanned.is_set()
         assert not at.ingest.damage.is_expected
+
+
+async def test_what_a_power_cut_left_is_not_known_while_a_file_of_the_first_scan_is_unread(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with _opened(tmp_path, after_power_cut=True) as (_, scans, at):
+        damage, busy = at.ingest.damage, at.ingest.pending.busy
+        damage.is_expected = True
+        await scans.run(at)
+        busy["a.txt"] = math.inf
+        scans.note_first(at.ingest)
+        assert not damage.is_expected
+        assert not scans.scanned.is_set()
+        assert scans.after_power_cut, "when the root comes back nothing else is known of it"
+        busy["b.txt"] = math.inf
+        del busy["a.txt"]
+        scans.note_first(at.ingest)
+        assert scans.scanned.is_set(), "what is busy since is not waited for"
+        assert not scans.after_power_cut

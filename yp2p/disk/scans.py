@@ -170,6 +170,7 @@ class Scans:
     def note_first(self, ingest: Ingest) -> None:
         """After a power cut: whether everything that it may have left has been looked at by now."""
         if self.after_power_cut and not (self._is_first or ingest.pending.missing or ingest.pending.reading):
-            self.after_power_cut = False
-            self.scanned.set()
             ingest.damage.end()
+            if not ingest.damage.unread:
+                self.after_power_cut = False
+                self.scanned.set()

@@ -2,6 +2,10 @@
 
 After an unclean boot, until the first scan is through, a file that is empty, NUL-filled or gone is damaged: what is
 left of it goes into the trash, and it is made again from its document.
+
+What that scan could not read (a program has it open for writing, or no descriptor was left) is looked at in the same
+way once it can be read, however long that takes. What is damaged and open stays until it is closed: what its program
+is about to write would go into the trash.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 
 _EMPTY = hashlib.sha256(b"").digest()
+# What is damaged and open is looked at when it is closed; on file systems that do not tell, this often.
+_OPEN_RETRY_S = 5.0
 
 log = structlog.get_logger()
 
@@ -33,7 +39,8 @@ class Damage:
     """Repairs the damaged files of one folder.
 
     Attributes:
-        is_expected: whether a power cut may have left damage that was not looked at yet.
+        is_expected: whether a power cut may have left damage anywhere.
+        unread: after that, the paths that could not be read yet: there it may have left some still.
     """
 
     def __init__(self, folder: Folder, root: Root, pending: PendingPaths, readers: ReadTracker) -> None:
@@ -42,6 +49,7 @@ class Damage:
         self._pending = pending
         self._readers = readers
         self.is_expected = False
+        self.unread: set[str] = set()
         self._vanished: set[EntryID] = set()
 
     async def repairs(self, record: FileRecord, finding: Finding) -> bool:
@@ -49,7 +57,11 @@ class Damage:
         if finding.found is Found.MISSING:
             self._vanished.add(record.entry)
         elif self._is_damaged(record, finding):
-            await self.repair(record, finding)
+            if finding.is_open:
+                self._pending.busy[record.path] = trio.current_time() + _OPEN_RETRY_S
+                self._folder.note_waiting(record.entry, "a power cut damaged it, and another program has it open")
+            else:
+                await self.repair(record, finding)
             return True
         return False
 
@@ -103,5 +115,16 @@ class Damage:
 
     def end(self) -> None:
         """The first scan after an unclean boot is through, and what was missing then is decided."""
-        self.is_expected = False
-        self._vanished.clear()
+        if self.is_expected:
+            self.is_expected = False
+            self.unread = set(self._pending.busy)
+            self._vanished.clear()
+        self.forget_read(frozenset(self.unread))
+
+    def forget_read(self, paths: Iterable[str]) -> None:
+        """These were looked at: what is not waited for any more was read, or is decided."""
+        pending = self._pending
+        waiting = (pending.busy, pending.missing, pending.reading, pending.requeued)
+        self.unread.difference_update([path for path in paths if not any(path in those for those in waiting)])
+        if not self.unread and not self.is_expected:
+            self._vanished.clear()

@@ -139,7 +139,16 @@ class Ingest:
             is_scan: nothing was reported of them: an equal stamp is enough to call a file unchanged.
             is_first: it is the first scan after a start: new files need not settle first.
         """
-        context = ScanContext(is_scan, is_first, self.damage.is_expected)
+        wanted = list(paths)
+        doubted = set() if self.damage.is_expected else self.damage.unread.intersection(wanted)
+        if doubted:
+            await self._inspect(doubted, ScanContext(is_scan, is_first, after_power_cut=True))
+            self.damage.forget_read(doubted)
+            wanted = [path for path in wanted if path not in doubted]
+        if wanted:
+            await self._inspect(wanted, ScanContext(is_scan, is_first, self.damage.is_expected))
+
+    async def _inspect(self, paths: Iterable[str], context: ScanContext) -> None:
         records = {path: self._folder.files.by_path(path) for path in paths}
         begun = self.readers.begin_inspection(records.values())
         unread = self.readers.stop_counting(records.values())
@@ -267,7 +276,8 @@ class Ingest:
     async def decide(self) -> None:
         """Decide what can be decided by now: renames, deletes, new files."""
         now, pending = trio.current_time(), self.pending
-        context = ScanContext(after_power_cut=self.damage.is_expected)
+        is_doubted = self.damage.is_expected or not self.damage.unread.isdisjoint(pending.missing)
+        context = ScanContext(after_power_cut=is_doubted)
         await self._inspect_requeued(now, context)
         moved = self._departures.renamed() if not self._kept.is_on else {}
         due = {path: source for path, source in moved.items() if pending.missing[source] + GRACE_S <= now}
