@@ -201,3 +201,89 @@ def test_a_long_file_of_which_few_chunks_are_sampled_is_found(root: Root, monkey
     new = b"in front" + OLD
     assert len(_samples(root, new)) <= 4
     assert _lacking(root, OLD, new) == 1
+
+
+class _Counting(Shifted):
+    read_bytes = 0
+
+    def _read(self, at: int, size: int) -> bytes:
+        data = super()._read(at, size)
+        self.read_bytes += len(data)
+        return data
+
+
+@pytest.mark.parametrize("kind", ["moved", "wrong samples"])
+def test_the_holes_of_an_older_file_are_not_read(root: Root, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Nor do they count: there is effort for what the file holds."""
+    monkeypatch.setattr(shifted, "_LEEWAY_BYTES", 1 << 20)
+    hole = 4 << 30
+    with (root.path / "old").open("wb") as file:
+        file.seek(hole)
+        file.write(OLD)
+        file.truncate(2 * hole)
+    assembly = _assembly(root, OLD)
+    samples = {
+        "moved": _samples(root, OLD),
+        "wrong samples": {index: (0, _RNG.randbytes(SAMPLE_BYTES)) for index in range(_CHUNKS)},
+    }[kind]
+    descriptor = os.open(root.path / "old", os.O_RDONLY)
+    looks = _Counting(descriptor, assembly, len(OLD), samples)
+    looks.find()
+    os.close(descriptor)
+    assert looks.read_bytes <= 3 * len(OLD) + (3 << 20)
+    assert len(assembly.missing) == (0 if kind == "moved" else _CHUNKS + 1)
+    assembly.close()
+
+
+def test_a_sample_is_found_that_begins_in_a_hole(root: Root) -> None:
+    """The last bytes of a hole, and the first behind it."""
+    data, place = bytes(4096 * 3) + OLD[: 2 * CHUNK_BYTES], 4096 * 3 - 8
+    with (root.path / "old").open("wb") as file:
+        file.seek(9 * CHUNK_BYTES + 4096 * 3)
+        file.write(data.lstrip(b"\0") + b"more")
+    assembly = _assembly(root, data)
+    assembly.copy_shifted("old", {0: (place, data[place : place + SAMPLE_BYTES])})
+    assert not assembly.missing
+    assembly.close()
+
+
+def test_nobody_looks_on_who_may_not(root: Root) -> None:
+    (root.path / "old").write_bytes(OLD)
+    new, asked = _RNG.randbytes(len(OLD)), 0
+
+    def may_go_on() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked < 10
+
+    assembly = _assembly(root, new)
+    descriptor = os.open(root.path / "old", os.O_RDONLY)
+    looks = _Counting(descriptor, assembly, len(new), _samples(root, new), may_go_on)
+    looks.find()
+    os.close(descriptor)
+    assert 0 < looks.read_bytes < 10 * 2 * CHUNK_BYTES * 4
+    assert asked < 30, "everything comes to its end"
+    assembly.close()
+
+
+def test_what_was_found_from_another_place_is_not_looked_for(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk that could not be told by its own sample came with its neighbours: that says nothing of any distance."""
+    new = b"in front" + OLD + _RNG.randbytes(100)
+    (root.path / "old").write_bytes(OLD)
+    assembly, samples = _assembly(root, new), _samples(root, new)
+    middle = chunk_count(len(new)) // 2
+    samples[middle] = 0, _RNG.randbytes(SAMPLE_BYTES)
+    descriptor = os.open(root.path / "old", os.O_RDONLY)
+    looks = Shifted(descriptor, assembly, len(new), samples)
+    taken, put = [], assembly.put
+
+    def putting(index: int, data: bytes) -> bool:
+        taken.append(index in assembly.missing)
+        return put(index, data)
+
+    monkeypatch.setattr(assembly, "put", putting)
+    looks.find()
+    os.close(descriptor)
+    assert len(assembly.missing) == 2
+    assert all(taken)
+    assembly.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import random
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -201,3 +203,42 @@ def test_what_cannot_be_written_is_not_asked_for_again_and_again(
     trio.run(test, clock=trio.testing.MockClock(rate=1))
     assert begun > 2, "it is tried again"
     assert link.asked.count(SamplesQuery) == asked
+
+
+@pytest.mark.parametrize("ends", ["paused", "cancelled"])
+def test_who_is_paused_or_stopped_looks_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    link, answering = _Link(SAMPLES_FEATURE, _as_it_is), _Link("", _as_it_is)
+    began, ended = threading.Event(), threading.Event()
+
+    def looks(_: Assembly, old: str, samples: object, may_go_on: Callable[[], bool]) -> None:
+        try:
+            for _number in range(10_000):  # as long as the older file
+                began.set()
+                if not may_go_on():
+                    ended.set()
+                    return
+                time.sleep(0.001)
+        except trio.Cancelled:
+            ended.set()
+            raise
+
+    async def test() -> None:
+        (tmp_path / "one/dir").mkdir(parents=True)
+        (tmp_path / "two").mkdir()
+        (tmp_path / "one/dir/f").write_bytes(_OLD)
+        async with open_bridge(tmp_path / "one") as one, open_bridge(tmp_path / "two") as two:
+            await _bring(one, two, _Link("", _as_it_is), _Link("", _as_it_is))
+            (tmp_path / "one/dir/f.new").write_bytes(b"x" + _OLD)
+            os.replace(tmp_path / "one/dir/f.new", tmp_path / "one/dir/f")
+            monkeypatch.setattr(Assembly, "copy_shifted", looks)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_bring, one, two, link, answering)
+                await trio.to_thread.run_sync(began.wait, 20)
+                if ends == "paused":
+                    two.folder.state.problem = "the disk is away"
+                    assert await trio.to_thread.run_sync(ended.wait, 5)
+                    two.folder.state.problem = ""
+                nursery.cancel_scope.cancel()
+            assert ended.is_set()
+
+    trio.run(test, clock=trio.testing.MockClock(rate=1))

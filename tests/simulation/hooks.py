@@ -145,6 +145,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
     with ExitStack() as stack:
         for target, name, new in (
             (trio.to_thread, "run_sync", run_sync),
+            (trio.from_thread, "check_cancelled", lambda: None),  # what a worker does takes no time in which to be
             (trio, "current_time", time_of_the_loop),
             (time, "time", now_s),
             (time, "time_ns", lambda: int(now_s() * 1e9)),

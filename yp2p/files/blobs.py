@@ -14,7 +14,7 @@ import errno
 import mmap
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -230,11 +230,13 @@ class Assembly:
                     for index in place[found]:
                         self.put(index, data)
 
-    def copy_shifted(self, old: str, samples: Mapping[int, tuple[int, bytes]]) -> None:
-        """Take what is missing, as far as an older file has it, wherever it is: `samples` as `Shifted` has them."""
+    def copy_shifted(
+        self, old: str, samples: Mapping[int, tuple[int, bytes]], may_go_on: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Take what is missing, as far as an older file has it, wherever it is; arguments as of `Shifted`."""
         with self._opened(old) as source:
             if source is not None:
-                Shifted(source, self, self._size, samples).find()
+                Shifted(source, self, self._size, samples, may_go_on).find()
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[int | None]:

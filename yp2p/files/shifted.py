@@ -12,7 +12,8 @@ Theory of operation
     runs again. A change inside a chunk leaves that chunk missing.
 
     What comes from a peer here are samples: those that are wrong cost time, and `_Effort` bounds it. What is found is
-    read once, hashed, and written from memory; the older file may change meanwhile.
+    read once, hashed, and written from memory; the older file may change meanwhile. Its holes are neither read nor
+    counted: no sample stands in one (`read_samples`).
 
 Everything here blocks and belongs in a worker thread.
 """
@@ -22,11 +23,12 @@ from __future__ import annotations
 import heapq
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
+from yp2p.files.holes import next_data
 from yp2p.protocol.blobs import CHUNK_BYTES, SAMPLE_BYTES
 
 # Edits move what stands behind them by little.
@@ -37,9 +39,9 @@ _WINDOW_BYTES = 1 << 20
 _PLACES = 4
 # Distances that held, and are tried first.
 _DISTANCES = 4
-# A run this much shorter than the older file is not worth looking through all of that.
+# A run this much shorter than what the older file holds is not worth looking through all of that.
 _WORTH = 8
-# What is looked at in vain at most, beside once and a half the older file.
+# What is looked at in vain at most, beside once and a half what the older file holds.
 _LEEWAY_BYTES = 64 << 20
 
 
@@ -56,13 +58,17 @@ class Wanted(Protocol):
 
 
 class _Effort:
-    """How many bytes may still be looked at in vain: what is found does not count."""
+    """How many bytes may still be looked at in vain, and whether anybody waits for it: what is found does not count."""
 
-    def __init__(self, older_bytes: int) -> None:
-        self.left = older_bytes * 3 // 2 + _LEEWAY_BYTES
+    def __init__(self, older_bytes: int, may_go_on: Callable[[], bool]) -> None:
+        self._left = older_bytes * 3 // 2 + _LEEWAY_BYTES
+        self._may_go_on = may_go_on
 
     def spend(self, size: int) -> None:
-        self.left -= size
+        self._left -= size
+
+    def is_spent(self) -> bool:
+        return self._left <= 0 or not self._may_go_on()
 
 
 class Shifted:
@@ -72,28 +78,36 @@ class Shifted:
         descriptor: of the older file.
         size: of the new content.
         samples: by chunk, the place in it and the bytes there.
+        may_go_on: asked before each piece of work.
     """
 
-    def __init__(self, descriptor: int, wanted: Wanted, size: int, samples: Mapping[int, tuple[int, bytes]]) -> None:
+    def __init__(
+        self, descriptor: int, wanted: Wanted, size: int, samples: Mapping[int, tuple[int, bytes]],
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
         self._descriptor = descriptor
         self._wanted = wanted
         self._samples = samples
         self._sampled = sorted(samples)
-        self._older_bytes = os.fstat(descriptor).st_size
-        self._effort = _Effort(self._older_bytes)
+        status = os.fstat(descriptor)
+        self._older_bytes = status.st_size
+        self._held_bytes = min(status.st_size, status.st_blocks * 512)  # without its holes
+        self._effort = _Effort(self._held_bytes, may_go_on)
         self._distances = [self._older_bytes - size, 0]
 
     def find(self) -> None:
         """Put what is found into its place. Raises OSError when it cannot be written."""
         runs = [(first - last, first, last) for first, last in _runs(sorted(self._wanted.missing))]
         heapq.heapify(runs)
-        while runs and self._effort.left > 0:
+        while runs and not self._effort.is_spent():
             _, first, last = heapq.heappop(runs)
             index = self._sampled_in(first, last)
             if index is None:
                 continue
             before = behind = index
-            distance = self._distance_of(index, is_long=(last - first + 1) * CHUNK_BYTES * _WORTH >= self._older_bytes)
+            is_long = (last - first + 1) * CHUNK_BYTES * _WORTH >= self._held_bytes
+            is_missing = index in self._wanted.missing  # else it came with those of another run
+            distance = self._distance_of(index, is_long=is_long) if is_missing else None
             if distance is not None:
                 before, behind = self._extend(index, distance)
                 self._effort.spend(-(behind - before + 1) * CHUNK_BYTES)
@@ -130,15 +144,15 @@ class Shifted:
 
     def _places(self, sample: bytes, start: int, end: int) -> Iterator[int]:
         """Where the bytes of a sample begin, between two places of the older file, as long as the effort lasts."""
-        for at in range(start, end, _WINDOW_BYTES):
-            if self._effort.left <= 0:
-                return
+        at = start
+        while (at := max(at, self._data_from(at) - SAMPLE_BYTES + 1)) < end and not self._effort.is_spent():
             data = self._read(at, min(_WINDOW_BYTES, end - at) + SAMPLE_BYTES - 1)
             self._effort.spend(len(data))
             found = data.find(sample)
             while found >= 0:
                 yield at + found
                 found = data.find(sample, found + 1)
+            at += _WINDOW_BYTES
 
     def _extend(self, index: int, distance: int) -> tuple[int, int]:
         """Take the chunks before and behind one that stand at the same distance; gives the first and the last."""
@@ -152,11 +166,17 @@ class Shifted:
     def _take(self, index: int, distance: int) -> bool:
         """Write a chunk if it stands so far from its place."""
         at, size = index * CHUNK_BYTES + distance, self._wanted.size_of(index)
-        if at < 0 or at + size > self._older_bytes or self._effort.left <= 0:
+        if at < 0 or at + size > self._older_bytes or self._data_from(at) >= at + size or self._effort.is_spent():
             return False
         self._effort.spend(size)
         data = self._read(at, size)
         return len(data) == size and self._wanted.put(index, data)
+
+    def _data_from(self, at: int) -> int:
+        """Where the next bytes are that are in no hole."""
+        with suppress(OSError):
+            return next_data(self._descriptor, at, self._older_bytes)
+        return at
 
     def _read(self, at: int, size: int) -> bytes:
         """What stands there, or less; nothing where it cannot be read."""

@@ -173,10 +173,15 @@ class LongBlobs:
         try:
             samples = await self._samples_of(content)
             if samples:
-                await trio.to_thread.run_sync(assembly.copy_shifted, old.path, samples)
+                await trio.to_thread.run_sync(assembly.copy_shifted, old.path, samples, self._may_go_on)
         finally:
             if self._folder.state.pause_reason:
                 self._sampled.discard(blob)  # they found nothing, or not all
+
+    def _may_go_on(self) -> bool:
+        """Asked in a worker thread. Raises trio.Cancelled: nobody waits for it any more."""
+        trio.from_thread.check_cancelled()
+        return not self._folder.state.pause_reason
 
     async def _samples_of(self, content: Content) -> Mapping[int, tuple[int, bytes]]:
         """Samples of a blob from the peer; none where that takes it long."""
