@@ -14,13 +14,15 @@ from structlog.testing import capture_logs
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Manifest
-from yp2p.documents.text import TextReplica
+from yp2p.documents.text import TextReplica, imported
 from yp2p.folder import burden as module
 from yp2p.folder import texts
 from yp2p.folder.budget import Budget, bring, charged
 from yp2p.folder.burden import (
     CONTENT_BYTES,
     FORGIVEN_BYTES_S,
+    KEYSTROKES,
+    KEYSTROKES_S,
     PAID_BYTES,
     PIECE_BYTES,
     RANGE_BYTES,
@@ -71,7 +73,7 @@ def test_what_people_type_and_save_weighs_nothing() -> None:
 
 
 @pytest.mark.parametrize("client", [7, (1 << 32) - 1, (1 << 53) - 1])
-def test_one_keystroke_weighs_nothing_whoever_types_it_and_wherever(client: int) -> None:
+async def test_one_keystroke_weighs_nothing_whoever_types_it_and_wherever(client: int) -> None:
     """Those of stock programs, which have short client IDs, have fewer bytes than others."""
     replica = TextReplica(5)
     replica.edit([Hunk(0, 0, "one\n")])
@@ -80,7 +82,7 @@ def test_one_keystroke_weighs_nothing_whoever_types_it_and_wherever(client: int)
         for hunk in (Hunk(at, at, "x"), Hunk(at - 1, at, "") if at else Hunk(0, 1, ""), Hunk(at, at, "z")):
             update = typist.edit([hunk])
             assert update is not None
-            assert of_text(check(update, Shape.TEXT)) == 0, hunk
+            assert Burden().text_came(check(update, Shape.TEXT)) == 0, hunk
 
 
 def test_pieces_that_no_text_comes_with_weigh_what_they_take() -> None:
@@ -89,21 +91,97 @@ def test_pieces_that_no_text_comes_with_weigh_what_they_take() -> None:
     assert of_text(update) > 1000 * PIECE_BYTES // 2
 
 
-def test_no_more_than_a_keystroke_is_free() -> None:
+async def test_no_more_than_a_keystroke_is_free() -> None:
     """Two pieces at a time, in updates as small as can be, would take memory that nobody pays for."""
     replica = TextReplica(5)
     replica.edit([Hunk(0, 0, "one line\n")])
     typed = replica.fork(7).edit([Hunk(1, 2, "x")])
     assert typed is not None
     one, two = check(typed, Shape.TEXT), check(_pieces(2), Shape.TEXT)
-    assert (one.parsed.pieces, len(one.deleted), of_text(one)) == (1, 1, 0), "one letter over another one"
+    assert (one.parsed.pieces, len(one.deleted), Burden().text_came(one)) == (1, 1, 0), "one letter over another one"
     assert (two.parsed.pieces, len(two.deleted)) == (2, 0)
-    assert of_text(two) > PIECE_BYTES // 2
+    assert Burden().text_came(two) > PIECE_BYTES // 2
     apart = replica.fork(8).edit([Hunk(1, 2, ""), Hunk(5, 6, "")])
     assert apart is not None
     taken_out = check(apart, Shape.TEXT)
     assert (taken_out.parsed.pieces, len(taken_out.deleted)) == (0, 2)
     assert of_text(taken_out) == 2 * RANGE_BYTES - PAID_BYTES * len(taken_out.data) > 0
+
+
+def _keystroke(client: int = 7) -> Checked:
+    """One that weighs something."""
+    replica = TextReplica(5)
+    replica.edit([Hunk(0, 0, "one line\n")])
+    update = replica.fork(client).edit([Hunk(1, 2, "x")])
+    assert update is not None
+    assert of_text(check(update, Shape.TEXT)) > 0
+    return check(update, Shape.TEXT)
+
+
+async def test_keystrokes_are_free_as_fast_as_people_type_only(mock_clock: trio.testing.MockClock) -> None:
+    """Else the smallest updates there are, as many as the link takes, have us hold ten times what they are long."""
+    burden, typed = Burden(), _keystroke()
+    for keystrokes, seconds in ((20, 600), (5 * 40, 50)):  # and with forty cursors, each of which makes an update
+        for _ in range(seconds):
+            assert [burden.text_came(typed) for _ in range(keystrokes)] == [0] * keystrokes
+            mock_clock.jump(1.0)
+    mock_clock.jump(60.0)
+    came = [burden.text_came(typed) for _ in range(100_000)]
+    assert came.count(0) == KEYSTROKES
+    assert set(came[KEYSTROKES:]) == {of_text(typed)}
+    mock_clock.jump(1.0)
+    assert [burden.text_came(typed) for _ in range(1000)].count(0) == KEYSTROKES_S
+    mock_clock.jump(3600.0)
+    assert burden.free_keystrokes == KEYSTROKES, "no more is saved up"
+
+
+async def test_what_weighs_nothing_takes_no_keystroke_away(mock_clock: trio.testing.MockClock) -> None:
+    burden = Burden()
+    paid = check(imported("a line of some length\n"), Shape.TEXT)
+    assert [burden.text_came(paid) for _ in range(100)] == [0] * 100
+    assert burden.text_came(check(_pieces(100), Shape.TEXT)) > 0
+    assert burden.free_keystrokes == KEYSTROKES
+
+
+async def test_who_floods_with_keystrokes_owes_what_they_take_and_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    autojump_clock.autojump_threshold = 0.02  # the store has a thread of its own
+    monkeypatch.setattr(module, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(module, "FORGIVEN_BYTES_S", 100)
+    monkeypatch.setattr(module, "KEYSTROKES", 100)
+    monkeypatch.setattr(module, "KEYSTROKES_S", 1)
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/a.txt").write_text("one\n")
+    async with open_bridge(tmp_path) as bridge:
+        budget, live, flood = Budget(PEER), bridge.document("a.txt"), replica_like(bridge, "a.txt", 8)
+        updates = [flood.edit([Hunk(0, 0, "x")]) or b"" for _ in range(500)]
+        weight = sum(of_text(check(update, Shape.TEXT)) for update in updates[100:])
+        assert weight > module.MOST_BYTES
+        began = trio.current_time()
+        for update in updates:
+            await charged(budget, live.receive, update, PEER)
+        assert trio.current_time() - began > 20
+        assert live.text.text() == "x" * 500 + "one\n", "nothing is left out"
+        budget.burden.add(module.MOST_BYTES + 1_000_000)
+        await trio.sleep(1)
+        began = trio.current_time()
+        await charged(budget, live.receive, flood.edit([Hunk(0, 0, "y")]) or b"", PEER)
+        assert trio.current_time() - began < 1, "a keystroke is live also while more comes in"
+
+
+async def test_small_texts_that_are_pulled_take_no_keystroke_away(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    """A first synchronisation has thousands, while its entries weigh: who types meanwhile would wait for them."""
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        budget = Budget(PEER)
+        wanting = _Wanting(bridge, budget)
+        contents = wanting.texts(1)
+        await wanting.write(contents)
+        await wanting.pull(contents, budget)
+        assert budget.burden.free_keystrokes == KEYSTROKES
 
 
 def test_registers_weigh_with_their_values() -> None:
@@ -250,7 +328,7 @@ class _Wanting:
         self.budget = budget
         self.entries = [EntryID(bytes([0, number]) + bytes(14)) for number in range(count)]
         self._manifest = Manifest(7)
-        text = TextReplica(8).edit([Hunk(0, 0, "the text\n")])
+        text = TextReplica(8).edit([Hunk(0, 0, "the text, of one piece\n")])
         assert text is not None
         self._text = check(text, Shape.TEXT)
 

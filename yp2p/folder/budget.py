@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 import trio
 
 from yp2p.folder.burden import Burden
+from yp2p.protocol.ysync import Checked, Shape
 
 # What those who owe may take together.
 SHARE = 0.2
@@ -165,6 +166,12 @@ def is_heavy() -> bool:
     """In a task that works for a member: whether it has to wait before it brings more."""
     budget = _CHARGED.get()
     return budget is not None and budget.burden.is_heavy
+
+
+def is_free(updates: Iterable[Checked], shape: Shape) -> bool:
+    """In a task that works for a member: whether these updates need not wait, whatever it owes (`burden.py`)."""
+    budget = _CHARGED.get()
+    return budget is None or budget.burden.is_free(updates, shape)
 
 
 async def until_light() -> None:

@@ -14,15 +14,20 @@ Theory of operation
     (`texts.py`). So what they weigh is owed for that time only (`Held`): who comes back with the edits of months, in
     hundreds of texts, some hundred bytes for each, waits no longer than it takes to let go of those that are done.
 
+    A keystroke can be less than the piece that it makes: where its writer has a short client ID, or it takes something
+    out as well. So one piece and one range an update are free, but only as fast as people type (`KEYSTROKES_S`); what
+    comes faster weighs as everything else does.
+
     A member may let in others, and each of these others. So who has been known for less than a day shares the account
     of whoever let it in (`peers/known_devices.py`).
 
 Invariants
-    * What one account brings within a time is bounded by `MOST_BYTES` and `FORGIVEN_BYTES_S`, and one message of each
-      channel.
+    * What one account brings within a time is bounded by `MOST_BYTES` and `FORGIVEN_BYTES_S`, by `KEYSTROKES` and
+      `KEYSTROKES_S`, which is about as much, and one message of each channel.
     * What honest people and programs type and save weighs nothing: each piece of it comes with more bytes than it needs
       to be paid for. Nor do the entries of a first synchronisation, once their content is here.
-    * What weighs nothing waits for no account, whatever its sender owes: a keystroke is live also while more comes in.
+    * What weighs nothing, and what is free, waits for no account, whatever its sender owes: a keystroke is live also
+      while more comes in.
     * Content pays for an entry once, for whoever brought the entry, and no more than that weighed: nobody comes to a
       credit by writing contents over and over.
     * Who waits holds nothing that others need, and not the link: other messages of the member are taken meanwhile, as
@@ -49,6 +54,9 @@ PIECE_BYTES, RANGE_BYTES = 200, 100
 PAID_BYTES = 8
 # A keystroke is one piece and takes out one range, at most. Of who has a short client ID it has 18 bytes.
 _KEYSTROKE_PIECES, _KEYSTROKE_RANGES = 1, 1
+# Of those that weigh something, a hundred bytes most of them, so many are free at once, and a second. With forty
+# cursors twice that is typed, for a minute.
+KEYSTROKES, KEYSTROKES_S = 6000, 100
 # A register of the manifest: two of them are an entry here, with its place, and as much in the library.
 REGISTER_BYTES = 400
 # What is forgiven at most for an entry, of two registers with their values, when its content comes.
@@ -66,10 +74,13 @@ log = structlog.get_logger()
 
 def of_text(update: Checked) -> int:
     """What a part of a text weighs: its pieces, as far as its bytes do not account for them."""
-    if update.parsed.pieces <= _KEYSTROKE_PIECES and len(update.deleted) <= _KEYSTROKE_RANGES:
-        return 0
     weight = PIECE_BYTES * update.parsed.pieces + RANGE_BYTES * len(update.deleted)
     return max(0, weight - PAID_BYTES * len(update.data))
+
+
+def is_keystroke(update: Checked) -> bool:
+    """Whether a part of a text is no more than one keystroke makes."""
+    return update.parsed.pieces <= _KEYSTROKE_PIECES and len(update.deleted) <= _KEYSTROKE_RANGES
 
 
 def of_registers(update: Checked) -> int:
@@ -89,6 +100,8 @@ class Burden:
         self._owed = 0.0
         self._at = 0.0  # when that was so
         self._said_at = float("-inf")
+        self._typed = 0.0  # keystrokes that were free, less those of which it is long ago
+        self._typed_at = 0.0  # when that was so
 
     @property
     def owed(self) -> float:
@@ -102,6 +115,30 @@ class Burden:
     def is_heavy(self) -> bool:
         """Whether it has to wait."""
         return self.owed > MOST_BYTES
+
+    @property
+    def free_keystrokes(self) -> int:
+        """How many keystrokes weigh nothing, were they to come now."""
+        now = trio.current_time()
+        self._typed = max(0.0, self._typed - (now - self._typed_at) * KEYSTROKES_S)
+        self._typed_at = now
+        return int(KEYSTROKES - self._typed)
+
+    def is_free(self, updates: Iterable[Checked], shape: Shape) -> bool:
+        """Whether these need not wait, whatever is owed: they weigh nothing, or are what people type, as fast."""
+        weighing = [update for update in updates if weight_of(update, shape)]
+        if not weighing:
+            return True
+        typed = shape is Shape.TEXT and all(map(is_keystroke, weighing))
+        return typed and len(weighing) <= self.free_keystrokes
+
+    def text_came(self, update: Checked) -> int:
+        """A part of a text was brought: what it weighs here, once what is free is taken off."""
+        weight = of_text(update)
+        if weight and is_keystroke(update) and self.free_keystrokes >= 1:
+            self._typed += 1
+            return 0
+        return weight
 
     def add(self, weight: int) -> None:
         """So much was brought; less than nothing is forgiven."""

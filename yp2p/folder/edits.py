@@ -67,18 +67,19 @@ class Edits:
                 bring(RENEWED_BYTES)
         if news is None:
             return None
-        self._weigh(live, update)
+        burden = account()
+        self._weigh(live, burden.text_came(update) if burden is not None else 0)
         if not self._in_our_name and written_beyond(update.parsed, before, folder.clients.earlier):
             self._tell_in_our_name(live.id)
         is_at_work(source)
         live.recent.add(time.time(), update.parsed.sections)
         return self.record(live, as_logged(update, before, news), source)
 
-    def _weigh(self, live: LiveDocument, update: Checked) -> None:
+    def _weigh(self, live: LiveDocument, weight: int) -> None:
         """Whoever brought what was news owes what it makes this device hold (`burden.py`)."""
         burden = account()
         if burden is not None:
-            self._folder.texts.held.brought(live.id, burden, of_text(update))
+            self._folder.texts.held.brought(live.id, burden, weight)
 
     def _tell_in_our_name(self, document: DocumentID) -> None:
         """Somebody brought what this device would have written before it was started, and does not know."""
@@ -288,7 +289,7 @@ class Edits:
             news = live.replica.take(state)
             if written_beyond(state.parsed, before, folder.clients.ids):
                 folder.texts.disown(live)
-        self._weigh(live, state)
+        self._weigh(live, of_text(state))  # no keystroke: there are thousands of them in a first synchronisation
         folder.catalogue.named.wanted.discard(document)
         # The document of an empty file has no operations, but it is here from now on.
         return self.record(live, news if news is not None else state.data, source)

@@ -26,8 +26,7 @@ from yp2p.documents.manifest import ManifestReplica
 from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
-from yp2p.folder.budget import is_heavy, until_light
-from yp2p.folder.burden import weight_of
+from yp2p.folder.budget import is_free, is_heavy, until_light
 from yp2p.folder.telling import Telling
 from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
@@ -337,12 +336,12 @@ class LiveDocument:
         return True
 
     def _weighs_nothing(self, updates: Sequence[bytes]) -> bool:
-        """Whether these need not wait whatever their sender owes: they are as small as what people type."""
+        """Whether these need not wait whatever their sender owes: they are small and few, as what people type."""
         if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES:
             return False
         shape = self.replica.shape
         try:
-            return not any(weight_of(check(update, shape), shape) for update in updates)
+            return is_free([check(update, shape) for update in updates], shape)
         except InvalidUpdate:
             return True  # as will be told at once
 

@@ -11,8 +11,7 @@ import trio
 
 from yp2p.documents.text import TextReplica, imported, read_first_import
 from yp2p.errors import CrdtPanic, MissingDependency
-from yp2p.folder.budget import is_heavy, until_light
-from yp2p.folder.burden import of_text
+from yp2p.folder.budget import is_free, is_heavy, until_light
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import checked_parts
@@ -149,7 +148,7 @@ class Pulls:
 def _weighs(parts: Sequence[Checked]) -> bool:
     """Whether a text makes us hold more than its bytes account for. That of a first import is not even in memory, and
     is paid for already where its entry waits for it."""
-    return any(map(of_text, parts)) and (len(parts) > 1 or read_first_import(parts[0].data) is None)
+    return not is_free(parts, Shape.TEXT) and (len(parts) > 1 or read_first_import(parts[0].data) is None)
 
 
 def _by_document(reply: Documents) -> dict[DocumentID, list[bytes]]:
