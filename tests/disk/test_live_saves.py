@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,12 @@ from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_lik
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.provider import PeerState
+from yp2p.documents.text import TextReplica
+from yp2p.files.inspect import Finding, Found
+from yp2p.folder.notices import NoticeKind
+from yp2p.folder.old_versions import version_found
+from yp2p.store.writer import Commit
+from yp2p.store.writer import Writer as StoreWriter
 
 NAME = "a.txt"
 TEXT = "one\ntwo\nthree\n"
@@ -23,6 +33,32 @@ async def _comes(bridge: Bridge, text: str, client: int) -> None:
     update = peer.edit(hunks(peer.text(), text))
     assert update is not None
     await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+
+
+def _comes_unstored(bridge: Bridge, text: str, client: int) -> None:
+    peer = replica_like(bridge, NAME, client)
+    update = peer.edit(hunks(peer.text(), text))
+    assert update is not None
+    assert bridge.document(NAME).receive_nowait([update], PEER)
+
+
+def _slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Nothing is stored until somebody waits for it; gives what begins that anew."""
+    gate = threading.Event()
+    gate.set()
+    commit, wait = StoreWriter._commit, Commit.wait
+
+    def commits(self: StoreWriter, batch: list[Commit]) -> None:
+        assert gate.wait(20)
+        commit(self, batch)
+
+    async def waits(self: Commit) -> None:
+        gate.set()
+        await wait(self)
+
+    monkeypatch.setattr(StoreWriter, "_commit", commits)
+    monkeypatch.setattr(Commit, "wait", waits)
+    return gate.clear
 
 
 @over_directory
@@ -85,3 +121,90 @@ async def test_what_the_file_held_before_is_put_back_also_while_it_is_live(base:
         assert bridge.document(NAME).text.text() == path.read_text() == TYPED
         if unsubscribe is not None:
             unsubscribe()
+
+
+@over_directory
+async def test_a_save_of_what_is_live_and_not_stored_yet_is_no_change(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True)
+        await bridge.folder.database.pending().wait()
+        hold = _slow_disk(monkeypatch)
+        for number in range(5):
+            before = bridge.document(NAME).text.text()
+            saved = before.replace("two\n", f"two\ntyped {number}\n")
+            both = saved.replace("three\n", f"three\nof another device {number}\n")
+            hold()
+            _comes_unstored(bridge, saved, 1 << 32 | 5)
+            _comes_unstored(bridge, both, 1 << 32 | 6)
+            written = bridge.document(NAME).text.clocks()
+            path.write_text(saved)
+            await bridge.render()
+            assert bridge.document(NAME).text.text() == both
+            assert bridge.document(NAME).text.clocks() == written
+            clock().jump(5)  # what is typed is written less often
+            await bridge.render()
+            assert path.read_text() == both
+            assert not list(bridge.folder.notices)
+        unsubscribe()
+
+
+@over_directory
+async def test_a_save_of_a_version_that_is_not_stored_yet_is_no_save_of_an_older_one(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        (path.parent / f".{NAME}.swp").touch()
+        await _comes(bridge, TYPED, 1 << 32 | 5)
+        clock().jump(5)
+        await bridge.render()
+        assert path.read_text() == TYPED
+        await bridge.folder.database.pending().wait()
+        _slow_disk(monkeypatch)()
+        without = TEXT.replace("one\n", "one\nof another device\n")
+        _comes_unstored(bridge, without, 1 << 32 | 6)
+        _comes_unstored(bridge, without + "more\n", 1 << 32 | 6)
+        path.write_text(without)
+        await bridge.look()
+        assert NoticeKind.OLDER_SAVE_MERGED not in [one.kind for one in bridge.folder.notices]
+
+
+@over_directory
+async def test_of_what_is_live_only_versions_behind_the_base_are_compared(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        for number in range(40):
+            await _comes(bridge, f"{TEXT}{number:02}\n", 1 << 32 | 5)
+        clock().jump(5)
+        await bridge.render()
+        record = bridge.folder.files.by_path(NAME)
+        assert record is not None
+        assert record.base_seq == bridge.document(NAME).last_seq
+        for number in range(3):
+            await _comes(bridge, f"{TEXT}{40 + number:02}\n", 1 << 32 | 5)
+        compared: list[str] = []
+        content = TextReplica.content
+
+        def counted(self: TextReplica) -> bytes:
+            compared.append(self.text())
+            return content(self)
+
+        monkeypatch.setattr(TextReplica, "content", counted)
+        text = f"{TEXT}41\n"
+        size = len(text)
+        finding = Finding(NAME, Found.TEXT, replace(record.stamp, size=size), text, sha256(text.encode()).digest())
+        found = version_found(bridge.folder, record, finding, may_be_older=False)
+        assert found is not None
+        assert found.base_seq > record.base_seq
+        assert compared == [f"{TEXT}{40 + number:02}\n" for number in range(3)]
+        compared.clear()
+        assert version_found(bridge.folder, record, finding, may_be_older=True) == found
+        assert len(compared) == 43

@@ -38,19 +38,20 @@ _T = TypeVar("_T")
 
 
 def older_version(
-    folder: Folder, record: FileRecord, content: bytes, size: int, *, until: int | None = None
+    folder: Folder, record: FileRecord, content: bytes, size: int, *, after: int = 0, until: int | None = None
 ) -> FileRecord | None:
     """The base of a file that holds an earlier version of its document; None when it does not.
 
     Args:
         content, size: SHA-256 and number of the bytes of the file.
+        after: rows of the log up to this one do not matter: they are not compared one by one.
         until: the last row of the log that matters; None: all do.
     """
     state = kept_base(folder.database, folder.id, record, content)
     if state is not None:
         return replace(record, base_state=state, content=content)
     rows = folder.texts.rows(record.document, until, singly=_VERSIONS_LOOKED_AT)
-    seq = _row_with([row for row in rows if until is None or row[0] <= until], content, size)
+    seq = _row_with([row for row in rows if until is None or row[0] <= until], content, size, after)
     return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
 
 
@@ -65,16 +66,19 @@ def version_found(folder: Folder, record: FileRecord, finding: Finding, *, may_b
     live = folder.texts.open(record.document)
     if not may_be_older and live.last_seq <= record.base_seq:
         return None
-    old = older_version(folder, record, finding.content, finding.stamp.size)
+    after = 0 if may_be_older else record.base_seq
+    old = older_version(folder, record, finding.content, finding.stamp.size, after=after)
     return old if old is not None and (may_be_older or old.base_seq > record.base_seq) else None
 
 
-def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int) -> int | None:
-    replica = TextReplica(1)
+def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int, after: int) -> int | None:
+    """The last row behind `after` with which the document had this content."""
+    compared = [row for row in rows if row[0] > after][-_VERSIONS_LOOKED_AT:]
+    replica = TextReplica.from_updates(1, [data for _, data in rows[: len(rows) - len(compared)]])
     found = None
-    for number, (seq, data) in enumerate(rows):
+    for seq, data in compared:
         replica.load([data])
-        if len(rows) - number <= _VERSIONS_LOOKED_AT and replica.size() == size and replica.content() == content:
+        if replica.size() == size and replica.content() == content:
             found = seq
     return found
 

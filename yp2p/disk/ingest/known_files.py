@@ -3,6 +3,9 @@
 An older version in a file is no edit after a power cut, or when a person decided so (`put_back.py`). Neither is a
 version that is newer than what the file held, while a program has the text open: an editor saved what it shows, and has
 told of all of that letter by letter. Taken for a change of what the file held it would come a second time.
+
+Versions are looked up in the store, which has them a commit later than the document in memory has. So what is on its
+way there is waited for first, and then it is asked anew what the document says: it may have gone on meanwhile.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import version_found
 from yp2p.folder.records import FileRecord
 from yp2p.protocol.entries import Kind
+
+# A document that is typed into has gone on after each wait. What was there when the file was read is stored after one.
+_TRIES = 5
 
 
 class KnownFiles:
@@ -48,7 +54,7 @@ class KnownFiles:
 
     async def take(self, record: FileRecord, finding: Finding, context: ScanContext) -> None:
         """Take what the file of a record holds."""
-        state, old = self._state(record, finding, context)
+        state, old = await self._state(record, finding, context)
         if self._kept.is_on and self._is_change(state, record, finding):
             await self._kept.changed(record, finding)
             return
@@ -86,7 +92,9 @@ class KnownFiles:
         is_the_same = found is not None and (found.kind, found.content.hash) == (finding.kind, finding.content)
         return state is FileState.EDITED or (state is FileState.OPAQUE and not is_the_same)
 
-    def _state(self, record: FileRecord, finding: Finding, context: ScanContext) -> tuple[FileState, FileRecord | None]:
+    async def _state(
+        self, record: FileRecord, finding: Finding, context: ScanContext
+    ) -> tuple[FileState, FileRecord | None]:
         """What a known file holds now, and of which version it is, where it is another one of its document."""
         is_older = context.after_power_cut or record.entry in self._put_back.undone
         what = Circumstances(
@@ -96,11 +104,16 @@ class KnownFiles:
             is_live=self._is_live(record),
         )
         old: FileRecord | None = None
+        stored, tries = record.base_seq, _TRIES
         while True:
             state = state_of(record, finding, what)
             if state is FileState.NEED_DOCUMENT:
                 live = self._folder.texts.open(record.document)
                 what = replace(what, is_current=finding.content == live.text.content())
+            elif state is FileState.NEED_VERSION and tries and stored != self._last_seq(record):
+                stored, tries = self._last_seq(record), tries - 1
+                await self._folder.database.pending().wait()
+                what = replace(what, is_current=None)
             elif state is FileState.NEED_VERSION:
                 old = version_found(self._folder, record, finding, may_be_older=is_older)
                 what = replace(what, is_version=old is not None)
@@ -113,6 +126,9 @@ class KnownFiles:
     def _is_live(self, record: FileRecord) -> bool:
         live = self._folder.texts.in_memory(record.document) if record.kind is Kind.TEXT else None
         return live is not None and live.is_in_programs and live.last_seq > record.base_seq
+
+    def _last_seq(self, record: FileRecord) -> int:
+        return self._folder.texts.open(record.document).last_seq
 
     def _is_replaced(self, record: FileRecord) -> bool:
         """Whether the entry of a text is another kind of thing by now."""

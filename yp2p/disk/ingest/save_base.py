@@ -97,15 +97,17 @@ class SaveBases:
         )  # fmt: skip
         if isinstance(decision, NoEdit):
             return SaveBase(suspects[decision.number][0].base, suspects[decision.number][0], is_edit=False)
-        if isinstance(decision, MadeOf) and not self._is_former(record, finding):
+        if isinstance(decision, MadeOf) and not await self._is_former(record, finding):
             return SaveBase(suspects[decision.number][0].base, suspects[decision.number][0])
-        if isinstance(decision, Stands) and not self._is_former(record, finding):
+        if isinstance(decision, Stands) and not await self._is_former(record, finding):
             return SaveBase(record, stands_over=suspects[decision.number][0])
         return SaveBase(record)
 
     def _text(self, record: FileRecord) -> str:
         return self._folder.texts.fork_at_base(record).text()
 
-    def _is_former(self, record: FileRecord, finding: Finding) -> bool:
-        """Whether the save is a former version, byte for byte. Asked last: it may replay the document's log."""
+    async def _is_former(self, record: FileRecord, finding: Finding) -> bool:
+        """Whether the save is a former version, byte for byte. Asked last: it may replay the document's log, when all
+        that is on its way there is stored."""
+        await self._folder.database.pending().wait()
         return older_version(self._folder, record, finding.content, finding.stamp.size) is not None
