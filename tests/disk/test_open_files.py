@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
 import time
 from pathlib import Path
 
 import pytest
+import trio
 import trio.testing
 from bridge import Bridge, clock, open_bridge
 
 from yp2p.disk.ingest.long_files import LongFiles
+from yp2p.files.root import Root
 
 
 async def _look(bridge: Bridge, path: str, after_s: float = 0.0) -> None:
@@ -179,3 +183,33 @@ async def test_what_was_mapped_is_read_again_once_it_is_closed(
                 pytest.fail("the kernel stores the page at once: this shows nothing")
         await _look(bridge, "mapped.txt")
         assert _text(bridge, "mapped.txt") == "changed\n"
+
+
+async def test_while_no_descriptor_is_left_all_files_are_tried_ever_less_often(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = 50
+    (tmp_path / "dir").mkdir()
+    tried: list[str] = []
+
+    def refused(_: Root, path: str) -> int:
+        tried.append(path)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with open_bridge(tmp_path) as bridge:
+        names = [f"{number}.txt" for number in range(files)]
+        for name in names:
+            (tmp_path / "dir" / name).write_text(name)
+        with monkeypatch.context() as short:
+            short.setattr(Root, "open_file", refused)
+            await bridge.ingest.inspect(names)
+            for _ in range(60):
+                clock().jump(1.0)
+                await bridge.ingest.inspect(bridge.ingest.pending.take_due(trio.current_time()))
+        assert len(tried) == 6 * files, "at once, and after 1, 3, 7, 15 and 31 s"
+        assert bridge.folder.files.waiting.skipped.keys() == set(names), "it takes long, so it is told"
+        clock().jump(4.0)
+        await bridge.look()
+        await bridge.look()
+        assert len(bridge.folder.files.at) == files
+        assert not bridge.folder.files.waiting.skipped

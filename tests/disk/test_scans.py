@@ -117,3 +117,41 @@ async def test_what_a_power_cut_left_is_not_known_while_a_file_of_the_first_scan
         scans.note_first(at.ingest)
         assert scans.scanned.is_set(), "what is busy since is not waited for"
         assert not scans.after_power_cut
+
+
+async def test_what_is_listed_meanwhile_does_not_put_off_the_scan_for_what_could_not_be_looked_at(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with _opened(tmp_path) as (folder, scans, at):
+        await scans.run(at)
+        folder.render_queue.start()
+        at.watcher.was_short = True
+        for _ in range(6):
+            scans.poll(at.watcher, 0.0)
+            await trio.sleep(1.0)
+        scans.want_if_due()
+        assert folder.render_queue.is_woken
+
+
+async def test_while_no_descriptor_is_left_scans_become_seldom(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _opened(tmp_path) as (folder, scans, at):
+        real = at.watcher.scan
+
+        def scan(path: str = "") -> list[str]:
+            found = real(path)
+            at.watcher.was_short = True
+            return found
+
+        monkeypatch.setattr(at.watcher, "scan", scan)
+        await scans.run(at)
+        count = 0
+        for _ in range(80):
+            await trio.sleep(1.0)
+            folder.render_queue.start()
+            scans.want_if_due()
+            if folder.render_queue.is_woken:
+                count += 1
+                await scans.run(at)
+        assert count == 4, "after 5, 15, 35 and 75 s"

@@ -29,8 +29,8 @@ from yp2p.folder.folder import Folder
 BATCH = 1000
 # Without enough watches the folder is scanned this often, or so many times as long as a scan takes.
 _POLL_S, _POLL_SHARE = 10.0, 10
-# What no descriptor or no memory was left for is looked for again after this.
-_SHORT_S = 5.0
+# What no descriptor or no memory was left for is looked for again after this, and after twice the last pause from then.
+_SHORT_S, _LONGEST_SHORT_S = 5.0, 80.0
 _ASK_PEERS_S = 2.0
 # How long a first scan waits for the folder's rules on what is ignored.
 _RULES_LIMIT_S = 10.0
@@ -74,6 +74,7 @@ class Scans:
         self._first_at = 0.0  # when the first scan waits for no peer any more
         # When to scan without having been told of anything: in any case, and where the kernel does not tell of all.
         self._slow_at = self._poll_at = math.inf
+        self._short_s = _SHORT_S
 
     def use(self, interval_s: float) -> None:
         """Scan so often from now on."""
@@ -149,7 +150,9 @@ class Scans:
             return
         for start in range(0, len(paths), BATCH):
             await at.ingest.inspect(paths[start : start + BATCH], is_scan=True, is_first=context.is_first)
+        self._poll_at = math.inf
         self.poll(at.watcher, trio.current_time() - began)
+        self._short_s = min(_LONGEST_SHORT_S, 2 * self._short_s) if at.watcher.was_short else _SHORT_S
         if context.is_first:
             log.info("folder_scanned", folder=folder.label, files=len(present))
         self._is_first = False
@@ -157,9 +160,10 @@ class Scans:
 
     def poll(self, watcher: Watcher, scan_s: float) -> None:
         """Where the kernel does not tell of everything, or did not let us look, scan again before long; a scan took
-        `scan_s`."""
-        pause_s = max(_POLL_S if watcher.exhausted else _SHORT_S, _POLL_SHARE * scan_s)
-        self._poll_at = trio.current_time() + pause_s if watcher.exhausted or watcher.was_short else math.inf
+        `scan_s`. One that is due already is not put off."""
+        pause_s = max(_POLL_S if watcher.exhausted else self._short_s, _POLL_SHARE * scan_s)
+        if (watcher.exhausted or watcher.was_short) and self._poll_at == math.inf:
+            self._poll_at = trio.current_time() + pause_s
         limitation = f"{watcher.advice}; until then the folder is scanned" if watcher.exhausted else ""
         if self._folder.state.limitation != limitation:
             self._folder.state.limitation = limitation

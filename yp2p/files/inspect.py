@@ -103,6 +103,7 @@ class Finding:
     target: bytes = b""
     is_open: bool = False  # it was read although a program has it open for writing
     is_linked: bool = False  # whether the same file has other names
+    is_short: bool = False  # BUSY only because no descriptor or memory was left
     is_out_of_sight: bool = False  # whether its place cannot be looked at: nobody can say if it is there
 
     @property
@@ -235,7 +236,7 @@ def _denied(
     again."""
     words = reason_of(error)
     if is_shortage(error):
-        return Finding(path, Found.BUSY, known or NO_STAMP, reason=words)
+        return Finding(path, Found.BUSY, known or NO_STAMP, reason=words, is_short=True)
     text = f"{what}: {words}" if what else words
     return Finding(path, Found.DENIED, reason=text, is_out_of_sight=is_out_of_sight)
 

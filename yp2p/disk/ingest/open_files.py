@@ -16,11 +16,15 @@ Theory of operation
     In the first moments the file is looked at often, as most saves end soon, and nobody is told. Later `status` says
     why it waits.
 
+Where no descriptor or memory was left, all that was not read is looked at again at one moment; while that fails each
+pause is twice as long as the one before.
+
 Times are trio's.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
@@ -32,6 +36,8 @@ QUIET_S, LONGEST_QUIET_S = 3.0, 60.0
 EMPTIED_QUIET_S = 30.0
 # How long a save usually takes; meanwhile the file is looked at often.
 _SAVE_S = 1.0
+# The pauses while no descriptor or memory is left.
+_SHORT_S, _LONGEST_SHORT_S = 1.0, 32.0
 # Of a file that was not seen open for so long nothing is remembered.
 _FORGOTTEN_S = 600.0
 _MAX_FILES = 1024
@@ -51,6 +57,26 @@ class _OpenFile:
         return self.quiet_since + (max(self.quiet_s, EMPTIED_QUIET_S) if self.is_emptied else self.quiet_s)
 
 
+class _Shortage:
+    """No descriptor or memory is left."""
+
+    def __init__(self) -> None:
+        self._since = self._again_at = -math.inf
+        self._pause_s = 0.0
+
+    def again_at(self, now: float) -> float:
+        """When what could not be read now is looked at again."""
+        if now >= self._again_at:
+            if now >= self._again_at + _LONGEST_SHORT_S:  # another one: the last has passed
+                self._since, self._pause_s = now, 0.0
+            self._pause_s = min(_LONGEST_SHORT_S, max(_SHORT_S, 2 * self._pause_s))
+            self._again_at = now + self._pause_s
+        return self._again_at
+
+    def is_long(self, now: float) -> bool:
+        return now - self._since >= QUIET_S
+
+
 class OpenFiles:
     """The files of one folder that were found open for writing, by path."""
 
@@ -58,6 +84,7 @@ class OpenFiles:
         self._folder = folder
         self._pending = pending
         self._files: dict[str, _OpenFile] = {}
+        self._shortage = _Shortage()
         self.read_open: set[str] = set()  # that were read while they were open, and not since
 
     def found(self, finding: Finding, record: FileRecord | None, now: float, *, retry_s: float = _SAVE_S) -> None:
@@ -68,6 +95,11 @@ class OpenFiles:
             retry_s: after a save's usual time it is not looked at again before that.
         """
         path, stamp = finding.path, finding.stamp
+        if finding.is_short:
+            self._pending.busy[path] = self._shortage.again_at(now)
+            if self._shortage.is_long(now):
+                self._list(finding, record)
+            return
         self._forget_old(now)
         file = self._files.get(path)
         if file is None:
