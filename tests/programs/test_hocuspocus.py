@@ -59,6 +59,8 @@ def _until(client: Client, name: str, kind: int) -> bytes:
 
 def test_several_documents_share_a_connection_and_each_update_is_acknowledged_once(device: Device) -> None:
     names = ("dir/a %41.md", "dir/b.md", "dir/b.md\0again")
+    a, b = (device.dir / name for name in ("a %41.md", "b.md"))
+    had = [path.read_text() for path in (a, b)]  # of the tests before, in whatever order
     with connected(device) as sock:
         client = Client(sock, "/v1/hocuspocus")
         client.until(AcceptConnection)
@@ -76,8 +78,8 @@ def test_several_documents_share_a_connection_and_each_update_is_acknowledged_on
                 _say(client, name, encode(Updates((update,))))
             assert [_until(client, name, STATUS) for _ in range(3)] == [bytes([STATUS, 1])] * 3
         _say(client, names[0], bytes([CLOSE]))
-    eventually(lambda: (device.dir / "a %41.md").read_text() == "typed " * 3 + "a %41.md\n")
-    eventually(lambda: (device.dir / "b.md").read_text() == "typed " * 6 + "b.md\n")
+    eventually(lambda: a.read_text() == "typed " * 3 + had[0], what=a.read_text)
+    eventually(lambda: b.read_text() == "typed " * 6 + had[1], what=b.read_text)
 
 
 def test_what_ends_one_document_leaves_the_others(device: Device) -> None:
