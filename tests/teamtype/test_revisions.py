@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -191,6 +192,35 @@ def test_the_last_lines_are_removed_with_the_line_end_before_them() -> None:
     edit = revised.next_edit()
     assert edit is not None
     assert edit.hunks == [Hunk(1, 5, "")]
+
+
+def test_what_is_put_in_before_and_behind_the_last_line_end_is_one_replacement() -> None:
+    """As two they would begin at one place, and editors differ in which of those they apply first."""
+    pair = Pair("a\n")
+    pair.revisions.become("ax\n", Operation.of([Hunk(1, 1, "x")]))
+    pair.revisions.become("ax\nb", Operation.of([Hunk(3, 3, "b")]))
+    pair.daemon_writes()
+    assert len(pair.to_editor[0]["delta"]) == 1
+    pair.settle()
+    assert pair.editor.content == pair.revisions.text == "ax\nb"
+
+
+@pytest.mark.parametrize("seed", range(many(200)))
+def test_replacements_of_one_edit_do_not_touch(seed: int) -> None:
+    rng = random.Random(seed)
+    pair = Pair("".join(rng.choices("ab\n", k=rng.randint(0, 12))) + rng.choice(["", "\n"]))
+    for _ in range(60):
+        text = pair.revisions.text
+        start = max(0, len(text) - rng.choice([0, 1, 1, 2, 5]))  # the end is where a replacement is put otherwise
+        stop, new = rng.randint(start, len(text)), "".join(rng.choices("a\n", k=rng.randint(0, 2)))
+        operation = Operation.of([Hunk(start, stop, new)])
+        pair.revisions.become(operation.apply(text), operation)
+        if rng.random() < 0.5:
+            continue
+        before = pair.revisions.told
+        if (edit := pair.revisions.next_edit()) is not None:
+            assert all(one.stop < other.start for one, other in pairwise(edit.hunks))
+            assert Operation.of(edit.hunks).apply(before.text) == pair.revisions.text
 
 
 def test_behind_the_last_line_end_nothing_is_put_in() -> None:

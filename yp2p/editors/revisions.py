@@ -23,6 +23,7 @@ Theory of operation
 Invariants
     * applying what was sent to the shadow gives `told`; applying what was not sent to that gives `text`.
     * Everything that was sent and is not known to be accepted names the same revision, the number of edits seen.
+    * Replacements of one edit do not touch: editors differ in which of two at one place they apply first.
     * The editor's text is the shadow with the first k of what was sent, for a k that only the editor knows.
 
 An editor that never types accepts without telling. What it was sent is kept, each edit its own, as any of them may be
@@ -98,7 +99,8 @@ class Revisions:
         """What is to be sent to the editor now."""
         if not self._unsent:
             return None
-        hunks = [_for_editors(self._told.text, hunk) for hunk in self._unsent.changes_in(self._told.text)]
+        changes = self._unsent.changes_in(self._told.text)
+        hunks = _joined([_for_editors(self._told.text, hunk) for hunk in changes])
         edit = Edit(self._seen, hunks, self._told)
         operation, self._unsent = self._unsent, Operation()
         if not hunks:
@@ -167,3 +169,14 @@ def _for_editors(text: str, hunk: Hunk) -> Hunk:
     if start == stop and not new.endswith("\n"):
         return Hunk(start - 1, stop, "\n" + new)
     return hunk
+
+
+def _joined(hunks: list[Hunk]) -> list[Hunk]:
+    """Replacements in order, with those that touch as one."""
+    found: list[Hunk] = []
+    for hunk in hunks:
+        if found and found[-1].stop == hunk.start:
+            last = found.pop()
+            hunk = Hunk(last.start, hunk.stop, last.text + hunk.text)
+        found.append(hunk)
+    return found
