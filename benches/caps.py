@@ -31,9 +31,11 @@ from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.blobs import CHUNK_BYTES, MAX_SAMPLES, SAMPLE_ENTRY_BYTES
+from yp2p.protocol.insertions import Insertion
 from yp2p.protocol.reconcile import BRANCH_HASH_BYTES, BRANCHES, BUCKETS, Leaf
+from yp2p.protocol.state_vectors import MAX_CLOCK, MAX_VECTOR_CLIENTS
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_CLOCK, MAX_DELETED_RANGES, MAX_VECTOR_CLIENTS, Insertion
+from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_DELETED_RANGES
 from yp2p.transport.link import Link, LinkClosed
 from yp2p.trust.purges import MAX_ENTRIES, Outcome, Seen, make_answer, make_request
 from yp2p.trust.statements import Role, Signer

@@ -24,8 +24,8 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.programs.websocket import WebSocket
 from yp2p.protocol.channel import Step1, Step2, Updates, decode, encode
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Cursor
 
 _TEXT = "some words in a line of a text\n" * 660
 _AUTH, _SYNC, _STATUS = 2, 0, 8

@@ -11,7 +11,8 @@ import report
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
-from yp2p.protocol.ysync import Shape, UpdateParser, check_dependencies, check_update
+from yp2p.protocol.dependencies import check_dependencies, check_update
+from yp2p.protocol.ysync import Shape, UpdateParser
 
 BARS = {"keystroke_us": 10.0, "state_a_byte_us": 0.5, "stretch_ms": 20.0}
 

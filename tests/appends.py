@@ -22,7 +22,8 @@ from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.deleted_ranges import DeletedRange
-from yp2p.protocol.ysync import Shape, StateVector, check, contains, deleted_ranges, parse_update
+from yp2p.protocol.state_vectors import StateVector, contains
+from yp2p.protocol.ysync import Shape, check, deleted_ranges, parse_update
 
 _LATE = (0.0, 0.001, 0.1)  # seconds until a file is rendered; and until a save is taken, and a message has come:
 _SOON = (0.0002, 0.005, 0.1)

@@ -14,7 +14,8 @@ from yp2p.documents.meeting import Decision, meet
 from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import Shape, check, contains, parse_update
+from yp2p.protocol.state_vectors import contains
+from yp2p.protocol.ysync import Shape, check, parse_update
 from yp2p.threeway.lines import split_lines
 from yp2p.threeway.sequences import differences
 

@@ -15,7 +15,7 @@ from pycrdt import YMessageType, YSyncMessageType
 from yp2p.documents.text import imported
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.channel import AwarenessUpdate, Step1, Step2, Unrecognised, Updates, decode, encode
-from yp2p.protocol.ysync import read_state_vector
+from yp2p.protocol.state_vectors import read_state_vector
 
 update = imported("hi")
 stream = [

@@ -28,7 +28,7 @@ from yp2p.history import purge
 from yp2p.history.purge_scope import scope_asked
 from yp2p.identity import EntryID, Identity
 from yp2p.protocol.messages import PurgeNews
-from yp2p.protocol.ysync import encode_state_vector
+from yp2p.protocol.state_vectors import encode_state_vector
 from yp2p.store.database import open_database
 from yp2p.trust.purges import Outcome, Request, Seen, make_answer, make_request, read_answer
 from yp2p.trust.statements import Role

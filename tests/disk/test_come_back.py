@@ -11,7 +11,7 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.provider import PeerState
 from yp2p.documents.text import TextReplica
-from yp2p.protocol.ysync import MAX_CLIENT
+from yp2p.protocol.cursor import MAX_CLIENT
 
 _OLD = "".join(f"{number}\n" for number in range(9, 40))
 _NEW = "".join(f"{number}\n" for number in range(6, 30))

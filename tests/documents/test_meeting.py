@@ -13,7 +13,7 @@ from yp2p.documents.joined import Side, join, repair
 from yp2p.documents.meeting import Meeting, meeting_of
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer, client_id_from
-from yp2p.protocol.ysync import check_update
+from yp2p.protocol.dependencies import check_update
 
 
 def _nodes(text: str, *changes: str) -> list[Node]:

@@ -21,18 +21,13 @@ from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import ysync
 from yp2p.protocol.clients import Writer, client_id_from
+from yp2p.protocol.dependencies import check_update, written_beyond
 from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.insertions import Insertion, inserted_text
+from yp2p.protocol.state_vectors import read_state_vector
 from yp2p.protocol.versions import document_version
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import (
-    Insertion,
-    Shape,
-    check,
-    check_update,
-    inserted_text,
-    read_state_vector,
-    written_beyond,
-)
+from yp2p.protocol.ysync import Shape, check
 
 # Each of these crashed, froze or corrupted pycrdt 0.14.13 when it was applied unchecked.
 CRASHERS = {

@@ -12,9 +12,10 @@ from yp2p.documents.joined import Side, join
 from yp2p.documents.order import Order
 from yp2p.documents.shadow import Span, spans_in_order
 from yp2p.documents.text import TextReplica
+from yp2p.protocol.insertions import Insertion
+from yp2p.protocol.state_vectors import MAX_CLOCK
 from yp2p.protocol.update_merge import UpdateMerge, read_blocks
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLOCK, Insertion
 
 
 def _deleted_block(client: int, length: int) -> bytes:

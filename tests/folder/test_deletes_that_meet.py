@@ -16,8 +16,9 @@ from scenes import Test, as_test
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
 from yp2p.identity import DocumentID, EntryID
+from yp2p.protocol.cursor import MAX_CLIENT
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.ysync import MAX_CLIENT, Shape, check
+from yp2p.protocol.ysync import Shape, check
 
 _NO_CLOCKS = b"\0"
 _BLOB = bytes(9) + b"saved here, and nowhere else"

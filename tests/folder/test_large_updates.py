@@ -19,8 +19,9 @@ from yp2p.protocol import update_parts, ysync
 from yp2p.protocol.channel import Answer, Step2, Updates, decode
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.entries import Content
+from yp2p.protocol.insertions import Insertion
+from yp2p.protocol.state_vectors import encode_state_vector
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Insertion, encode_state_vector
 
 COUNT = 1200
 

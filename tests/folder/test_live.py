@@ -14,7 +14,8 @@ from yp2p.documents.text import TextReplica
 from yp2p.folder import live_document, turns
 from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.identity import DocumentID
-from yp2p.protocol.ysync import Checked, Insertion
+from yp2p.protocol.insertions import Insertion
+from yp2p.protocol.ysync import Checked
 from yp2p.store.writer import Commit
 
 _PEER = b"peer"

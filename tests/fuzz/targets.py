@@ -17,12 +17,14 @@ from yp2p.errors import HandshakeFailed, HistoriesDiffer, MessageFault, MissingD
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
 from yp2p.pairing.exchange import Grant, Listed, decode_listing, encode_listing
 from yp2p.protocol import awareness, channel, messages
+from yp2p.protocol.dependencies import check_update
 from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.frames import FrameDecoder, FrameEncoder, Lane
 from yp2p.protocol.names import decode_path, encode_path, path_problem
 from yp2p.protocol.noise import IK, XX, CipherState, HandshakeState
 from yp2p.protocol.reconcile import Leaf
-from yp2p.protocol.ysync import Shape, check_update, read_state_vector
+from yp2p.protocol.state_vectors import read_state_vector
+from yp2p.protocol.ysync import Shape
 from yp2p.trust.statements import Role, Signer, StatementHash, read_statement
 
 _FOLDER = FolderID(bytes(range(16)))

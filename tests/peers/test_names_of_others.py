@@ -37,7 +37,8 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import FolderID, Identity
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import Insertion, Shape, check
+from yp2p.protocol.insertions import Insertion
+from yp2p.protocol.ysync import Shape, check
 from yp2p.trust.authorship import sign_client
 from yp2p.trust.statements import Role, Signer, Statement, read_statement
 

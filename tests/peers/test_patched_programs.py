@@ -36,7 +36,8 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for, store_first_import
 from yp2p.identity import EntryID, Identity
 from yp2p.protocol.entries import Content, Mode
-from yp2p.protocol.ysync import Shape, check, encode_state_vector
+from yp2p.protocol.state_vectors import encode_state_vector
+from yp2p.protocol.ysync import Shape, check
 from yp2p.store import sql
 from yp2p.trust.statements import Role, Signer, Statement, StatementHash, read_statement
 

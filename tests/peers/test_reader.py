@@ -27,7 +27,8 @@ from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.messages import BothChanged, Documents, Side
-from yp2p.protocol.ysync import Shape, check, read_state_vector
+from yp2p.protocol.state_vectors import read_state_vector
+from yp2p.protocol.ysync import Shape, check
 from yp2p.trust.statements import Role
 
 REMOVED = DeviceID(b"r" * 32)

@@ -16,8 +16,8 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.programs.hocuspocus import _Room
 from yp2p.protocol.channel import AwarenessUpdate, Step1, Step2, Updates, decode, encode
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Cursor
 from yp2p.transport.undone import MOST_BYTES, Undone
 
 AUTH, STATELESS, CLOSE, STATUS = 2, 5, 7, 8

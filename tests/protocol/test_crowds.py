@@ -14,8 +14,8 @@ from yp2p.documents.text import TextReplica
 from yp2p.errors import HistoriesDiffer
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.crowds import MAX_DOCUMENT_CLIENTS, check_crowd
+from yp2p.protocol.state_vectors import MAX_VECTOR_CLIENTS
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_VECTOR_CLIENTS
 
 
 def _row(clients: list[int]) -> bytes:

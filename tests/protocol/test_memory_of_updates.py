@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from yp2p.protocol.insertions import Insertion
 from yp2p.protocol.update_parts import in_parts
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_DELETED_RANGES, Insertion, Shape, check
+from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_DELETED_RANGES, Shape, check
 
 _MIB = 1 << 20
 

@@ -9,8 +9,9 @@ import pytest
 from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
+from yp2p.protocol.dependencies import check_update
 from yp2p.protocol.mending import mend, shield
-from yp2p.protocol.ysync import check_update, parse_update
+from yp2p.protocol.ysync import parse_update
 
 _FORMATTED = bytes.fromhex("01024d0006010673 6f757263 6504626f 6c640474 727565844d0003 61316200".replace(" ", ""))
 

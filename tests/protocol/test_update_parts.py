@@ -11,12 +11,14 @@ from yp2p.documents.manifest import Change, Manifest, ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.identity import DocumentID, EntryID
-from yp2p.protocol import deleted_ranges, update_parts, ysync
+from yp2p.protocol import deleted_ranges, dependencies, update_parts, ysync
 from yp2p.protocol.delete_sets import encode
+from yp2p.protocol.dependencies import ordering
 from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.state_vectors import StateVector, read_state_vector
 from yp2p.protocol.update_parts import PART_BLOCKS, in_parts, single_registers, to_send
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Checked, Shape, StateVector, check, checking, ordering, read_state_vector
+from yp2p.protocol.ysync import Checked, Shape, check, checking
 
 KEY = bytes(16).hex().encode() + b"m"
 
@@ -192,7 +194,8 @@ def test_what_is_within_the_caps_goes_as_it_is() -> None:
 
 
 def test_many_clients_are_read_and_ordered_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ysync, "SLICE_BLOCKS", 100)
+    for module in (ysync, dependencies):
+        monkeypatch.setattr(module, "SLICE_BLOCKS", 100)
     steps = checking(_texts(1000), Shape.TEXT)
     slices = 0
     while True:

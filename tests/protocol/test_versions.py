@@ -10,10 +10,11 @@ import pytest
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.deleted_ranges import DeletedRange, encode
+from yp2p.protocol.insertions import Insertion
 from yp2p.protocol.update_parts import in_parts
 from yp2p.protocol.versions import VersionReader, document_version
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Insertion, Sender, Shape, check
+from yp2p.protocol.ysync import Sender, Shape, check
 
 VECTOR = {7: 100_000, 9: 5, 11: 0}
 

@@ -405,7 +405,7 @@ ABLATIONS: dict[str, Ablation] = {
     "clients-are-counted": Ablation(
         "12k",
         "a document has any number of clients, however alike",
-        _gives("yp2p.protocol.ysync:check_crowd", None),
+        _gives("yp2p.protocol.dependencies:check_crowd", None),
         theme="a-hostile-member",
     ),
     "who-owes-rests": Ablation(

@@ -10,7 +10,8 @@ from appends import Room
 
 from yp2p.documents import joined, kept_lines, removals
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import Checked, Parsed, StateVector
+from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.ysync import Checked, Parsed
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(3600)]
 _FIRST, _COUNT = map(int, os.environ.get("YP2P_APPENDS", "0:200").split(":"))

@@ -24,7 +24,7 @@ from yp2p.files.inspect import Stamp
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import entry_at
 from yp2p.identity import DocumentID
-from yp2p.protocol.ysync import StateVector
+from yp2p.protocol.state_vectors import StateVector
 
 # A file that was saved, or made, a moment ago is waited for so long.
 LOOK_S = 1.0

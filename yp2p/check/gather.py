@@ -27,7 +27,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.records import Digest, FileRecord, Values, file_of
 from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.ysync import read_state_vector
+from yp2p.protocol.state_vectors import read_state_vector
 from yp2p.store import tables
 from yp2p.store.salvage import first_gap
 from yp2p.store.sql import Read

@@ -21,7 +21,7 @@ from yp2p.history.purge import Purged
 from yp2p.history.purge_scope import Scope, scope_of
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.ysync import encode_state_vector
+from yp2p.protocol.state_vectors import encode_state_vector
 from yp2p.store import tables, upgrade
 from yp2p.store.database import Database
 from yp2p.store.salvage import kept_stores

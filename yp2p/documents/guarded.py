@@ -16,7 +16,9 @@ from typing import Any, NoReturn, Self, cast
 
 from pycrdt import Doc, NewTransaction, Text, Transaction
 
-from yp2p.protocol.ysync import Shape, check_update, read_state_vector
+from yp2p.protocol.dependencies import check_update
+from yp2p.protocol.state_vectors import read_state_vector
+from yp2p.protocol.ysync import Shape
 
 ROOT = Shape.TEXT.value
 _NO_FORMAT = "the text of a file has neither formats nor embedded values: a file on a disk could not hold them"

@@ -4,7 +4,7 @@ Theory of operation
     A document is the sum of its log, so every version that this device ever had can be made again from the rows up to
     it. How much a row changed is in its bytes: the strings that it inserts and the ranges that it deletes.
 
-    Who wrote a line is asked of a shadow (`ysync.relabelled`): the rows are applied to a document in which every
+    Who wrote a line is asked of a shadow (`protocol/relabelled.py`): the rows are applied to a document in which every
     character of a row is a letter that stands for that row and author. It has the same items in the same order, so its
     text spells who wrote what.
 
@@ -22,7 +22,8 @@ from pycrdt import Doc, Text
 from yp2p.documents.diff import split_lines
 from yp2p.documents.replica import raising_panics
 from yp2p.protocol.delete_sets import GrowingSet
-from yp2p.protocol.ysync import Shape, UpdateParser, relabelled
+from yp2p.protocol.relabelled import relabelled
+from yp2p.protocol.ysync import Shape, UpdateParser
 
 Author = TypeVar("Author", bound=Hashable)
 

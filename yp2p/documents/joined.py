@@ -37,9 +37,10 @@ from yp2p.documents.shadow import spans_in_order
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.state_vectors import StateVector, contains
 from yp2p.protocol.update_merge import read_blocks
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Parsed, Shape, StateVector, UpdateParser, contains
+from yp2p.protocol.ysync import Parsed, Shape, UpdateParser
 
 _STRING = 4
 _ORIGIN, _RIGHT_ORIGIN = 0x80, 0x40

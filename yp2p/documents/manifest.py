@@ -53,19 +53,12 @@ from yp2p.documents.positions import Position
 from yp2p.documents.replica import Replica
 from yp2p.errors import InvalidUpdate, MessageFault, PositionInvalid
 from yp2p.identity import ID_BYTES, SIGNATURE_BYTES, DocumentID, EntryID
+from yp2p.protocol.cursor import MAX_CLIENT
 from yp2p.protocol.entries import Content, Kind, Mode, decode_content
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.names import decode_path, encode_path
-from yp2p.protocol.ysync import (
-    MAX_CLIENT,
-    Checked,
-    Shape,
-    StateVector,
-    check,
-    contains,
-    encode_state_vector,
-    read_state_vector,
-)
+from yp2p.protocol.state_vectors import StateVector, contains, encode_state_vector, read_state_vector
+from yp2p.protocol.ysync import Checked, Shape, check
 
 _UNCOMMON = ("m", "d", "n")  # what the registers of modes, deletes and origins end with
 _FORMAT = 1

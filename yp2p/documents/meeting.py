@@ -42,7 +42,7 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.joined import Joined, Side, join, repair
 from yp2p.documents.kept_lines import kept_by_first_operations
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import StateVector, contains
+from yp2p.protocol.state_vectors import StateVector, contains
 from yp2p.threeway import merge as threeway
 from yp2p.threeway.lines import split_lines
 

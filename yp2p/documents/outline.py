@@ -38,8 +38,9 @@ from yp2p.documents.replica import raising_panics
 from yp2p.errors import CrdtPanic, InvalidUpdate, PositionInvalid, PositionUnknown
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.spelling import Frame, frame_of, second_halves
+from yp2p.protocol.state_vectors import encode_state_vector
 from yp2p.protocol.update_merge import Block, encode_update, read_update
-from yp2p.protocol.ysync import Shape, encode_state_vector
+from yp2p.protocol.ysync import Shape
 
 # A string of as many letters is copied in a tenth of a millisecond; a letter is one of 1,114,112.
 _MOST_UNITS = 1 << 19

@@ -20,7 +20,8 @@ from pycrdt import Doc, Text, TransactionEvent
 from yp2p.documents.replica import is_being_changed, raising_panics
 from yp2p.documents.updates import TextParser
 from yp2p.errors import InvalidUpdate, MissingDependency, UsageError
-from yp2p.protocol.ysync import check_dependencies, read_state_vector
+from yp2p.protocol.dependencies import check_dependencies
+from yp2p.protocol.state_vectors import read_state_vector
 
 # The origin of changes that came from a peer, which no undo manager takes for the program's own.
 FROM_PEER = "yp2p peer"

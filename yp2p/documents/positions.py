@@ -7,7 +7,8 @@ Theory of operation
     at the end of a text and on positions that it does not know.
 
     Yjs counts in UTF-16 units. A *shadow* of the document, in which every UTF-16 unit is the letter `x`
-    (`ysync.relabelled`), has the same items at the same clocks, and in it bytes, UTF-16 units and characters are one.
+    (`protocol/relabelled.py`), has the same items at the same clocks, and in it bytes, UTF-16 units and characters are
+    one.
     There the library's sticky index is right, and what would make it panic is looked at before.
 
 Sources: `createRelativePositionFromTypeIndex` and `createAbsolutePositionFromRelativePosition` of Yjs 13.6.
@@ -29,8 +30,11 @@ from pycrdt import Doc, StickyIndex, Text, merge_updates
 
 from yp2p.documents.replica import raising_panics
 from yp2p.errors import InvalidUpdate, PositionInvalid, PositionUnknown
+from yp2p.protocol.cursor import MAX_CLIENT, Cursor
+from yp2p.protocol.relabelled import relabelled
+from yp2p.protocol.state_vectors import MAX_CLOCK, read_state_vector
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLIENT, MAX_CLOCK, Cursor, Shape, read_state_vector, relabelled
+from yp2p.protocol.ysync import Shape
 
 _ROOT = Shape.TEXT.value
 _ITEM, _ROOT_NAME = 0, 1

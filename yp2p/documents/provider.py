@@ -38,7 +38,7 @@ import trio
 from yp2p.documents.plain import PlainDoc, as_document
 from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
 from yp2p.protocol.channel import Answer, AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
-from yp2p.protocol.ysync import MAX_VECTOR_CLIENTS, read_state_vector
+from yp2p.protocol.state_vectors import MAX_VECTOR_CLIENTS, read_state_vector
 
 # Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
 MAX_WAITING_UPDATES = 256

@@ -22,8 +22,9 @@ from collections.abc import Iterable, Sequence
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.state_vectors import StateVector, contains
 from yp2p.protocol.update_merge import Place, read_blocks
-from yp2p.protocol.ysync import Checked, Parsed, Shape, StateVector, UpdateParser, contains
+from yp2p.protocol.ysync import Checked, Parsed, Shape, UpdateParser
 from yp2p.threeway.merge import VERSION
 
 # Deletions that an update names again take some bytes each. An answer names all that ever were.

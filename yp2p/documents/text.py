@@ -16,7 +16,8 @@ from pycrdt import Doc, Subscription, Text
 from yp2p.documents.diff import Hunk
 from yp2p.documents.replica import Replica
 from yp2p.protocol.clients import Writer, client_id_from
-from yp2p.protocol.ysync import Insertion, Shape, inserted_text
+from yp2p.protocol.insertions import Insertion, inserted_text
+from yp2p.protocol.ysync import Shape
 
 # More edits than this in one transaction make pycrdt slow (0.9 k/s at 250,000, 20 k/s at 1,000).
 MAX_HUNKS = 1000

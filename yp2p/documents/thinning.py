@@ -32,14 +32,10 @@ from yp2p.documents.replica import raising_panics
 from yp2p.errors import DamagedError
 from yp2p.protocol.delete_sets import deleting_less, without
 from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.state_vectors import read_state_vector
 from yp2p.protocol.update_merge import UpdateMerge, encode_update
 from yp2p.protocol.versions import document_version
-from yp2p.protocol.ysync import (
-    Shape,
-    UpdateParser,
-    read_state_vector,
-    snapshot_ranges,
-)
+from yp2p.protocol.ysync import Shape, UpdateParser, snapshot_ranges
 
 LogRow = tuple[int, bytes]
 

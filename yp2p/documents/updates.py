@@ -9,7 +9,8 @@ import pycrdt
 
 from yp2p.documents.replica import raising_panics
 from yp2p.errors import InvalidUpdate, MissingDependency
-from yp2p.protocol.ysync import Parsed, Shape, UpdateParser, read_state_vector
+from yp2p.protocol.state_vectors import read_state_vector
+from yp2p.protocol.ysync import Parsed, Shape, UpdateParser
 
 # The library takes time squared for how many it merges at once: 20,000 cost 1.7 s, and in groups 0.1 s.
 _MERGED_AT_ONCE = 64

@@ -12,7 +12,8 @@ from yp2p.documents.history import Row
 from yp2p.folder.packs import removers_of, stored_rows
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import StateVector, parse_update
+from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.ysync import parse_update
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import NOTHING
 

@@ -31,9 +31,11 @@ from yp2p.folder.observers import Observers
 from yp2p.folder.records import load_log, log_row
 from yp2p.folder.texts import Texts
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.dependencies import written_beyond
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
-from yp2p.protocol.ysync import Checked, Parsed, StateVector, written_beyond
+from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.ysync import Checked, Parsed
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.sql import Statement

@@ -27,7 +27,9 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.own_claims import OwnClaims
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID
-from yp2p.protocol.ysync import Checked, Insertion, Shape, check, written_beyond
+from yp2p.protocol.dependencies import written_beyond
+from yp2p.protocol.insertions import Insertion
+from yp2p.protocol.ysync import Checked, Shape, check
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit
 

@@ -32,20 +32,10 @@ from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
+from yp2p.protocol.dependencies import ordering  # fmt: skip
+from yp2p.protocol.state_vectors import StateVector, contains, read_state_vector  # fmt: skip
 from yp2p.protocol.update_parts import in_messages, in_parts, is_too_much, to_send
-from yp2p.protocol.ysync import (
-    MANY_CLIENTS,
-    Checked,
-    Sender,
-    Shape,
-    StateVector,
-    UpdateParser,
-    check,
-    checking,
-    contains,
-    ordering,
-    read_state_vector,
-)  # fmt: skip
+from yp2p.protocol.ysync import MANY_CLIENTS, Checked, Sender, Shape, UpdateParser, check, checking  # fmt: skip
 from yp2p.store.writer import Commit
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.

@@ -31,7 +31,9 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.deleted_ranges import DeletedRange, finish
-from yp2p.protocol.ysync import Checked, Parsed, StateVector, check_dependencies
+from yp2p.protocol.dependencies import check_dependencies
+from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.ysync import Checked, Parsed
 
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder

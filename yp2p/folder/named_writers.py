@@ -24,7 +24,7 @@ from yp2p.errors import UsageError
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.identity import DocumentID, EntryID
 from yp2p.printable import printable
-from yp2p.protocol.ysync import StateVector
+from yp2p.protocol.state_vectors import StateVector
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 

@@ -29,7 +29,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.ysync import encode_state_vector
+from yp2p.protocol.state_vectors import encode_state_vector
 from yp2p.store import tables
 from yp2p.trust.membership import Evaluation
 

@@ -20,7 +20,8 @@ from yp2p.folder.records import FileRecord, kept_base, kept_bases
 from yp2p.folder.turns import Slice
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.deleted_ranges import DeletedRange
-from yp2p.protocol.ysync import Shape, StateVector, UpdateParser, deleted_ranges
+from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.ysync import Shape, UpdateParser, deleted_ranges
 
 # Versions of a document that a file is compared with at a start, the newest ones.
 _VERSIONS_LOOKED_AT = 2000

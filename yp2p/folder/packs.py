@@ -31,8 +31,9 @@ import structlog
 from yp2p.errors import DamagedError, InvalidUpdate
 from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.state_vectors import StateVector
 from yp2p.protocol.update_merge import UpdateMerge
-from yp2p.protocol.ysync import StateVector, parse_update
+from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
 from yp2p.store.sql import Read, Statement
 from yp2p.store.tables.log import ALL, NOTHING, around

@@ -42,7 +42,8 @@ from yp2p.folder.packs import Single, stored_rows
 from yp2p.folder.taking_back_entries import Rewritten, rewritten, take_back_entries, tell_taken_back
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.protocol.ysync import StateVector, parse_update
+from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL

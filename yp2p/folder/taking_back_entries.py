@@ -19,8 +19,8 @@ from yp2p.folder.packs import stored_rows
 from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Kind
+from yp2p.protocol.state_vectors import encode_state_vector
 from yp2p.protocol.update_parts import single_registers
-from yp2p.protocol.ysync import encode_state_vector
 from yp2p.store import tables
 from yp2p.store.tables.log import ALL
 

@@ -26,7 +26,9 @@ from yp2p.folder.live_document import RECENT_S, Accept, Keeper, LiveDocument, Me
 from yp2p.folder.packs import rows_as_made, rows_until
 from yp2p.folder.records import FileRecord, recent_of_others
 from yp2p.identity import DocumentID, FolderID
-from yp2p.protocol.ysync import StateVector, inserted_text, parse_update, read_state_vector
+from yp2p.protocol.insertions import inserted_text
+from yp2p.protocol.state_vectors import StateVector, read_state_vector
+from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
 from yp2p.store.database import Database
 

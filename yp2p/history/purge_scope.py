@@ -30,7 +30,8 @@ from yp2p.history.entry_changes import EntryChange, changes_of
 from yp2p.history.file_log import name_now
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Kind
-from yp2p.protocol.ysync import StateVector, contains, parse_update, read_state_vector
+from yp2p.protocol.state_vectors import StateVector, contains, read_state_vector
+from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
 from yp2p.trust.purges import Seen
 

@@ -26,7 +26,8 @@ from yp2p.history.undo import all_stored
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.names import encode_path
-from yp2p.protocol.ysync import Shape, StateVector, UpdateParser
+from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.ysync import Shape, UpdateParser
 from yp2p.store import tables
 from yp2p.store.sql import Read, Statement
 

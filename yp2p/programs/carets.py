@@ -19,7 +19,7 @@ import trio
 from yp2p.documents.positions import Position, PositionIndex
 from yp2p.errors import CrdtPanic, InvalidUpdate, PositionInvalid, PositionUnknown
 from yp2p.folder.live_document import LiveDocument
-from yp2p.protocol.ysync import MAX_CLIENT
+from yp2p.protocol.cursor import MAX_CLIENT
 
 _LONGEST_NAME = 100
 # Carets of those who said no colour of their own; all can be read on white and on black.

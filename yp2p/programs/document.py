@@ -26,7 +26,8 @@ from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.mending import Moved
-from yp2p.protocol.ysync import Checked, Parsed, Sender, Shape, StateVector, read_state_vector
+from yp2p.protocol.state_vectors import StateVector, read_state_vector
+from yp2p.protocol.ysync import Checked, Parsed, Sender, Shape
 from yp2p.store.writer import Commit
 
 # Smaller updates are parsed in a few milliseconds.

@@ -27,8 +27,8 @@ from yp2p.errors import OtherFile
 from yp2p.folder.folder import Folder
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.names import encode_path
+from yp2p.protocol.state_vectors import read_state_vector
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import read_state_vector
 from yp2p.store import tables
 
 

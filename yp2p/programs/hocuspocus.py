@@ -31,8 +31,8 @@ from yp2p.programs.dialect import in_dialect
 from yp2p.programs.session import Session
 from yp2p.programs.wanted import Device, Wanted, find_soon
 from yp2p.protocol.channel import Denied, Step1, Step2, Updates, decode, encode
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Cursor
 from yp2p.transport.undone import Undone
 
 _AUTH, _STATELESS, _CLOSE, _STATUS, _PONG = 2, 5, 7, 8, 10

@@ -28,9 +28,10 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import ID_BYTES, DocumentID, EntryID
 from yp2p.programs.programs import Programs
 from yp2p.programs.refusals import NotHereYet
+from yp2p.protocol.cursor import MAX_CLIENT
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.names import path_problem
-from yp2p.protocol.ysync import MAX_CLIENT, Shape
+from yp2p.protocol.ysync import Shape
 
 ROOM_PATH = "/v1/y/"
 # A new file has to rest for 0.2 s before it is looked at, one that was renamed for 1 s, an empty one for 2 s.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from yp2p.errors import InvalidUpdate
+from yp2p.protocol.cursor import MAX_CLIENT, Cursor
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLIENT, Cursor
 
 # A state is a name and a few dozen paths. Without these caps one device could fill the memory of all others
 # with invented clients.

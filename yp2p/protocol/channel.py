@@ -22,8 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yp2p.errors import InvalidUpdate
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Cursor
 
 _SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE, _ANSWER = 0x00, 0x01, 0x02, 0x40, 0x41, 0x42
 _PERMISSION_DENIED = 0  # y-protocols/auth

@@ -6,7 +6,7 @@ Format: the source of Yjs 13.6 (`ContentAny` and the others, `UpdateDecoderV1`) 
 from __future__ import annotations
 
 from yp2p.errors import InvalidUpdate
-from yp2p.protocol.ysync import Cursor
+from yp2p.protocol.cursor import Cursor
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOCUMENT, SKIP = range(11)
 

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 
 from yp2p.errors import HistoriesDiffer
 
-# As many as a state vector may have (`ysync.MAX_VECTOR_CLIENTS`).
+# As many as a state vector may have (`state_vectors.MAX_VECTOR_CLIENTS`).
 MAX_DOCUMENT_CLIENTS = 1 << 15
 # Fewer need not be looked at, however alike they are.
 _FEW = 512

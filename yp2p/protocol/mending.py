@@ -36,9 +36,11 @@ from dataclasses import dataclass, field
 
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.contents import GC, SKIP, TYPE, pass_content
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.state_vectors import MAX_CLOCK, StateVector
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_CLOCK, Cursor, Shape, StateVector
+from yp2p.protocol.ysync import Shape
 
 ID = tuple[int, int]  # client and clock
 Moved = tuple[int, int, int, ID]  # client, first clock and the one after the last, what stands for these items

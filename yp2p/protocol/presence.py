@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from yp2p.protocol.cursor import MAX_CLIENT
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.names import path_problem
-from yp2p.protocol.ysync import MAX_CLIENT
 
 # An ID with its dashes has 63 characters.
 _MAX_ID, _MAX_NAME, _MAX_COLOR = 64, 100, 9

@@ -10,9 +10,10 @@ from collections.abc import Generator
 
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.contents import GC, SKIP, pass_content
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.deleted_ranges import finish
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import SLICE_BLOCKS, Cursor
+from yp2p.protocol.ysync import SLICE_BLOCKS
 
 _ORIGIN, _RIGHT_ORIGIN, _KEYED, _KIND = 0x80, 0x40, 0x20, 0x1F
 

@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.deleted_ranges import encode, ordering_slices
+from yp2p.protocol.state_vectors import StateVector
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import (
     MANY_BLOCKS,
@@ -25,10 +27,8 @@ from yp2p.protocol.ysync import (
     MAX_DELETED_RANGES,
     Block,
     Checked,
-    Cursor,
     Sender,
     Shape,
-    StateVector,
     UpdateParser,
     check,
 )

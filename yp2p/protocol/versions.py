@@ -11,13 +11,15 @@ Theory of operation
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import add, ge
 
 from yp2p.errors import InvalidUpdate
-from yp2p.protocol.ysync import MAX_CLOCK, Cursor, hash_of, vector_at
+from yp2p.protocol.cursor import Cursor
+from yp2p.protocol.state_vectors import MAX_CLOCK, StateVector, vector_at
 
 # A region has at most 8192 ranges, with as many clocks between them: some 15 ms.
 _REGION_BITS = 14
@@ -50,6 +52,16 @@ def document_version(snapshot: bytes) -> bytes:
         snapshot: an encoded Yjs snapshot, which is a delete set followed by a state vector.
     """
     return VersionReader().version(snapshot)
+
+
+def hash_of(vector: StateVector, deleted: list[str]) -> bytes:
+    """The version of a document (`versions.py`).
+
+    Args:
+        deleted: what is deleted of each client's text, in canonical form and in the order of the clients.
+    """
+    canonical = f"({sorted(item for item in vector.items() if item[1])!r}, [{', '.join(deleted)}])"
+    return hashlib.sha256(canonical.encode()).digest()
 
 
 class VersionReader:

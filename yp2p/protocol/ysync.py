@@ -1,4 +1,4 @@
-"""The wall in front of the CRDT library: a strict parser of Yjs v1 updates and state vectors.
+"""The wall in front of the CRDT library: a strict parser of Yjs v1 updates.
 
 Well-formed bytes crash the library (malformed ones too), and a crash in native code ends the daemon. So
 nothing that a peer sent reaches it unless this parser has read every byte of it and found only what honest
@@ -12,8 +12,8 @@ an item that comes after a GC block vanishes on some devices and not on others.
 
 Invariants
     * Exact consumption: no byte is left over, no length is believed beyond the bytes there are.
-    * No gap against the local state vector and every dependency known, so that the library's queue of pending
-      updates, where most crashes live, is never used. A gap is `MissingDependency` (a resync), everything
+    * No gap against the local state vector and every dependency known (`dependencies.py`), so that the library's queue
+      of pending updates, where most crashes live, is never used. A gap is `MissingDependency` (a resync), everything
       else is `InvalidUpdate` (the end of that peer's session).
     * An operation of one of our own client IDs is never ahead of what we made ourselves.
     * Nothing cuts a surrogate pair in two: clocks count UTF-16 units, and the library loses the second half.
@@ -23,25 +23,20 @@ Format: the source of Yjs, `UpdateDecoderV1` and `encodeStateAsUpdate`; lengths 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from array import array
-from collections.abc import Callable, Generator, Iterator, Mapping, Set
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from heapq import heappop, heappush
 from itertools import chain
 from typing import NamedTuple
 
-from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
-from yp2p.protocol.crowds import check_crowd
+from yp2p.errors import InvalidUpdate
+from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode, encoding, finish
-from yp2p.protocol.wire import write_varint
+from yp2p.protocol.state_vectors import MAX_CLOCK, StateVector
 
-MAX_CLIENT = (1 << 53) - 1
-# Clocks of honest documents count UTF-16 units ever written; beyond 2**31 the library's arithmetic wraps.
-MAX_CLOCK = (1 << 31) - 1
 # One manifest value is a path or a delete's state vector. Larger ones would let a peer fill the memory of
 # every member through one key.
 MAX_VALUE_BYTES = 64 << 10
@@ -59,8 +54,6 @@ MANY_BLOCKS = 1 << 15
 # library finds clients by the lower bits of their IDs, which their makers choose: of clients that have those in common
 # it looks at all to find one. As many as these take it a third of a second, eight times as many half a minute.
 MAX_CLIENTS = 1 << 12
-# Each start of a device is another client, and so is a scan that found a change: ten a day make as many in 9 years.
-MAX_VECTOR_CLIENTS = 1 << 15
 # More than so many in one update the library gets in parts (`update_parts.py`).
 MANY_CLIENTS = 1 << 9
 
@@ -70,7 +63,7 @@ _RUN = 64
 SLICE_BLOCKS = 4096
 
 _ORIGIN, _RIGHT_ORIGIN, _PARENT_SUB = 0x80, 0x40, 0x20
-_GC, _DELETED, _STRING, _ANY = 0, 1, 4, 8
+_GC, _DELETED, STRING, _ANY = 0, 1, 4, 8
 _ANY_BUFFER = 116
 
 
@@ -98,105 +91,9 @@ class Sender(Enum):
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
-StateVector = Mapping[int, int]
 
-
-class Cursor:
-    """Reads varints with one check each."""
-
-    __slots__ = ("at", "data", "end")
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-        self.end = len(data)
-
-    def varint(self) -> int:
-        data, at = self.data, self.at
-        if at >= self.end:
-            raise InvalidUpdate("the bytes end early", at)
-        byte = data[at]
-        at += 1
-        if byte < 0x80:
-            self.at = at
-            return byte
-        result = byte & 0x7F
-        shift = 7
-        while True:
-            if at >= self.end:
-                raise InvalidUpdate("the bytes end early", at)
-            byte = data[at]
-            at += 1
-            result |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
-            shift += 7
-            if shift > 56:
-                raise InvalidUpdate("a number is too long", at)
-        self.at = at
-        return result
-
-    def varints(self, number: int) -> list[int]:
-        """So many numbers, in a third of the time."""
-        data, at, found = self.data, self.at, []
-        try:
-            for _ in range(number):
-                byte = data[at]
-                at += 1
-                if byte < 0x80:
-                    found.append(byte)
-                    continue
-                result, shift = byte & 0x7F, 7
-                while (byte := data[at]) >= 0x80:
-                    result |= (byte & 0x7F) << shift
-                    at, shift = at + 1, shift + 7
-                    if shift > 56:
-                        raise InvalidUpdate("a number is too long", at)
-                found.append(result | byte << shift)
-                at += 1
-        except IndexError:
-            raise InvalidUpdate("the bytes end early", at) from None
-        self.at = at
-        return found
-
-    def count(self, item_bytes: int) -> int:
-        count = self.varint()
-        if count * item_bytes > self.end - self.at:
-            raise InvalidUpdate(f"{count} items announced, more than the bytes allow", self.at)
-        return count
-
-    def client(self) -> int:
-        client = self.varint()
-        if client > MAX_CLIENT:
-            raise InvalidUpdate(f"client {client} is too large", self.at)
-        return client
-
-    def sized(self) -> bytes:
-        """Bytes with their number in front."""
-        size, start = self.varint(), self.at
-        if size > self.end - start:
-            raise InvalidUpdate("the bytes end early", start)
-        self.at = start + size
-        return self.data[start : self.at]
-
-    def text(self) -> str:
-        size = self.varint()
-        stop = self.at + size
-        if stop > self.end:
-            raise InvalidUpdate("the bytes end early", self.at)
-        try:
-            text = self.data[self.at : stop].decode()
-        except UnicodeDecodeError:
-            raise InvalidUpdate("text that is not UTF-8", self.at) from None
-        self.at = stop
-        return text
-
-    def finish(self) -> None:
-        if self.at != self.end:
-            raise InvalidUpdate(f"{self.end - self.at} bytes too many", self.at)
-
-
-def _utf16_length(text: str) -> int:
+def utf16_length(text: str) -> int:
+    """How many units of clocks a text takes."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
@@ -268,12 +165,11 @@ class UpdateParser:
     ) -> None:  # fmt: skip
         self._cursor = Cursor(data)
         self._shape = shape
-        self._limited = sender is not None
-        most: tuple[float, float] = sender.most if sender is not None else (math.inf, math.inf)
-        self._most_ranges, self._blocks_left = most
+        self._sender = sender
+        self._blocks_left: float = sender.most[1] if sender is not None else math.inf
         self.blocks: list[Block] = []
         is_long = len(data) > _BLOCK_BYTES * MANY_BLOCKS
-        self._keeps_blocks = keeps_blocks or (self._limited and (is_long or shape is Shape.MANIFEST))
+        self._keeps_blocks = keeps_blocks or (sender is not None and (is_long or shape is Shape.MANIFEST))
         self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
@@ -292,9 +188,10 @@ class UpdateParser:
         """Parse, and stop for a moment after every `SLICE_BLOCKS` blocks; the result is in `parsed` at the end."""
         cursor, parsed = self._cursor, self.parsed
         sections, left = cursor.count(4), SLICE_BLOCKS
-        if self._limited and sections > MAX_CLIENTS:
+        is_limited = self._sender is not None
+        if is_limited and sections > MAX_CLIENTS:
             raise InvalidUpdate(f"{sections} clients in one update, more than {MAX_CLIENTS}", cursor.at)
-        self._keeps_blocks |= self._limited and sections > MANY_CLIENTS
+        self._keeps_blocks |= is_limited and sections > MANY_CLIENTS
         for _ in range(sections):
             blocks, client, clock = self._section()
             start = clock
@@ -406,11 +303,11 @@ class UpdateParser:
         return length
 
     def _text_content(self, kind: int) -> int:
-        if kind == _STRING:
+        if kind == STRING:
             text = self._cursor.text()
             if not text:
                 raise InvalidUpdate("an empty string", self._cursor.at)
-            length = _utf16_length(text)
+            length = utf16_length(text)
             self.inserted_units += length
             self.has_nul = self.has_nul or "\x00" in text
             self.has_replacement = self.has_replacement or "\ufffd" in text
@@ -451,7 +348,8 @@ class UpdateParser:
     def _delete_set(self) -> Iterator[None]:
         self.deletes_at = self._cursor.at
         deletes, unyielded = self.parsed.deletes, 0
-        for found in _delete_sections(self._cursor, self._most_ranges):
+        most = self._sender.most[0] if self._sender is not None else math.inf
+        for found in _delete_sections(self._cursor, most):
             self.ranges += found
             client = found[0][0]
             deletes[client] = max(deletes.get(client, 0), max(start + length for _, start, length in found))
@@ -559,128 +457,6 @@ def check(data: bytes, shape: Shape, sender: Sender = Sender.PEER) -> Checked:
     return finish(checking(data, shape, sender))
 
 
-def check_update(
-    data: bytes,
-    shape: Shape,
-    known: StateVector,
-    halves: Set[tuple[int, int]] = frozenset(),
-) -> Checked:
-    """Raise unless `data` may be given to a document whose state vector is `known`.
-
-    Args:
-        halves: client and clock of the second halves of surrogate pairs in the document.
-
-    Raises:
-        InvalidUpdate: the bytes are not an update that an honest device can have made.
-        MissingDependency: something it builds on is not here yet.
-    """
-    checked = check(data, shape)
-    check_dependencies(checked.parsed, known, halves)
-    return checked
-
-
-def check_dependencies(parsed: Parsed, known: StateVector, halves: Set[tuple[int, int]] = frozenset()) -> None:
-    """The part of `check_update` that depends on the document. Raises as that does."""
-    if halves or parsed.halves:
-        _check_cuts(parsed, known, halves)
-    check_crowd(parsed.sections, known)
-    reached = dict(known)
-    for client, (start, stop) in parsed.sections.items():
-        have = known.get(client, 0)
-        if start > have:
-            raise MissingDependency(f"client {client} jumps from {have} to {start}")
-        reached[client] = max(have, stop)
-    for dependencies in (parsed.origins, parsed.deletes):
-        for client, need in dependencies.items():
-            if reached.get(client, 0) < need:
-                raise MissingDependency(f"client {client} is needed up to {need}")
-    if len(parsed.sections) > 1 and (parsed.ordered_on is None or not contains(known, parsed.ordered_on)):
-        for _ in ordering(parsed, known):
-            pass
-
-
-def written_beyond(parsed: Parsed, known: StateVector, clients: Set[int]) -> set[int]:
-    """Which of these clients an update has operations of that a holder of `known` lacks."""
-    return {
-        client for client, (_, stop) in parsed.sections.items() if client in clients and stop > known.get(client, 0)
-    }
-
-
-def _check_cuts(parsed: Parsed, known: StateVector, halves: Set[tuple[int, int]]) -> None:
-    """Raise when something would divide a surrogate pair, which no device that counts whole characters does.
-
-    Where that shows in the update alone, whoever sent it is to blame. Where it takes what is here, somebody told the
-    sender something else than us, and nobody can say who lied.
-    """
-    for client, clock in parsed.dividing():
-        if (client, clock) in parsed.halves:
-            raise InvalidUpdate(f"clock {clock} of client {client} is in the middle of a character")
-        if (client, clock) in halves:
-            raise HistoriesDiffer(f"clock {clock} of client {client} is in the middle of a character here")
-    for client in parsed.sections:
-        # What is known already is cut off from the front of a section.
-        if (client, known.get(client, 0)) in parsed.halves:
-            raise HistoriesDiffer(f"client {client} writes another character where half of one is known")
-
-
-def ordering(parsed: Parsed, known: StateVector) -> Iterator[None]:
-    """Raise unless the items can be put in place one after the other: none may wait for one that waits for it.
-
-    The library would keep such a circle as pending forever, and its queue of pending items is not safe. It is gone
-    through in slices of some milliseconds; `parsed.ordered_on` says afterwards that it was.
-    """
-    reached = {client: max(start, known.get(client, 0)) for client, (start, _) in parsed.sections.items()}
-    needs: dict[int, list[tuple[int, int, int]]] = {}
-    for number, (client, clock, origin_client, origin_clock) in enumerate(parsed.crossings()):
-        if clock >= reached[client] and origin_clock >= reached.get(origin_client, MAX_CLOCK):
-            needs.setdefault(client, []).append((clock, origin_client, origin_clock))
-        if number % SLICE_BLOCKS == SLICE_BLOCKS - 1:
-            yield
-    for client, (_, stop) in parsed.sections.items():
-        if client not in needs:
-            reached[client] = max(reached[client], stop)
-    yield
-    yield from _place_all(parsed, needs, reached)
-    parsed.ordered_on = dict(known)
-
-
-def _place_all(parsed: Parsed, needs: dict[int, list[tuple[int, int, int]]], reached: dict[int, int]) -> Iterator[None]:
-    """Go on with each client as far as what it needs is there; who is reached wakes those that wait for it.
-
-    Args:
-        needs: of a client, which of its clocks needs which client up to which clock; sorted here.
-        reached: up to where the operations of each client are there.
-    """
-    waiting: dict[int, list[tuple[int, int]]] = {}  # by the client that is needed: clock and who waits
-    ready = list(needs)
-    for items in needs.values():
-        items.sort(reverse=True)
-    turns = 0
-    while ready:
-        client = ready.pop()
-        items = needs[client]
-        while items and reached[items[-1][1]] > items[-1][2]:
-            items.pop()
-        if items:
-            clock, origin_client, origin_clock = items[-1]
-            heappush(waiting.setdefault(origin_client, []), (origin_clock, client))
-        else:
-            clock = parsed.sections[client][1]
-        reached[client] = max(reached[client], clock)
-        heap = waiting.get(client, [])
-        while heap and heap[0][0] < reached[client]:
-            ready.append(heappop(heap)[1])
-        turns += 1
-        if turns % SLICE_BLOCKS == 0:
-            yield
-    for client, items in needs.items():
-        if items:
-            clock, origin_client, origin_clock = items[-1]
-            raise InvalidUpdate(
-                f"item {clock} of client {client} waits for {origin_clock} of {origin_client}, which waits for it"
-            )
-
-
 def parse_update(data: bytes) -> Parsed:
     """What an update of a text contains. Raises InvalidUpdate."""
     return UpdateParser(data, Shape.TEXT).parse()
@@ -701,127 +477,3 @@ def deleted_ranges(data: bytes) -> list[tuple[int, int, int]]:
     parser = UpdateParser(data, Shape.TEXT)
     parser.parse()
     return parser.ranges
-
-
-def read_state_vector(data: bytes, most: float = math.inf) -> dict[int, int]:
-    """Decode a state vector of at most so many clients. Raises InvalidUpdate."""
-    cursor = Cursor(data)
-    if Cursor(data).count(2) > most:
-        raise InvalidUpdate(f"a state vector of more than {most} clients", 0)
-    vector = vector_at(cursor)
-    cursor.finish()
-    return vector
-
-
-def vector_at(cursor: Cursor) -> dict[int, int]:
-    """Read a state vector. Raises InvalidUpdate."""
-    count = cursor.count(2)
-    numbers = cursor.varints(2 * count)
-    clients, clocks = numbers[::2], numbers[1::2]
-    vector = dict(zip(clients, clocks, strict=True))
-    if len(vector) < count or max(clients, default=0) > MAX_CLIENT or max(clocks, default=0) > MAX_CLOCK:
-        raise InvalidUpdate("a client is twice in a state vector, or a number in it is too large", cursor.at)
-    return vector
-
-
-def encode_state_vector(vector: StateVector) -> bytes:
-    """The bytes of a state vector."""
-    out = [write_varint(len(vector))]
-    out += [write_varint(number) for item in vector.items() for number in item]
-    return b"".join(out)
-
-
-def contains(outer: StateVector, inner: StateVector) -> bool:
-    """Whether everything in `inner` is in `outer`."""
-    return all(outer.get(client, 0) >= clock for client, clock in inner.items())
-
-
-def hash_of(vector: StateVector, deleted: list[str]) -> bytes:
-    """The version of a document (`versions.py`).
-
-    Args:
-        deleted: what is deleted of each client's text, in canonical form and in the order of the clients.
-    """
-    canonical = f"({sorted(item for item in vector.items() if item[1])!r}, [{', '.join(deleted)}])"
-    return hashlib.sha256(canonical.encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Insertion:
-    """A text document that is one insertion by one client, in the bytes and values that Yjs has for it."""
-
-    update: bytes
-    state_vector: bytes
-    version: bytes
-
-    @classmethod
-    def of(cls, client: int, text: str) -> Insertion:
-        """What a document is into which `client` inserted `text`; the empty document for no text."""
-        if not text:
-            return cls(b"\x00\x00", b"\x00", hash_of({}, []))
-        length = _utf16_length(text)
-        data, root = text.encode(), Shape.TEXT.value.encode()
-        update = b"".join(
-            (
-                b"\x01\x01", write_varint(client), bytes([0, _STRING, 1, len(root)]), root,
-                write_varint(len(data)), data, b"\x00",
-            )
-        )  # fmt: skip
-        state_vector = b"\x01" + write_varint(client) + write_varint(length)
-        return cls(update, state_vector, hash_of({client: length}, []))
-
-
-def inserted_text(update: bytes) -> str | None:
-    """The text of an update that looks like an `Insertion`; None for any other. Nothing else of it is checked."""
-    try:
-        cursor = Cursor(update)
-        if cursor.varint() != 1 or cursor.varint() != 1:
-            return None
-        cursor.client()
-        root = Shape.TEXT.value
-        is_first = cursor.varint() == 0 and cursor.varint() == _STRING and cursor.varint() == 1
-        if not is_first or cursor.text() != root:
-            return None
-        text = cursor.text()
-        return text if cursor.varint() == 0 and cursor.at == cursor.end else None
-    except InvalidUpdate:
-        return None
-
-
-class _Relabeller(UpdateParser):
-    """Copies an update of a text, with a letter in the place of every character."""
-
-    def __init__(self, data: bytes, letter: Callable[[int], str]) -> None:
-        super().__init__(data, Shape.TEXT)
-        self._letter = letter
-        self._copied = 0
-        self.pieces: list[bytes] = []
-
-    def _text_content(self, kind: int) -> int:
-        before = self._cursor.at
-        length = super()._text_content(kind)
-        if kind == _STRING:
-            letters = (self._letter(self._at[0]) * length).encode()
-            self.pieces += (self._cursor.data[self._copied : before], write_varint(len(letters)), letters)
-            self._copied = self._cursor.at
-        return length
-
-    def rest(self) -> bytes:
-        return self._cursor.data[self._copied :]
-
-
-def relabelled(data: bytes, letter: Callable[[int], str]) -> bytes:
-    """An update of a text in which every UTF-16 unit became the letter of the client that wrote it.
-
-    The document that such updates make has the same items at the same clocks, so it answers what the library does not
-    tell of the real one: where an item is now, and who wrote what is at an index.
-
-    Args:
-        letter: one character of one UTF-16 unit for a client ID.
-
-    Raises:
-        InvalidUpdate: it is no update of a text.
-    """
-    relabeller = _Relabeller(data, letter)
-    relabeller.parse()
-    return b"".join((*relabeller.pieces, relabeller.rest()))

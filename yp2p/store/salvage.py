@@ -28,7 +28,8 @@ from typing import Any
 
 from yp2p.errors import HistoriesDiffer, MissingDependency, PeerFault
 from yp2p.identity import DocumentID, FolderID
-from yp2p.protocol.ysync import Shape, UpdateParser, check_dependencies
+from yp2p.protocol.dependencies import check_dependencies
+from yp2p.protocol.ysync import Shape, UpdateParser
 from yp2p.store import tables
 from yp2p.store.schema import BESIDE, columns_of, make_schema
 from yp2p.store.sql import Read

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from yp2p.errors import InvalidUpdate
-from yp2p.protocol.ysync import parse_update, read_state_vector
+from yp2p.protocol.state_vectors import read_state_vector
+from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import crc_of

@@ -47,7 +47,7 @@ from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Kind, Mode
-from yp2p.protocol.ysync import read_state_vector
+from yp2p.protocol.state_vectors import read_state_vector
 
 BATCH = 1024
 _BATCH_CHARS = 8 << 20
