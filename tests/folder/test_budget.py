@@ -117,7 +117,9 @@ async def test_every_step_of_the_work_is_charged_and_no_wait(
     assert budget.left_s == pytest.approx(SAVED_S - 0.07, abs=1e-3)
 
 
-async def test_what_ends_the_work_comes_through(work: Callable[[float], None]) -> None:
+async def test_what_ends_the_work_comes_through(
+    autojump_clock: trio.testing.MockClock, work: Callable[[float], None]
+) -> None:
     async def fails() -> None:
         await trio.lowlevel.checkpoint()
         work(0.01)
