@@ -315,22 +315,28 @@ def printable(story: Story) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def fits(sample: Any, fresh: Any, free: Sequence[str] = ()) -> bool:
-    """Whether both are made of the same: the fields of objects, and what is in them, as far as it is there in both.
+def difference(sample: Any, fresh: Any, free: Sequence[str] = (), where: str = "") -> str:
+    """Where and how the two are not made of the same: the fields of objects, and what is in them, as far as it is there
+    in both; empty where they are.
 
     Args:
-        free: fields that may hold anything.
+        free: how the ways end to what may be anything.
+        where: the way to what is compared.
     """
-    if sample is None or fresh is None:
-        return True
+    if sample is None or fresh is None or where.endswith(tuple(free)):
+        return ""
     if isinstance(sample, dict) and isinstance(fresh, dict):
-        named = sample.keys() - set(free)
-        return sample.keys() == fresh.keys() and all(fits(sample[name], fresh[name], free) for name in named)
+        if odd := sample.keys() ^ fresh.keys():
+            return f"{where}: {sorted(odd)} in only one of both"
+        parts = [difference(sample[name], fresh[name], free, f"{where}.{name}") for name in sample]
+        return next(filter(None, parts), "")
     if isinstance(sample, list) and isinstance(fresh, list):
-        return not (sample and fresh) or fits(sample[0], fresh[0], free)
+        return difference(sample[0], fresh[0], free, f"{where}[0]") if sample and fresh else ""
     if isinstance(sample, int | float) and isinstance(fresh, int | float):
-        return isinstance(sample, bool) == isinstance(fresh, bool)
-    return type(sample) is type(fresh)
+        are_alike = isinstance(sample, bool) == isinstance(fresh, bool)
+    else:
+        are_alike = type(sample) is type(fresh)
+    return "" if are_alike else f"{where}: {sample!r} and {fresh!r}"
 
 
 def main() -> None:
