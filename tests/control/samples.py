@@ -201,11 +201,11 @@ def _delete(story: Story, laptop: Device, desktop: Device) -> None:
         for number in range(80):
             (desktop.dir / f"{decision}-{number}.txt").unlink()
         eventually(lambda: any(one.status()["folders"][0]["awaiting_confirmation"] for one in (laptop, desktop)))
-        while not laptop.call("POST", "/v1/wait", {"timeout_s": 1.0})["in_sync"]:
-            for one in (laptop, desktop):  # where it began, and where it comes then
+        both = (laptop, desktop)  # where it began, and where it comes then, maybe in several parts
+        while not all(one.call("POST", "/v1/wait", {"timeout_s": 1.0})["in_sync"] for one in both):
+            for one in both:
                 if one.status()["folders"][0]["awaiting_confirmation"]:
                     story.ask(one, f"POST /v1/folder/{decision}", {"folder": "notes"})
-        desktop.wait()
 
 
 def _change_folders(story: Story, laptop: Device, desktop: Device) -> None:
