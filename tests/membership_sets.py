@@ -68,16 +68,25 @@ def everything(
 
 
 def sets(
-    count: int, whats: Sequence[What], begun: SaidSet = (ROOT,), *, are_all_kept: bool = True, is_sorted: bool = False
+    count: int, whats: Sequence[What], begun: SaidSet = (ROOT,), *, are_all_kept: bool = True
 ) -> Iterator[SaidSet]:
     """All sets of at most so many statements more than those of a room that has begun, which is given first.
 
     Args:
         are_all_kept: without statements that their issuers had no role for.
-        is_sorted: what the room has begun with comes first in the sets, and is counted.
     """
-    begun_with = 1 if is_sorted else len(begun)
-    yield from _longer(begun, begun_with, count + begun_with - len(begun), whats, are_all_kept)
+    yield from _longer(begun, len(begun), count, whats, are_all_kept)
+
+
+def sets_with_first(count: int, whats: Sequence[What], begun: SaidSet, first: Said) -> Iterator[SaidSet]:
+    """Those of `sets` in which a given statement is the first one more. Together, for all that may be, and with what
+    has begun, these are all of them."""
+    yield from _longer((*begun, first), len(begun), count - 1, whats, are_all_kept=True)
+
+
+def first_ones(whats: Sequence[What], begun: SaidSet) -> list[Said]:
+    """The statements that may be the first one more."""
+    return [said[-1] for said in sets(1, whats, begun) if len(said) > len(begun)]
 
 
 def _longer(said: SaidSet, begun: int, count: int, whats: Sequence[What], are_all_kept: bool) -> Iterator[SaidSet]:

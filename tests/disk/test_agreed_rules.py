@@ -19,6 +19,7 @@ from yp2p.documents.text import TextReplica
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, loosened
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
+from yp2p.folder.members import Membership
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, FolderID
 
@@ -46,6 +47,11 @@ class Room:
         await self.settled()
 
     async def others_remove(self) -> None:
+        await self.receive_removal()
+        await self.until(lambda: not self.rules.exists())
+        await self.settled()
+
+    async def receive_removal(self) -> None:
         record = self.folder.files.by_path(IGNORE_FILE)
         assert record is not None
         live = self.folder.catalogue.documents[Manifest.index_of(record.entry)]
@@ -55,8 +61,6 @@ class Room:
         update = peer.write(Change(record.entry, deletion=deletion).registers())
         assert update is not None
         await live.receive(update, _PEER)
-        await self.until(lambda: not self.rules.exists())
-        await self.settled()
 
     async def until(self, condition: Callable[[], Any]) -> None:
         with trio.fail_after(20):
@@ -126,6 +130,23 @@ async def test_rules_that_others_remove_are_kept_also_across_a_restart(tmp_path:
         assert not room.has(".env")
         assert room.disk.agree()
         await room.until(lambda: room.has(".env"))
+
+
+async def test_rules_that_a_reader_removed_as_all_did_wait_for_a_person_and_can_be_agreed_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file says them any more, and nothing of the disk changes when what others did arrives."""
+    _with_secret(tmp_path)
+    async with _room(tmp_path):
+        pass
+    monkeypatch.setattr(Membership, "is_reader", True)
+    (tmp_path / "dir" / IGNORE_FILE).unlink()
+    async with open_folder(tmp_path, _FOLDER) as folder:
+        await Room(folder, Disk(folder, Files(), Trash())).receive_removal()
+    async with _room(tmp_path) as room:
+        await room.until(lambda: room.waiting)
+        assert room.disk.agree()
+        await room.until(lambda: not room.folder.files.ignored.rules.ignores(".env"))
 
 
 async def test_what_a_person_here_changes_takes_effect_at_once(tmp_path: Path) -> None:

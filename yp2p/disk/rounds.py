@@ -72,6 +72,8 @@ class Rounds:
         if self._scans.phase.writes and (folder.render_queue or render.next_deadline() <= trio.current_time()):
             folder.state.settled = False
             await render.run()
+        if self._rules.have_gone:
+            self._changed.add(IGNORE_FILE)
         in_trash = folder.files.blobs.given_by_none(folder.observers.sessions.keys()) - folder.files.blobs.searched
         busy = any(
             (

@@ -37,11 +37,17 @@ class RulesInUse:
         self.agreed = AgreedRules(folder)
         self.here = tuple(tables.local_rules.read_patterns(folder.database.rows, folder.id))
         self.in_force: tuple[str, ...] | None = None  # those of `here` that the last rules were made with
+        self._had_file = False  # whether the folder had a file of rules here when that was last looked at
 
     @property
     def of_settings(self) -> list[str]:
         """What the settings leave out."""
         return list(self._settings.ignore)
+
+    @property
+    def have_gone(self) -> bool:
+        """Whether the folder has no file of rules here any more, however that went, and nobody has looked since."""
+        return self._had_file and IGNORE_FILE not in self._folder.files.at
 
     def use(self, settings: Files) -> None:
         """The settings leave out these; `apply` has that be so."""
@@ -68,6 +74,7 @@ class RulesInUse:
     async def apply(self, at: OpenRoot, context: ScanContext) -> None:
         """The file may have changed: what it says is so from now on."""
         is_damaged = context.is_first and context.after_power_cut
+        self._had_file = IGNORE_FILE in self._folder.files.at
         await self.agreed.look(at.root, self._settings.max_text_bytes, is_damaged=is_damaged)
         try:
             at.watcher.ignore = await self.read(at.root, context)
