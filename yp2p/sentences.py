@@ -1,18 +1,54 @@
 """How folders and devices are doing, in a sentence each. The one place where that is worded: `yp2p status`, the page of
-`yp2p up` and the local API say the same.
+`yp2p up`, the local API and the page in a browser say the same (docs/decisions/0051-one-source-of-sentences.md).
 
-All of it is made of what `GET /v1/status` answers.
+All of it is made of what `GET /v1/status` answers. What has to be typed in a terminal stands apart from the sentence:
+a page has a button for it.
 """
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from yp2p.printable import size_text
 
 # The condition of a member of a large folder that is there and has no link with this device.
 THROUGH_OTHERS = "reached through other devices"
+# The condition of a member that gets there by itself.
+WORKING = "working"
+
+
+class Mood(Enum):
+    """What a sentence looks like at a glance; `good` alone means that nothing is missing anywhere."""
+
+    GOOD = "good"
+    BUSY = "busy"  # it gets there by itself
+    AWAY = "away"  # it goes on once a device comes back
+    LOOK = "look"  # somebody has to look at it
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence.
+
+    Attributes:
+        hint: what to type about it in a terminal, as a sentence of its own; empty where there is nothing.
+    """
+
+    mood: Mood
+    text: str
+    hint: str = ""
+
+    def fields(self) -> dict[str, str]:
+        """As the local API answers it."""
+        return {"summary": self.text, "mood": self.mood.value, "hint": self.hint}
+
+    def __str__(self) -> str:
+        """As a terminal shows it."""
+        return f"{self.text}{'' if self.text.endswith('.') else ':'} {self.hint}" if self.hint else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,70 +87,106 @@ class ToGo:
         return ", ".join(parts)
 
 
-def summary(status: dict[str, Any]) -> str:
+def summary(status: dict[str, Any]) -> Said:
     """Whether what is here is on the other devices, in one line."""
     folders = status["folders"]
+    if status["store"]["problem"]:
+        return Said(Mood.LOOK, f"The store has a problem: {status['store']['problem']}")
     if not folders:
-        return "Nothing is shared yet. `yp2p up DIR` shares a directory; `yp2p join DIR` takes part in one."
+        hint = "`yp2p up DIR` shares a directory; `yp2p join DIR` takes part in one."
+        return Said(Mood.UNKNOWN, "Nothing is shared yet.", hint)
     waiting = [folder for folder in folders if folder["awaiting_confirmation"]]
     if waiting:
-        return f"Not in sync: {_names(waiting)} waits for your decision, see below."
+        return Said(Mood.LOOK, f"Not in sync: {_names(waiting)} waits for your decision.", "See below.")
     failing = [folder for folder in folders if _is_stopped(folder)]
     if failing:
-        return f"Not in sync: {failing[0]['label']}: {failing[0]['problem']}"
+        said = of_folder(failing[0])
+        return Said(Mood.LOOK, f"Not in sync: {failing[0]['label']}: {said.text}", said.hint)
     busy = [folder for folder in folders if _is_busy(folder)]
     if busy:
-        return f"Not in sync yet: {busy[0]['label']} is {of_folder(busy[0])}."
+        return Said(Mood.BUSY, f"Not in sync yet: {busy[0]['label']} is {of_folder(busy[0]).text}.")
     alone = [folder for folder in folders if not connected(folder)]
     if alone:
-        return f"On this device only, as far as it knows: no other device is connected for {_names(alone)}."
-    absent = [member for folder in folders for member in folder["devices"] if not member["connected"]]
-    away = sorted({member["name"] for member in absent if not _is_through_others(member)})
+        text = f"No other device is connected for {_names(alone)}: what changes now is on this device only."
+        return Said(Mood.LOOK, text)
+    return _of_those_away([member for folder in folders for member in folder["devices"] if not member["connected"]])
+
+
+def _of_those_away(absent: list[dict[str, Any]]) -> Said:
+    """Where all that are connected have everything: who is not, and what they lack as far as is known."""
+    away: dict[tuple[str, str], list[int | None]] = {}
+    for member in absent:
+        if not _is_through_others(member):
+            away.setdefault((member["name"], member.get("id", "")), []).append(_lacks(member))
     through = len({member["id"] for member in absent if _is_through_others(member)})
-    are = "is" if through == 1 else "are"
-    passed_on = f" {through:,} more {are} reached through them (`yp2p wait --all` asks each)." if through else ""
+    if not absent:
+        return Said(Mood.GOOD, "In sync: all folders are the same on all devices.")
+    parts = ["In sync with every connected device."]
     if away:
-        return f"In sync with every connected device. Not connected: {', '.join(away)}.{passed_on}"
+        names = ", ".join(
+            f"{name}{_behind_text(sum(filter(None, lacks)), ' ({})')}" for (name, _), lacks in sorted(away.items())
+        )
+        parts.append(f"Not connected: {names}.")
     if through:
-        return f"In sync with every connected device.{passed_on}"
-    return "In sync: all folders are the same on all devices."
+        parts.append(f"{through:,} more {'is' if through == 1 else 'are'} reached through them.")
+    had_all = all(lacks == 0 for each in away.values() for lacks in each)
+    hint = "`yp2p wait --all` asks each." if through else ""
+    return Said(Mood.GOOD if had_all else Mood.AWAY, " ".join(parts), hint)
 
 
-def of_folder(folder: dict[str, Any]) -> str:
+def of_folder(folder: dict[str, Any]) -> Said:
     """How a folder is doing, in some words."""
     if folder["awaiting_confirmation"]:
-        return "waiting for your decision"
+        return Said(Mood.LOOK, "waiting for your decision")
+    if folder.get("paused"):
+        return Said(Mood.LOOK, "paused by you", f"`yp2p folder unpause {shlex.quote(folder['path'])}` goes on")
     if _is_stopped(folder):
-        return str(folder["problem"])
+        return Said(Mood.LOOK, str(folder["problem"]) or "paused")
     to_go = ToGo.of({"folders": [folder | {"devices": []}]})
     if to_go.files or to_go.bytes:
-        return f"receiving: {to_go.text()}"
+        return Said(Mood.BUSY, f"receiving: {to_go.text()}")
     if folder["state"] not in ("idle", "working"):
-        return str(folder["state"])
+        return Said(Mood.BUSY, str(folder["state"]))
     if not folder["devices"]:
-        return "on no other device yet"
+        return Said(Mood.LOOK, "on no other device yet")
     here = connected(folder)
     if not here:
-        return "no other device is connected"
+        return Said(Mood.LOOK, "no other device is connected")
     behind = [member["name"] for member in here if not member["in_sync"]]
     if behind:
-        return f"sending to {', '.join(behind)}"
+        return Said(Mood.BUSY, f"sending to {', '.join(behind)}")
+    if folder["state"] != "idle":
+        return Said(Mood.BUSY, WORKING)
     through = sum(map(_is_through_others, folder["devices"]))
     more = f"; {through:,} more {'is' if through == 1 else 'are'} reached through these" if through else ""
-    return f"in sync with {', '.join(member['name'] for member in here)}{more}"
+    return Said(Mood.GOOD, f"in sync with {', '.join(sorted(member['name'] for member in here))}{more}")
 
 
-def of_member(member: dict[str, Any]) -> str:
-    """How far a device is in a folder, in words that go on behind its name."""
-    lacks = member.get("lacks", member["behind"])
-    behind = f"{lacks:,} file{'' if lacks == 1 else 's'} behind" if lacks else ""
+def of_member(member: dict[str, Any], *, is_paused: bool = False) -> Said:
+    """How far a device is in a folder, in words that go on behind its name; `is_paused`: the folder is, here."""
+    lacks = _lacks(member)
+    behind = _behind_text(lacks)
     if _is_through_others(member):
-        return THROUGH_OTHERS
+        return Said(Mood.UNKNOWN, THROUGH_OTHERS)
     if not member["connected"]:
-        return behind or ("had all of it" if lacks == 0 else "not connected")
+        return Said(Mood.AWAY, behind or ("had all of it" if lacks == 0 else "not connected"))
     if member["in_sync"]:
-        return "has all of it"
-    return ", ".join(filter(None, (member["condition"], behind))) or "comparing"
+        return Said(Mood.GOOD, "has all of it")
+    if member["condition"]:
+        mood = Mood.BUSY if member["condition"] == WORKING else Mood.LOOK
+        return Said(mood, ", ".join(filter(None, (member["condition"], behind))))
+    if is_paused:
+        return Said(Mood.UNKNOWN, behind or "not compared meanwhile")
+    return Said(Mood.BUSY, behind or "comparing")
+
+
+def _lacks(member: dict[str, Any]) -> int | None:
+    lacks: int | None = member["lacks"] if "lacks" in member else member.get("behind")
+    return lacks
+
+
+def _behind_text(files: int | None, form: str = "{}") -> str:
+    return form.format(f"{files:,} file{'' if files == 1 else 's'} behind") if files else ""
 
 
 def connected(folder: dict[str, Any]) -> list[dict[str, Any]]:
@@ -128,7 +200,7 @@ def _is_through_others(member: dict[str, Any]) -> bool:
 
 def _is_stopped(folder: dict[str, Any]) -> bool:
     """Whether its problem keeps it from being synced; others only say what is not as it could be."""
-    return bool(folder["problem"]) and (folder["state"] == "paused" or not connected(folder))
+    return folder["state"] == "paused" or (bool(folder["problem"]) and not connected(folder))
 
 
 def _is_busy(folder: dict[str, Any]) -> bool:

@@ -112,7 +112,7 @@ def test_settling_a_conflict(pair: list[Device], tab: Tab, button: str, then: li
         tab.press("Save it for all devices")
     else:
         tab.page.get_by_role("button", name=re.compile(f"^{button}")).click()
-    tab.reads("There is none.")
+    tab.reads("There is none: no two devices")
     wanted = then
     if is_swapped and button in ("Keep this", "Keep other"):
         wanted = ["theirs"] if then == ["ours"] else ["ours"]
@@ -189,7 +189,7 @@ def test_what_another_device_deleted_is_put_back(pair: list[Device], tab: Tab) -
     tab.open(one).go("folder", _folder(one), "trash")
     tab.press("Put it back", "photo.bin")
     tab.eventually(lambda: (two.dir / "photo.bin").exists(), "the file being back there, too")
-    tab.press("History, and bring back", "plan.md")
+    tab.press("Bring back a version…", "plan.md")
     tab.reads("It is deleted.")
     tab.page.get_by_role("button", name="Restore…").first.click()
     tab.page.get_by_role("dialog").get_by_role("button", name="Restore", exact=True).click()
@@ -383,7 +383,7 @@ def test_settling_two_files_of_one_name(pair: list[Device], tab: Tab, button: st
     tab.open(one).go("folder", _folder(one), "conflicts")
     tab.reads("made by laptop", "made by desktop", "stands beside it")
     tab.page.get_by_role("button", name=re.compile(f"^{button}")).click()
-    tab.reads("There is none.")
+    tab.reads("There is none: no two devices")
     this = files["new.md"].split()[-1]
     other = "desktop" if this == "laptop" else "laptop"
 

@@ -8,7 +8,7 @@ import pytest
 
 from yp2p.cli.status import lines
 from yp2p.cli.table import table, width
-from yp2p.sentences import THROUGH_OTHERS, of_folder, of_member, summary
+from yp2p.sentences import THROUGH_OTHERS, Mood, Said, of_folder, of_member, summary
 
 _NOTHING: dict[str, Any] = {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}
 
@@ -54,7 +54,7 @@ def _status(*folders: dict[str, Any]) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_each_device_has_its_sentence(member: dict[str, Any], said: str) -> None:
-    assert of_member(member) == said
+    assert of_member(member).text == said
 
 
 def test_a_device_that_is_away_and_lacks_something_is_told_with_when_it_was_seen() -> None:
@@ -74,34 +74,89 @@ _FAR, _FARTHER = (_member(name, connected=False, in_sync=False) | {"condition": 
     ("folders", "said"),
     [
         ([], "Nothing is shared yet."),
-        ([_folder()], "On this device only, as far as it knows: no other device is connected for notes."),
-        ([_folder(_PI)], "On this device only, as far as it knows: no other device is connected for notes."),
+        ([_folder()], "No other device is connected for notes: what changes now is on this device only."),
+        ([_folder(_PI)], "No other device is connected for notes: what changes now is on this device only."),
         ([_folder(_DESK)], "In sync: all folders are the same on all devices."),
         ([_folder(_DESK, _PI)], "In sync with every connected device. Not connected: pi."),
         ([_folder(_DESK, _FAR, _FARTHER), _folder(_DESK, _FAR, label="code")],
-         "In sync with every connected device. 2 more are reached through them (`yp2p wait --all` asks each)."),
+         "In sync with every connected device. 2 more are reached through them. `yp2p wait --all` asks each."),
         ([_folder(_DESK, _PI, _FAR)],
-         "In sync with every connected device. Not connected: pi. 1 more is reached through them (`yp2p wait"),
-        ([_folder(_FAR)], "On this device only, as far as it knows: no other device is connected for notes."),
+         "In sync with every connected device. Not connected: pi. 1 more is reached through them. `yp2p wait"),
+        ([_folder(_FAR)], "No other device is connected for notes: what changes now is on this device only."),
         ([_folder(_member("desk", in_sync=False), _FAR)], "Not in sync yet: notes is sending to desk."),
         ([_folder(_DESK), _folder(label="code")],
-         "On this device only, as far as it knows: no other device is connected for code."),
+         "No other device is connected for code: what changes now is on this device only."),
         ([_folder(_member("desk", in_sync=False))], "Not in sync yet: notes is sending to desk."),
-        ([_folder(_DESK), _folder(_DESK, label="code", state="working")], "Not in sync yet: code is"),
+        ([_folder(_DESK), _folder(_DESK, label="code", state="working")], "Not in sync yet: code is working."),
         ([_folder(_DESK, progress=_NOTHING | {"files_to_go": 2})], "Not in sync yet: notes is receiving: 2 files"),
         ([_folder(_DESK, state="paused", problem="its disk is full")], "Not in sync: notes: its disk is full"),
         ([_folder(_DESK, awaiting_confirmation=True, problem="many files went", state="paused")],
-         "Not in sync: notes waits for your decision, see below."),
+         "Not in sync: notes waits for your decision. See below."),
         ([_folder(_DESK, problem="times are rounded")], "In sync: all folders are the same on all devices."),
         ([_folder(problem="this device is no member")], "Not in sync: notes: this device is no member"),
     ],
 )  # fmt: skip
 def test_the_first_line_answers_whether_it_is_in_sync(folders: list[dict[str, Any]], said: str) -> None:
-    assert summary(_status(*folders)).startswith(said)
+    assert str(summary(_status(*folders))).startswith(said)
+
+
+_AWAY = _PI | {"lacks": 14}
+
+
+@pytest.mark.parametrize(
+    ("folders", "mood"),
+    [
+        ([], Mood.UNKNOWN),
+        ([_folder(_DESK)], Mood.GOOD),
+        ([_folder(_DESK, _PI | {"lacks": 0})], Mood.GOOD),
+        ([_folder(_DESK, _AWAY)], Mood.AWAY),
+        ([_folder(_DESK, _PI | {"lacks": None})], Mood.AWAY),  # nobody knows whether it has all
+        ([_folder(_DESK, _AWAY), _folder(_DESK, state="working")], Mood.BUSY),
+        ([_folder(_DESK, state="what is not known yet")], Mood.BUSY),
+        ([_folder(_DESK, progress=_NOTHING | {"bytes_to_go": 1})], Mood.BUSY),
+        ([_folder(_DESK, _member("pi", in_sync=False))], Mood.BUSY),
+        ([_folder(_DESK, state="paused")], Mood.LOOK),
+        ([_folder(_DESK, paused=True, state="paused", problem="paused by you")], Mood.LOOK),
+        ([_folder(_DESK, awaiting_confirmation=True)], Mood.LOOK),
+        ([_folder(_DESK), _folder(_PI)], Mood.LOOK),
+        ([_folder(_PI, problem="the directory is away")], Mood.LOOK),
+    ],
+)
+def test_only_what_is_everywhere_looks_good(folders: list[dict[str, Any]], mood: Mood) -> None:
+    said = summary(_status(*folders))
+    assert said.mood is mood
+    if mood not in (Mood.GOOD, Mood.AWAY):
+        assert not said.text.startswith("In sync")
+        assert not any(one.text.startswith("in sync") for one in map(of_folder, folders[-1:]))
+
+
+def test_of_a_device_that_is_away_the_first_line_says_what_it_lacks() -> None:
+    said = summary(_status(_folder(_DESK, _AWAY), _folder(_DESK, _PI | {"lacks": 1}, label="code")))
+    assert said.text == "In sync with every connected device. Not connected: pi (15 files behind)."
+
+
+def test_a_store_with_a_problem_is_in_sync_with_nobody() -> None:
+    status = _status(_folder(_DESK)) | {"store": {"problem": "its disk is full", "damaged": []}}
+    assert summary(status) == Said(Mood.LOOK, "The store has a problem: its disk is full")
+
+
+def test_what_to_type_stands_apart_from_the_sentence() -> None:
+    paused = _folder(_DESK, paused=True, state="paused", problem="paused by you", path="/my notes")
+    said = summary(_status(paused))
+    assert said.fields() == {
+        "summary": "Not in sync: notes: paused by you", "mood": "look",
+        "hint": "`yp2p folder unpause '/my notes'` goes on",
+    }  # fmt: skip
+    assert lines(_status(paused))[0] == ("Not in sync: notes: paused by you: `yp2p folder unpause '/my notes'` goes on")
+
+
+def test_while_a_folder_is_paused_nobody_is_said_to_be_compared() -> None:
+    assert of_member(_member("desk", in_sync=False), is_paused=True).text == "not compared meanwhile"
+    assert of_member(_member("desk", in_sync=False, behind=2), is_paused=True).text == "2 files behind"
 
 
 def test_a_member_that_is_reached_through_others_is_in_the_table_and_in_no_line_of_its_own() -> None:
-    assert of_folder(_folder(_DESK, _FAR, _FARTHER)) == "in sync with desk; 2 more are reached through these"
+    assert of_folder(_folder(_DESK, _FAR, _FARTHER)).text == "in sync with desk; 2 more are reached through these"
     device = {"id": "f", "name": "f", "connected": False, "last_seen": None, "address": None, "reason": ""}
     shown = lines(_status(_folder(_DESK, _FAR)) | {"devices": [device | {"last_error": ""}]})
     assert [line for line in shown if line.startswith(("f ", "  f"))] == ["f       reached through other devices"]

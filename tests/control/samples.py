@@ -213,6 +213,7 @@ def _change_folders(story: Story, laptop: Device, desktop: Device) -> None:
     story.ask(laptop, "POST /v1/folder/files", {"folder": "notes", "search": "md", "limit": 2})
     story.ask(laptop, "POST /v1/folder/choose", {"folder": "notes"})
     story.ask(laptop, "POST /v1/folder/ignore", {"folder": "notes", "add": ["*.iso"]})
+    story.ask(laptop, "POST /v1/folder/place", {"path": str(laptop.dir.with_name("papers"))})
     story.ask(laptop, "POST /v1/folder/pause", {"folder": "notes"})
     story.ask(laptop, "POST /v1/folder/unpause", {"folder": "notes"})
     moved = laptop.dir.with_name("moved")

@@ -63,6 +63,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/wait": {"timeout_s": 1.0, "whom": "all", "devices": ["x"]},
     "/v1/agree": {"folder": "f"},
     "/v1/folder/pause": {"folder": "f"},
+    "/v1/folder/place": {"path": "/d", "make": True},
     "/v1/folder/unpause": {"folder": "f"},
     "/v1/folder/confirm": {"folder": "f"},
     "/v1/folder/restore": {"folder": "f"},

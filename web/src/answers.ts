@@ -1,14 +1,20 @@
 // What the local API answers, as far as the page uses it. docs/api.md has all of it.
 
-export interface Member {
+import type { Mood } from "./words";
+
+/** How something is: the sentence of the daemon, and what it looks like. */
+export interface Described {
+  summary: string;
+  mood: Mood;
+}
+
+export interface Member extends Described {
   id: string;
   name: string;
   connected: boolean;
   in_sync: boolean;
   behind: number | null;
   condition: string;
-  /** In words; of one that is not connected, what it lacks as far as is known here. */
-  summary?: string;
   last_seen?: number | null;
 }
 
@@ -26,11 +32,13 @@ export interface PurgeRequest {
   done_in_s: number | null;
 }
 
-export interface Folder {
+export interface Folder extends Described {
   id: string;
   label: string;
   path: string;
   state: string;
+  /** Whether somebody paused it; it may be paused for other reasons as well. */
+  paused: boolean;
   problem: string;
   is_reader: boolean;
   chosen: string[];
@@ -104,7 +112,7 @@ export interface ReceivedOffer {
   name: string;
 }
 
-export interface Status {
+export interface Status extends Described {
   version: string;
   store: { problem: string; damaged: string[] };
   device: { id: string; key: string; name: string; port: number; missing_addresses: string[]; files_wait: boolean };
@@ -147,6 +155,8 @@ export interface KnownDevice {
     in_sync?: boolean;
     behind?: number | null;
     condition?: string;
+    summary?: string;
+    mood?: Mood;
   }[];
 }
 

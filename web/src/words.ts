@@ -1,9 +1,10 @@
-// How things are, in sentences; and numbers, sizes and times as people say them. All of it is pure.
+// Numbers, sizes and times as people say them. How things are is said by the daemon (yp2p/sentences.py): the page adds
+// when it was. All of it is pure.
 
-import { named, printable } from "./names";
-import type { Folder, LinkedDevice, Member, Status, Transfer } from "./answers";
+import { printable } from "./names";
+import type { Described, LinkedDevice, Member, Transfer } from "./answers";
 
-export type Mood = "good" | "busy" | "look" | "unknown";
+export type Mood = "good" | "busy" | "away" | "look" | "unknown";
 export interface Said {
   mood: Mood;
   text: string;
@@ -71,94 +72,18 @@ export function byName(members: Member[]): Member[] {
   return [...members].sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
 }
 
-function connected(folder: Folder): Member[] {
-  return folder.devices.filter((member) => member.connected);
-}
-
-/** Whether its problem keeps it from being synced; others only say what is not as it could be. */
-function isStopped(folder: Folder): boolean {
-  return folder.problem !== "" && (folder.state === "paused" || connected(folder).length === 0);
-}
-
-function isReceiving(folder: Folder): boolean {
-  return folder.progress.files_to_go > 0 || folder.progress.bytes_to_go > 0;
-}
-
-function isBusy(folder: Folder): boolean {
-  return isReceiving(folder) || folder.state !== "idle" || connected(folder).some((member) => !member.in_sync);
-}
-
-/** Whether everything is in sync, and if not, why: the first line of the page. */
-export function summary(status: Status): Said {
-  const { folders } = status;
-  if (status.store.problem)
-    return { mood: "look", text: `The store has a problem: ${printable(status.store.problem)}` };
-  if (folders.length === 0) return { mood: "unknown", text: "Nothing is shared yet." };
-  const asking = folders.filter((folder) => folder.awaiting_confirmation);
-  if (asking.length > 0) {
-    return { mood: "look", text: `Not in sync: ${labels(asking)} waits for your decision.` };
-  }
-  const stopped = folders.find((folder) => folder.state === "paused" || isStopped(folder));
-  if (stopped)
-    return { mood: "look", text: `Not in sync: ${named(stopped.label)}: ${printable(stopped.problem) || "paused"}.` };
-  const busy = folders.filter(isBusy);
-  if (busy[0]) return { mood: "busy", text: `Not in sync yet: ${named(busy[0].label)}: ${folderState(busy[0]).text}.` };
-  const alone = folders.filter((folder) => connected(folder).length === 0);
-  if (alone.length > 0) {
-    return {
-      mood: "look",
-      text: `No other device is connected for ${labels(alone)}: it is on this device only, as far as is known.`,
-    };
-  }
-  const away = [
-    ...new Set(folders.flatMap((one) => one.devices.filter((d) => !d.connected).map((d) => d.name))),
-  ].sort();
-  if (away.length > 0) {
-    return { mood: "good", text: `In sync with every connected device. Not connected: ${listed(away.map(named))}.` };
-  }
-  return { mood: "good", text: "In sync: all folders are the same on all devices." };
-}
-
-function labels(folders: Folder[]): string {
-  return listed(folders.map((folder) => named(folder.label)));
-}
-
-/** How a folder is doing, in some words. */
-export function folderState(folder: Folder): Said {
-  if (folder.awaiting_confirmation) return { mood: "look", text: "waits for your decision" };
-  if (folder.state === "paused") return { mood: "look", text: printable(folder.problem) || "paused" };
-  if (isStopped(folder)) return { mood: "look", text: printable(folder.problem) };
-  if (isReceiving(folder)) return { mood: "busy", text: `receiving ${toGo(folder)}` };
-  if (folder.state === "scanning") return { mood: "busy", text: "looking at the files" };
-  if (folder.state !== "idle" && folder.state !== "working") return { mood: "busy", text: folder.state };
-  if (folder.devices.length === 0) return { mood: "look", text: "on no other device yet" };
-  const there = connected(folder);
-  if (there.length === 0) return { mood: "look", text: "no other device is connected" };
-  const behind = there.filter((member) => !member.in_sync);
-  if (behind.length > 0)
-    return { mood: "busy", text: `sending to ${listed(behind.map((member) => named(member.name)))}` };
-  if (folder.state !== "idle") return { mood: "busy", text: "working" };
-  return { mood: "good", text: `in sync with ${listed(there.map((member) => named(member.name)))}` };
-}
-
-function toGo(folder: Folder): string {
-  const { files_to_go: files, bytes_to_go: bytes, seconds_left: left } = folder.progress;
-  const parts = [files > 0 ? plural(files, "file") : "", bytes > 0 ? size(bytes) : ""].filter(Boolean).join(", ");
-  return left === null ? parts : `${parts}, ${duration(left)} left`;
+/** The sentence of the daemon; while nothing is known, none of it counts. */
+export function described(found: Described, isKnown: boolean): Said {
+  return isKnown ? { mood: found.mood, text: printable(found.summary) } : { mood: "unknown", text: "not known now" };
 }
 
 /** How far a device is in a folder, as a sentence that begins behind its name. */
-export function memberState(member: Member, device: LinkedDevice | undefined, now: number): Said {
-  const behind = member.behind ? `${plural(member.behind, "file")} behind` : "";
-  if (!member.connected) {
-    if (device?.paused) return { mood: "unknown", text: "paused by you" };
-    const at = device?.last_seen ?? member.last_seen ?? null;
-    const seen = at === null ? "never seen" : `seen ${ago(at, now)}`;
-    return { mood: "unknown", text: `${printable(member.summary ?? "not connected")}, ${seen}` };
-  }
-  if (member.condition) return { mood: "look", text: [printable(member.condition), behind].filter(Boolean).join(", ") };
-  if (member.in_sync) return { mood: "good", text: "has all of it" };
-  return { mood: "busy", text: behind || "comparing" };
+export function memberState(member: Member, device: LinkedDevice | undefined, now: number, isKnown: boolean): Said {
+  const said = described(member, isKnown);
+  if (member.connected || !isKnown) return said;
+  if (device?.paused) return { mood: "unknown", text: "paused by you" };
+  const at = device?.last_seen ?? member.last_seen ?? null;
+  return { ...said, text: `${said.text}, ${at === null ? "never seen" : `seen ${ago(at, now)}`}` };
 }
 
 export function transferState(transfer: Transfer): string {

@@ -1,93 +1,81 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { patched } from "../src/patched";
-import { duration, folderState, memberState, size, summary } from "../src/words";
+import { described, duration, memberState, size } from "../src/words";
 
-const MEMBER = { id: "D", name: "desktop", connected: true, in_sync: true, behind: 0, condition: "" };
+const GOOD = { mood: "good", summary: "has all of it" };
+const MEMBER = { id: "D", name: "desktop", connected: true, in_sync: true, behind: 0, condition: "", ...GOOD };
 
 function folder(changes = {}, ...devices) {
   return {
     id: "f",
-    label: "notes",
     state: "idle",
     problem: "",
     awaiting_confirmation: false,
-    entries: {},
-    progress: { files_to_go: 0, bytes_to_go: 0, seconds_left: null },
+    mood: "good",
+    summary: "in sync with desktop",
     devices: devices.length > 0 ? devices : [MEMBER],
     ...changes,
   };
 }
 
 function status(...folders) {
-  return { store: { problem: "", damaged: [] }, folders };
+  return { mood: "good", summary: "In sync: all folders are the same on all devices.", folders };
 }
 
-test("in sync is said where every connected device has everything, and nowhere else", () => {
-  assert.equal(summary(status(folder())).mood, "good");
-  const others = [
-    folder({ state: "working" }),
-    folder({ state: "scanning" }),
-    folder({ state: "paused" }),
-    folder({ state: "what is not known yet" }),
-    folder({ awaiting_confirmation: true }),
-    folder({ progress: { files_to_go: 1, bytes_to_go: 0, seconds_left: null } }),
-    folder({ progress: { files_to_go: 0, bytes_to_go: 1, seconds_left: 3 } }),
-    folder({}, { ...MEMBER, in_sync: false }),
-    folder({}, { ...MEMBER, connected: false, in_sync: false }),
-    folder({}, MEMBER, { ...MEMBER, id: "P", name: "pi", in_sync: false }),
-    { ...folder(), devices: [] },
-    folder({ problem: "the directory is away" }, { ...MEMBER, connected: false, in_sync: false }),
-  ];
-  for (const one of others) {
-    for (const said of [summary(status(one)), summary(status(folder(), one)), folderState(one)]) {
-      assert.notEqual(said.mood, "good", JSON.stringify(one));
-      assert.doesNotMatch(said.text, /^in sync/i);
-    }
-  }
-  assert.notEqual(summary(status()).mood, "good");
-  assert.notEqual(summary({ ...status(folder()), store: { problem: "full", damaged: [] } }).mood, "good");
+test("what the daemon says is said, and nothing of it while nothing is known", () => {
+  assert.deepEqual(described(GOOD, true), { mood: "good", text: "has all of it" });
+  assert.deepEqual(described(GOOD, false), { mood: "unknown", text: "not known now" });
+  assert.deepEqual(memberState(MEMBER, undefined, 0, false), { mood: "unknown", text: "not known now" });
+  assert.equal(described({ mood: "look", summary: "a\u202eb" }, true).text, "a\\u202eb");
 });
 
-test("who is away is named, and the rest is in sync", () => {
-  const said = summary(
-    status(folder({}, MEMBER, { ...MEMBER, id: "P", name: "pi", connected: false, in_sync: false })),
-  );
-  assert.deepEqual(said, { mood: "good", text: "In sync with every connected device. Not connected: pi." });
-});
-
-test("a device is told of in a sentence", () => {
-  const told = (changes, device = { last_seen: 1000 }) =>
-    memberState({ ...MEMBER, ...changes }, device, 1000 + 7200).text;
-  assert.equal(told({}), "has all of it");
-  assert.equal(told({ in_sync: false, behind: 14 }), "14 files behind");
-  assert.equal(told({ in_sync: false, behind: null }), "comparing");
-  assert.equal(told({ in_sync: false, condition: "its disk is full", behind: 1 }), "its disk is full, 1 file behind");
-  const away = { connected: false, in_sync: false, behind: null };
-  assert.equal(told(away), "not connected, seen 2 h ago");
-  assert.equal(told({ ...away, summary: "14 files behind" }), "14 files behind, seen 2 h ago");
-  assert.equal(told(away, { last_seen: null }), "not connected, never seen");
-  assert.equal(told(away, { last_seen: 1000, paused: true }), "paused by you");
+test("of a device that is away it is said when it was seen", () => {
+  const away = { ...MEMBER, connected: false, in_sync: false, mood: "away", summary: "14 files behind" };
+  const told = (device) => memberState(away, device, 1000 + 7200, true).text;
+  assert.equal(told({ last_seen: 1000 }), "14 files behind, seen 2 h ago");
+  assert.equal(told({ last_seen: null }), "14 files behind, never seen");
+  assert.equal(told({ last_seen: 1000, paused: true }), "paused by you");
+  assert.equal(memberState(MEMBER, { last_seen: 1000 }, 8200, true).text, "has all of it");
 });
 
 test("an event makes what is shown worse at once, and never better", () => {
   const sync = { kind: "sync", folder: "f", device: "D", connected: true, in_sync: false, behind: 2, condition: "" };
-  assert.equal(summary(patched(status(folder()), sync)).mood, "busy");
-  const behind = status(folder({}, { ...MEMBER, in_sync: false }));
-  assert.equal(patched(behind, { ...sync, in_sync: true, behind: 0 }), behind);
   const link = { kind: "link", device: "D", connected: false };
-  assert.notEqual(summary(patched(status(folder()), link)).mood, "good");
-  const state = {
-    kind: "folder",
-    change: "changed",
-    folder: "f",
-    state: "idle",
-    problem: "",
-    awaiting_confirmation: false,
-  };
-  assert.equal(summary(patched(status(folder()), { ...state, state: "working" })).mood, "busy");
-  const paused = status(folder({ state: "paused" }));
+  const state = { kind: "folder", change: "changed", folder: "f", state: "idle", problem: "" };
+  const working = { ...state, state: "working", awaiting_confirmation: false };
+  const others = folder({ id: "g" }, { ...MEMBER, id: "P" });
+  for (const event of [sync, link, working]) {
+    const after = patched(status(folder(), others), event);
+    assert.equal(after.mood, "busy", event.kind);
+    assert.doesNotMatch(after.summary, /^In sync/);
+    assert.equal(after.folders[0].mood, "busy");
+    assert.doesNotMatch(after.folders[0].summary, /^in sync/);
+    assert.equal(after.folders[1], others);
+    assert.equal(after.folders[0].devices[0].mood, event === working ? "good" : "busy");
+  }
+  const before = { ...status(folder()), mood: "away", summary: "In sync with every connected device." };
+  assert.equal(patched(before, sync).mood, "busy");
+});
+
+test("what waits for a person is to be looked at as soon as an event says so", () => {
+  const paused = { kind: "folder", change: "changed", folder: "f", state: "paused", problem: "many files went" };
+  for (const mood of ["good", "away", "busy"]) {
+    const before = { ...status(folder({ mood })), mood };
+    const after = patched(before, { ...paused, awaiting_confirmation: true });
+    assert.deepEqual([after.mood, after.folders[0].mood], ["look", "look"]);
+  }
+});
+
+test("an event that makes nothing worse leaves what is said", () => {
+  const sync = { kind: "sync", folder: "f", device: "D", connected: true, in_sync: true, behind: 0, condition: "" };
+  const paused = { ...status(folder({ state: "paused", mood: "look", summary: "paused by you" })), mood: "look" };
+  assert.equal(patched(paused, sync), paused);
+  const state = { kind: "folder", change: "changed", folder: "f", state: "idle", problem: "" };
   assert.equal(patched(paused, state), paused);
+  assert.equal(patched(paused, { kind: "link", device: "nobody", connected: false }), paused);
+  const worse = patched(paused, { ...sync, in_sync: false });
+  assert.deepEqual([worse.mood, worse.folders[0].summary], ["look", "paused by you"]);
 });
 
 test("sizes and times are as people say them", () => {

@@ -62,7 +62,7 @@ def _show_until_the_end(*, ids: bool) -> NoReturn:
 
 def lines(status: dict[str, Any], *, ids: bool = False) -> list[str]:
     """All of it."""
-    found = [summary(status)]
+    found = [str(summary(status))]
     if status["folders"]:
         found += ["", *folder_table(status["folders"], ids=ids)]
     found += ["", *_devices(status, ids=ids)]
@@ -79,7 +79,7 @@ def folder_table(folders: list[dict[str, Any]], *, ids: bool) -> list[str]:
             folder["label"],
             folder["path"],
             f"{folder['entries']['here']:,}",
-            of_folder(folder),
+            of_folder(folder).text,
             *([folder["id"]] if ids else []),
         ]
         for folder in folders
@@ -147,10 +147,10 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
         found.append(f"{one['device']} asks to remove the past of {files}: this device {request_state(one)}")
     for member in folder["devices"]:
         if member["connected"] and not member["in_sync"]:
-            found.append(f"{member['name']}: {of_member(member)}")
+            found.append(f"{member['name']}: {of_member(member, is_paused=folder['state'] == 'paused').text}")
         elif member.get("lacks"):
             seen = f", seen {shown(member['last_seen'])}" if member["last_seen"] is not None else ""
-            found.append(f"{member['name']}: {of_member(member)}{seen}")
+            found.append(f"{member['name']}: {of_member(member, is_paused=folder['state'] == 'paused').text}{seen}")
     found += _not_here(folder["entries"])
     found += _listed("damaged on this disk, and on no device that is connected", _damaged(folder))
     found += _listed("not synced", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])

@@ -153,7 +153,10 @@ class _Control:
         the reason; `transfers` is what is on its way, at most 64 a folder: `{device, folder, direction, path,
         kind, files, bytes_done, bytes_total, bytes_per_s, seconds_left}`, where many small `files` or `texts`
         are one without a path, and what nobody knows is null. `summary` says in a sentence how everything is,
-        a folder is, and how far a device is in it; `lacks` is how many files it is behind, null where nobody knows.
+        a folder is, and how far a device is in it; `mood` is what that means: `good` (nothing is missing anywhere),
+        `busy` (it gets there by itself), `away` (once a device comes back), `look` (somebody has to look at it) or
+        `unknown`; `hint` is what to type about it in a terminal, or empty. `lacks` is how many files a device is
+        behind, null where nobody knows; of a folder `paused` says whether somebody paused it here.
         """
         return self._device.status()
 

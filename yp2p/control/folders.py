@@ -27,6 +27,8 @@ class Changes(Protocol):
 
     def unpause(self, name: str | None) -> str: ...
 
+    def place(self, text: str, *, make: bool) -> tuple[Path, bool]: ...
+
     def decide(self, name: str | None, *, accept: bool) -> str: ...
 
 
@@ -55,6 +57,11 @@ class Device(Protocol):
 
     @property
     def leaving(self) -> Leaver: ...
+
+
+class PlaceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: FileName
+    make: bool = False
 
 
 class RenameRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,6 +110,16 @@ class _Folders:
         """
         check_running(self._stop)
         return {"path": str(await self._device.changes.move(wanted.folder, wanted.path))}
+
+    async def place(self, wanted: PlaceRequest) -> Any:
+        """Where a directory for a folder would be, and whether it is there; with `make` it is made.
+
+        `path` is a whole path, or begins with `~/`: the home of the user that the daemon runs as.
+
+        Answer: `{path, exists}`; an error where it is not there, and no folder can be at that path.
+        """
+        path, exists = self._device.changes.place(wanted.path, make=wanted.make)
+        return {"path": str(path), "exists": exists}
 
     async def pause(self, wanted: WhichRequest) -> Any:
         """Leave a folder's directory alone until it is unpaused.
@@ -171,6 +188,7 @@ def folder_routes(device: Device, stop: trio.Event) -> list[Route]:
     return [
         post_route("/v1/folder/rename", RenameRequest, answers.rename),
         post_route("/v1/folder/move", MoveRequest, answers.move),
+        post_route("/v1/folder/place", PlaceRequest, answers.place),
         post_route("/v1/folder/pause", WhichRequest, answers.pause),
         post_route("/v1/folder/unpause", WhichRequest, answers.unpause),
         post_route("/v1/folder/confirm", WhichRequest, answers.confirm),

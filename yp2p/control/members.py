@@ -201,8 +201,8 @@ class _Members:
 
         Answer: list of `{id, name, is_this_device, connected, reason, paused, address, version, last_seen,
         known_since, folders}`, each folder `{folder, id, role, let_in_by?, removed_by?, in_sync?, behind?,
-        condition?}`; `reason` says why it is not connected, `known_since` when this device first heard of it
-        (null: before that was noted).
+        condition?, summary?, mood?}` as in the status; `reason` says why it is not connected, `known_since` when
+        this device first heard of it (null: before that was noted).
         """
         return self._device.members()
 
@@ -219,8 +219,9 @@ class _Members:
     async def preview_removal(self, wanted: PreviewRemovalRequest) -> Any:
         """What may be on no other disk than that of a device; nothing is changed.
 
-        Answer: `{device, name, nowhere_else: [{folder, files, bytes, paths}]}`: the files, texts not counted, that
-        are neither here nor on another connected device; `paths` are the first of them.
+        Answer: `{device, name, nowhere_else: [{folder, files, bytes, paths}], let_in}`: the files, texts not
+        counted, that are neither here nor on another connected device; `paths` are the first of them; `let_in` are
+        the names of the devices that nobody but it has let in.
         """
         return await self._device.preview_removal(wanted.device, wanted.folder)
 

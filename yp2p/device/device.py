@@ -436,4 +436,4 @@ class Device:
             "offers": self.offers.shown(),
             "transfers": self._status.transfers(),
         }
-        return found | {"summary": summary(found)}
+        return found | summary(found).fields()

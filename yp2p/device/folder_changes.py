@@ -77,6 +77,29 @@ class FolderChanges:
         self._folders = folders
         self._database = database
 
+    def place(self, text: str, *, make: bool) -> tuple[Path, bool]:
+        """The whole path of a directory for a folder, `~/` being the home of who runs this, and whether it is there.
+
+        Args:
+            make: it is made where there is none.
+
+        Raises:
+            FolderError: it is not there, and no folder can be at that path.
+        """
+        wanted = os.path.expanduser(text)
+        if not os.path.isabs(wanted):
+            raise FolderError(f"{text!r} is no whole path: it has to begin with / or with ~/")
+        path = Path(os.path.realpath(wanted))
+        if path.exists():
+            return path, True
+        self._folders.check_place(path)
+        if make:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise FolderError(f"{path} cannot be made: {reason(error)}") from error
+        return path, make
+
     async def rename(self, name: str, label: str) -> None:
         """Give a folder another label here. Raises UsageError: there is no such folder, or the label is taken."""
         folder = choose(self._folders.by_id.values(), name)

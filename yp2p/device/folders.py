@@ -296,7 +296,7 @@ class Folders:
             with suppress(OSError):  # who checks it says why it cannot be used
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def check_place(self, path: Path, besides: Folder) -> None:
+    def check_place(self, path: Path, besides: Folder | None = None) -> None:
         """Whether a directory that does not exist yet could be a folder. Raises FolderError."""
         check_place(path, self._taken(besides), self._own_places)
 

@@ -155,7 +155,9 @@ class Members:
     async def preview_removal(self, wanted: str, folder: str | None) -> dict[str, Any]:
         """What nobody else who is connected has of the folders that a device would be out of. Raises as `remove`."""
         device, found = self.find(wanted), list[dict[str, Any]]()
+        let_in: set[str] = set()
         for one in self._folders_of(device, folder):
+            let_in |= {self.name_of(other) for other in one.membership.let_in_only_by(device)}
             others = [
                 session for other in sorted(one.membership.devices.keys() - {self.own, device})
                 if (session := self.peers.session(other, one.id)) is not None
@@ -163,7 +165,12 @@ class Members:
             missing = await nowhere_but_there(one, others)
             if missing is not None:
                 found.append(missing)
-        return {"device": format_device_id(device), "name": self.name_of(device), "nowhere_else": found}
+        return {
+            "device": format_device_id(device),
+            "name": self.name_of(device),
+            "nowhere_else": found,
+            "let_in": sorted(let_in),
+        }
 
     async def remove(self, wanted: str, folder: str | None, *, with_let_in: bool = False) -> dict[str, Any]:
         """Take a device out of a folder, or of all that it is in, and take back our invites to these.

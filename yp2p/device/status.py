@@ -18,12 +18,12 @@ from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
 from yp2p.peers.neighbours import is_large
 from yp2p.peers.peers import Peers
 from yp2p.protocol.messages import Condition
-from yp2p.sentences import THROUGH_OTHERS, of_folder, of_member
+from yp2p.sentences import THROUGH_OTHERS, WORKING, of_folder, of_member
 
 # What stands between what another device announced and its disk, as `status` says it.
 _CONDITIONS = {
     Condition.NONE: "",
-    Condition.WORKING: "working",
+    Condition.WORKING: WORKING,
     Condition.PAUSED: "paused there: its directory or marker is missing",
     Condition.AWAITING_CONFIRMATION: "paused there: many deletions wait for a decision",
     Condition.APART: "apart after a fault: it takes and sends nothing here for a while, and then tries again",
@@ -105,6 +105,7 @@ class Status:
             "label": folder.label,
             "path": str(folder.path),
             "state": folder.state.activity.value,
+            "paused": folder.state.is_left_alone,
             "problem": self.problem(folder),
             "is_reader": folder.membership.is_reader,
             "chosen": sorted(folder.files.choice.paths),
@@ -139,7 +140,7 @@ class Status:
                         if device != self._own],
             "presence": self._present(folder),
         }  # fmt: skip
-        return found | {"summary": of_folder(found)}
+        return found | of_folder(found).fields()
 
     def transfers(self) -> list[dict[str, Any]]:
         """What is on its way, by file and device."""
@@ -198,7 +199,7 @@ class Status:
     def in_folder(self, folder: str, device: DeviceID) -> dict[str, Any]:
         """How far a device is in a folder, which is named by its ID in hexadecimal digits."""
         standing = self.member(self._folders[FolderID(bytes.fromhex(folder))], device)
-        return {name: standing[name] for name in ("in_sync", "behind", "condition")}
+        return {name: standing[name] for name in ("in_sync", "behind", "condition", "summary", "mood")}
 
     def member(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
         """How far a device is in a folder."""
@@ -220,7 +221,7 @@ class Status:
             "condition": _CONDITIONS[session.agreement.condition] if session is not None else condition,
             "last_seen": time.time() if session is not None else self._peers.devices.contact(device).last_seen,
         }
-        return found | {"summary": of_member(found)}
+        return found | of_member(found, is_paused=bool(folder.state.pause_reason)).fields()
 
 
 def _path_of(folder: Folder, entry: EntryID) -> str:

@@ -66,6 +66,7 @@ class Disk:
     ) -> None:
         self._folder = folder
         self._settings = settings
+        folder.state.is_left_alone = is_paused
         self.pause = Pause(folder.render_queue.wake, folder.state.store_pause, is_wanted=is_paused)
         self._changed = ChangedPaths()
         self._rules = RulesInUse(folder, settings)

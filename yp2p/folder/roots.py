@@ -23,6 +23,8 @@ def check_directory(text: str, taken: Iterable[tuple[str, Path]], own: Iterable[
     Raises:
         FolderError: it does not exist, is no directory, is not writable, or overlaps another folder.
     """
+    if not os.path.isabs(text):
+        raise FolderError(f"{text!r} is no whole path: that of a directory begins with /")
     path = Path(os.path.realpath(text))
     if not path.exists():
         raise FolderError(f"{path} does not exist; make it first (mkdir -p {path})")

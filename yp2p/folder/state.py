@@ -55,6 +55,7 @@ class FolderState:
         problem: why the root cannot be used; empty when it can.
         limitation: what works less well than it should here, and what helps; empty when nothing does.
         question: what a person has to answer (a mass deletion).
+        is_left_alone: whether a person paused it.
         is_scanned: whether the files were scanned since the root is open.
         file_system: what the disk of this folder can do.
     """
@@ -70,6 +71,7 @@ class FolderState:
         self.limitation = ""
         self.question = Question(confirmation_reason)
         self._settled = False
+        self.is_left_alone = False
         self.is_scanned = False
         self.file_system = Capabilities()
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
@@ -130,6 +132,7 @@ class FolderState:
 
     def store_pause(self, wanted: bool) -> Commit:
         """Remember whether a person wants the directory left alone."""
+        self.is_left_alone = wanted
         return self._database.submit([tables.folder.set_paused(self._folder, paused=wanted)])
 
     @property

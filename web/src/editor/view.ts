@@ -258,7 +258,10 @@ export class TextEditor {
     // Somebody with two windows is one person.
     const people = new Map(othersIn(this.#session.awareness).map((person) => [person.name, person]));
     this.#people.replaceChildren();
-    if (people.size === 0) return;
+    if (people.size === 0) {
+      this.#people.append("Nobody else is here. What you type is saved as you type it.");
+      return;
+    }
     this.#people.append("Also here: ");
     [...people.values()].forEach((person, index) => {
       const name = element("bdi", `editor-person yp-colour-${person.colour}`);

@@ -6,6 +6,7 @@ const SIGNS: Record<Mood, { sign: string; label: string }> = {
   good: { sign: "✓", label: "In sync" },
   busy: { sign: "↻", label: "On its way" },
   look: { sign: "!", label: "Look at this" },
+  away: { sign: "–", label: "In sync with what is connected" },
   unknown: { sign: "–", label: "Not known" },
 };
 

@@ -17,17 +17,26 @@ interface Shared {
 }
 
 export function AddDevice({ folder }: { folder: Folder }) {
+  const [role, setRole] = useState("admin");
   return (
     <>
-      <ByCode folder={folder} />
-      <ByOffer folder={folder} />
+      <section class="stack">
+        <h2>Add a device</h2>
+        <RoleChoice role={role} onChoose={setRole} legend="What the other device may do" />
+      </section>
+      <ByCode folder={folder} role={role} />
+      <ByOffer folder={folder} role={role} />
       <ByInvite folder={folder} />
     </>
   );
 }
 
-function ByCode({ folder }: { folder: Folder }) {
-  const [role, setRole] = useState("admin");
+interface WithRole {
+  folder: Folder;
+  role: string;
+}
+
+function ByCode({ folder, role }: WithRole) {
   const [shared, setShared] = useState<{ answer: Shared; until: number } | null>(null);
   const [joined, setJoined] = useState("");
   const [hint, setHint] = useState("");
@@ -58,12 +67,13 @@ function ByCode({ folder }: { folder: Folder }) {
 
   return (
     <section class="stack">
-      <h2 ref={heading} tabIndex={-1}>
-        Add a device
-      </h2>
+      <h3 ref={heading} tabIndex={-1}>
+        A new device
+      </h3>
       {joined && (
         <p class="joined" role="status">
-          ✓ <Name text={joined} /> has joined, and is getting the files.
+          ✓ <Name text={joined} /> has joined, and gets the files by itself. The line below the folder’s name says how
+          far it is.
         </p>
       )}
       {shared === null ? (
@@ -74,7 +84,7 @@ function ByCode({ folder }: { folder: Folder }) {
             void act(show);
           }}
         >
-          <RoleChoice role={role} onChoose={setRole} legend="What the other device may do" />
+          <p>It needs yp2p, and to be in the same network. A code lets it in.</p>
           <Problem text={problem} />
           <div class="buttons">
             <button type="submit" class="main" aria-busy={isActing}>
@@ -132,13 +142,16 @@ function Code({ shared, until, hint, onAgain }: CodeProps) {
       <p class="quiet" role="timer">
         It is good for {Math.floor(left / 60)}:{String(Math.floor(left % 60)).padStart(2, "0")} more minutes.
       </p>
-      <p>On the other device, in the same network, type:</p>
+      <p>
+        On the new device, type this in a terminal. It opens a page like this one there: choose “Join another’s folder”,
+        and type the code.
+      </p>
       <pre tabIndex={0} aria-label="What to type on the other device">
-        {"yp2p daemon --detach\nyp2p join DIR"}
+        {"yp2p daemon --detach\nyp2p open"}
       </pre>
       <p>
-        DIR is the directory there; it asks for the code. Or choose “Join another’s folder” on its own page. This page
-        says when it has joined.
+        Without a browser there: <code>yp2p join DIR</code>, where DIR is the directory for the files; it asks for the
+        code. This page says when it has joined.
       </p>
       {hint && (
         <p class="problem" role="alert">
@@ -150,16 +163,14 @@ function Code({ shared, until, hint, onAgain }: CodeProps) {
 }
 
 /** Devices that share another folder with this one need no code. */
-function ByOffer({ folder }: { folder: Folder }) {
+function ByOffer({ folder, role }: WithRole) {
   const known =
     status.value?.devices.filter((device) => !folder.devices.some((member) => member.id === device.id)) ?? [];
-  const [role, setRole] = useState("admin");
   if (known.length === 0) return null;
   return (
     <section class="stack">
-      <h2>Devices that you know already</h2>
-      <p>They need no code: offer them the folder, and somebody accepts it there.</p>
-      <RoleSelect role={role} onChoose={setRole} />
+      <h3>A device that you know already</h3>
+      <p>It needs no code: offer it the folder, and somebody accepts it there.</p>
       <ul class="lines">
         {known.map((device) => (
           <li key={device.id}>
@@ -183,7 +194,7 @@ function ByOffer({ folder }: { folder: Folder }) {
 function RoleSelect({ role, onChoose }: { role: string; onChoose: (role: string) => void }) {
   return (
     <label>
-      As
+      What it may do
       <select value={role} onChange={(event) => onChoose(event.currentTarget.value)}>
         <option value="admin">admin</option>
         <option value="member">member</option>

@@ -12,8 +12,34 @@ import { Title } from "../parts/title";
 import { Words } from "../parts/words-of-daemon";
 import { go } from "../route";
 
+interface Place {
+  path: string;
+  setPath: (path: string) => void;
+  /** The whole path of a directory that has to be made first. */
+  missing: string;
+  /** The whole path once the directory is there; empty while somebody has to say that it is to be made. */
+  find: () => Promise<string>;
+}
+
+/** A directory of this device. One that is not there is made when it is asked for a second time, having been told of. */
+function usePlace(name: string): Place {
+  const [path, setPath] = useState(() => beside(name));
+  const [missing, setMissing] = useState("");
+  async function find(): Promise<string> {
+    const wanted = path.trim();
+    const found = await post<{ path: string; exists: boolean }>("/v1/folder/place", {
+      path: wanted,
+      make: wanted === missing,
+    });
+    setPath(found.path);
+    setMissing(found.exists ? "" : found.path);
+    return found.exists ? found.path : "";
+  }
+  return { path, setPath, missing: path.trim() === missing ? missing : "", find };
+}
+
 export function Share() {
-  const [path, setPath] = useState(beside(""));
+  const place = usePlace("");
   const [label, setLabel] = useState("");
   const { isActing, problem, act } = useAct();
   return (
@@ -24,8 +50,10 @@ export function Share() {
         onSubmit={(event) => {
           event.preventDefault();
           void act(async () => {
+            const path = await place.find();
+            if (!path) return undefined;
             const made = await post<{ folder: string; label: string }>("/v1/share", {
-              path: path.trim(),
+              path,
               ...(label.trim() ? { label: label.trim() } : {}),
               page: true,
             });
@@ -34,11 +62,7 @@ export function Share() {
           });
         }}
       >
-        <Directory
-          value={path}
-          onType={setPath}
-          hint="A directory of this device, with its whole path. It can have files already."
-        />
+        <Directory place={place} hint="With its whole path, or ~/ for your home. It can have files already." />
         <label>
           What to call it (or nothing: as the directory)
           <input
@@ -49,7 +73,7 @@ export function Share() {
           />
         </label>
         <Problem text={problem} />
-        <Buttons does="Share it" isActing={isActing} isReady={path.trim() !== ""} />
+        <Buttons does="Share it" place={place} isActing={isActing} isReady />
       </form>
     </>
   );
@@ -61,29 +85,47 @@ function beside(name: string): string {
   return first === undefined ? "" : `${first.slice(0, first.lastIndexOf("/") + 1)}${name}`;
 }
 
-function Directory({ value, onType, hint }: { value: string; onType: (value: string) => void; hint: string }) {
+function Directory({ place, hint }: { place: Place; hint: string }) {
   return (
-    <label>
-      Directory on this device
-      <input
-        type="text"
-        required
-        value={value}
-        autocomplete="off"
-        spellcheck={false}
-        placeholder="/home/me/notes"
-        onInput={(event) => onType(event.currentTarget.value)}
-      />
-      <span class="hint">{hint}</span>
-    </label>
+    <>
+      <label>
+        Directory on this device
+        <input
+          type="text"
+          required
+          value={place.path}
+          autocomplete="off"
+          spellcheck={false}
+          placeholder="~/notes"
+          onInput={(event) => place.setPath(event.currentTarget.value)}
+        />
+        <span class="hint">{hint}</span>
+      </label>
+      <p role="status">
+        {place.missing && (
+          <>
+            <Name text={place.missing} /> does not exist yet.
+          </>
+        )}
+      </p>
+    </>
   );
 }
 
-function Buttons({ does, isActing, isReady }: { does: string; isActing: boolean; isReady: boolean }) {
+const COME_HERE = "Where the files shall be: the whole path, or ~/ for your home. What it holds already is not lost.";
+
+interface ButtonsProps {
+  does: string;
+  place: Place;
+  isActing: boolean;
+  isReady: boolean;
+}
+
+function Buttons({ does, place, isActing, isReady }: ButtonsProps) {
   return (
     <div class="buttons">
-      <button type="submit" class="main" disabled={!isReady} aria-busy={isActing}>
-        {does}
+      <button type="submit" class="main" disabled={!isReady || place.path.trim() === ""} aria-busy={isActing}>
+        {place.missing ? "Make it, and go on" : does}
       </button>
     </div>
   );
@@ -146,7 +188,8 @@ function Previewed({ found }: { found: Preview }) {
 
 interface TakingPart {
   does: string;
-  body: () => object;
+  place: Place;
+  body: (path: string) => object;
   preview: string;
   isReady: boolean;
   onTake: (body: object) => Promise<string>;
@@ -155,18 +198,20 @@ interface TakingPart {
 }
 
 /** Asks what would happen with a directory first, then does it. */
-function TakePart({ does, body, preview, isReady, onTake, children, changed }: TakingPart) {
+function TakePart({ does, place, body, preview, isReady, onTake, children, changed }: TakingPart) {
   const [found, setFound] = useState<{ answer: Preview; of: string } | null>(null);
   const { isActing, problem, act } = useAct();
-  const current = found?.of === changed ? found.answer : null;
+  const current = found?.of === changed + place.path ? found.answer : null;
   return (
     <form
       class="narrow"
       onSubmit={(event) => {
         event.preventDefault();
         void act(async () => {
-          if (current) return onTake(body());
-          setFound({ answer: await post<Preview>(preview, body()), of: changed });
+          const path = await place.find();
+          if (!path) return undefined;
+          if (current) return onTake(body(path));
+          setFound({ answer: await post<Preview>(preview, body(path)), of: changed + path });
           return undefined;
         });
       }}
@@ -179,17 +224,17 @@ function TakePart({ does, body, preview, isReady, onTake, children, changed }: T
           Asking the other device…
         </p>
       )}
-      <Buttons does={current ? does : "See what would happen"} isActing={isActing} isReady={isReady} />
+      <Buttons does={current ? does : "See what would happen"} place={place} isActing={isActing} isReady={isReady} />
     </form>
   );
 }
 
 export function Join() {
   const [code, setCode] = useState("");
-  const [path, setPath] = useState(beside(""));
+  const place = usePlace("");
   const [at, setAt] = useState("");
   const isInvite = code.trim().toLowerCase().startsWith("yp2p-");
-  const body = (): object => ({ code: code.trim(), path: path.trim(), ...(at.trim() ? { at: at.trim() } : {}) });
+  const body = (path: string): object => ({ code: code.trim(), path, ...(at.trim() ? { at: at.trim() } : {}) });
   async function join(wanted: object): Promise<string> {
     const made = await post<{ folder: string; label: string; name: string }>("/v1/join", wanted);
     go("folder", made.folder);
@@ -214,11 +259,7 @@ export function Join() {
           matter.
         </span>
       </label>
-      <Directory
-        value={path}
-        onType={setPath}
-        hint="Where the files shall be, with the whole path. It may hold files already: nothing in it is lost."
-      />
+      <Directory place={place} hint={COME_HERE} />
       <details>
         <summary>The other device is not in this network</summary>
         <label>
@@ -235,22 +276,23 @@ export function Join() {
       </details>
     </>
   );
-  const isReady = code.trim() !== "" && path.trim() !== "";
+  const isReady = code.trim() !== "";
   return (
     <>
       <Title text="Join another’s folder" />
       {isInvite ? (
-        <Directly does="Join" isReady={isReady} onTake={() => join(body())}>
+        <Directly does="Join" place={place} isReady={isReady} onTake={(path) => join(body(path))}>
           {fields}
         </Directly>
       ) : (
         <TakePart
           does="Join"
+          place={place}
           body={body}
           preview="/v1/join/preview"
           isReady={isReady}
           onTake={join}
-          changed={JSON.stringify(body())}
+          changed={JSON.stringify(body(""))}
         >
           {fields}
         </TakePart>
@@ -262,31 +304,35 @@ export function Join() {
 /** An invite cannot be tried first. */
 function Directly({
   does,
+  place,
   isReady,
   onTake,
   children,
-}: Pick<TakingPart, "does" | "isReady" | "children"> & { onTake: () => Promise<string> }) {
+}: Pick<TakingPart, "does" | "place" | "isReady" | "children"> & { onTake: (path: string) => Promise<string> }) {
   const { isActing, problem, act } = useAct();
   return (
     <form
       class="narrow"
       onSubmit={(event) => {
         event.preventDefault();
-        void act(onTake);
+        void act(async () => {
+          const path = await place.find();
+          return path ? onTake(path) : undefined;
+        });
       }}
     >
       {children}
       <Problem text={problem} />
-      <Buttons does={does} isActing={isActing} isReady={isReady} />
+      <Buttons does={does} place={place} isActing={isActing} isReady={isReady} />
     </form>
   );
 }
 
 export function Accept({ parts }: { parts: string[] }) {
   const [label = "", device = ""] = parts;
-  const [path, setPath] = useState(beside(label.replaceAll("/", "_")));
+  const place = usePlace(label.replaceAll("/", "_"));
   const name = status.value?.devices.find((one) => one.id === device)?.name ?? device;
-  const body = (): object => ({ name: label, device, path: path.trim() });
+  const body = (path: string): object => ({ name: label, device, path });
   return (
     <>
       <Title text={`Accept ${printable(label)}`}>
@@ -294,10 +340,11 @@ export function Accept({ parts }: { parts: string[] }) {
       </Title>
       <TakePart
         does="Accept"
+        place={place}
         body={body}
         preview="/v1/folder/accept/preview"
-        isReady={path.trim() !== ""}
-        changed={path}
+        isReady
+        changed=""
         onTake={async (wanted) => {
           const done = await post<{ joined: boolean; waits_for: string[] }>("/v1/folder/accept", wanted);
           go();
@@ -306,11 +353,7 @@ export function Accept({ parts }: { parts: string[] }) {
             : `It becomes a folder here once ${done.waits_for.map(printable).join(", ")} answers.`;
         }}
       >
-        <Directory
-          value={path}
-          onType={setPath}
-          hint="Where the files shall be, with the whole path. It may hold files already: nothing in it is lost."
-        />
+        <Directory place={place} hint={COME_HERE} />
       </TakePart>
     </>
   );

@@ -41,25 +41,27 @@ export function Conflicts({ folder }: { folder: Folder }) {
   return (
     <section class="stack">
       <h2>Conflicts</h2>
-      <p>
-        Two devices changed the same while they were apart. Nothing is lost: yp2p chose what stands there now, and you
-        can choose otherwise. What you choose goes to all devices.
-      </p>
       <Answered answer={answer}>
         {(found) =>
           found.length === 0 ? (
-            <p class="quiet">There is none.</p>
+            <p class="quiet">There is none: no two devices changed the same thing apart, or it is settled.</p>
           ) : (
-            <ul class="cards">
-              {found.map((one) => (
-                <ConflictCard
-                  key={JSON.stringify([one.path, one.number])}
-                  folder={folder}
-                  conflict={one}
-                  onChange={answer.reload}
-                />
-              ))}
-            </ul>
+            <>
+              <p>
+                Two devices changed the same while they were apart. Nothing is lost: yp2p chose what stands there now,
+                and you can choose otherwise. What you choose goes to all devices.
+              </p>
+              <ul class="cards">
+                {found.map((one) => (
+                  <ConflictCard
+                    key={JSON.stringify([one.path, one.number])}
+                    folder={folder}
+                    conflict={one}
+                    onChange={answer.reload}
+                  />
+                ))}
+              </ul>
+            </>
           )
         }
       </Answered>
@@ -86,6 +88,10 @@ function ConflictCard({ folder, conflict, onChange }: CardProps) {
     return told;
   };
   const isPlace = conflict.kind === "place";
+  // Which of the two stands there; else it is a text of both, which is shown as well.
+  const isStanding = (version: Version): boolean =>
+    conflict.stands !== undefined && version.text !== undefined && sameText(version.text, conflict.stands);
+  const isOneOfThem = isStanding(conflict.this) || isStanding(conflict.other);
   return (
     <li class="card conflict">
       <h3>
@@ -106,6 +112,7 @@ function ConflictCard({ folder, conflict, onChange }: CardProps) {
           version={conflict.this}
           against={conflict.other}
           isPlace={isPlace}
+          isStanding={isStanding(conflict.this)}
           path={conflict.beside ?? ""}
         />
         <Side
@@ -114,10 +121,11 @@ function ConflictCard({ folder, conflict, onChange }: CardProps) {
           version={conflict.other}
           against={conflict.this}
           isPlace={isPlace}
+          isStanding={isStanding(conflict.other)}
           path={conflict.path}
         />
       </div>
-      {conflict.stands !== undefined && (
+      {conflict.stands !== undefined && !isOneOfThem && (
         <div class="stack">
           <p class="quiet">What stands there now:</p>
           <Text text={conflict.stands} label="What stands there now" />
@@ -127,17 +135,31 @@ function ConflictCard({ folder, conflict, onChange }: CardProps) {
         <Merge conflict={conflict} path={path} onEnd={() => setMerging(false)} onChange={onChange} />
       ) : (
         <div class="buttons">
-          <Act onAct={keep("this", "This version is kept.")}>Keep this{of(conflict.this)}</Act>
-          <Act onAct={keep("other", "The other version is kept.")}>Keep other{of(conflict.other)}</Act>
-          <Act onAct={keep("both", "Both versions are kept.")}>Keep both</Act>
+          <Act onAct={keep("this", told("This version", conflict.this, conflict.path))}>
+            Keep this{of(conflict.this)}
+          </Act>
+          <Act onAct={keep("other", told("The other version", conflict.other, conflict.path))}>
+            Keep other{of(conflict.other)}
+          </Act>
+          <Act onAct={keep("both", `Both versions stand in ${printable(conflict.path)}, on all devices.`)}>
+            Keep both
+          </Act>
           <button type="button" class="changing" onClick={() => setMerging(true)}>
             Merge by hand…
           </button>
-          {isPlace && <Act onAct={keep("now", "It stays as it is.")}>Leave it as it is</Act>}
+          {isPlace && !isOneOfThem && <Act onAct={keep("now", "It stays as it is.")}>Leave it as it is</Act>}
         </div>
       )}
     </li>
   );
+}
+
+function sameText(one: string, other: string): boolean {
+  return one.replace(/\n$/, "") === other.replace(/\n$/, "");
+}
+
+function told(which: string, version: Version, path: string): string {
+  return `${which}${of(version)} stands in ${printable(path)} now, on all devices.`;
 }
 
 function of(version: Version): string {
@@ -150,10 +172,11 @@ interface SideProps {
   version: Version;
   against: Version;
   isPlace: boolean;
+  isStanding: boolean;
   path: string;
 }
 
-function Side({ name, conflict, version, against, isPlace, path }: SideProps) {
+function Side({ name, conflict, version, against, isPlace, isStanding, path }: SideProps) {
   const others = new Set(against.text?.split("\n"));
   return (
     <div class="side">
@@ -171,6 +194,7 @@ function Side({ name, conflict, version, against, isPlace, path }: SideProps) {
             , <Time at={version.at} />
           </span>
         )}
+        {isStanding && <span class="tag">stands there now</span>}
       </h4>
       {isPlace ? (
         version.text ? (

@@ -3,15 +3,16 @@
 import { About } from "../parts/about";
 import { useState } from "preact/hooks";
 import { get, post } from "../api";
-import { isKnown, now } from "../live";
+import { isKnown, now, status } from "../live";
 import type { KnownDevice } from "../answers";
-import { ago, moment, plural, size } from "../words";
+import { ago, described, moment, plural, size } from "../words";
 import { printable } from "../names";
 import { Act } from "../parts/act";
 import { Answered, useAnswer } from "../parts/answer";
 import { Dialog } from "../parts/dialog";
 import { Sentence, Sign } from "../parts/mood";
 import { Name } from "../parts/name";
+import { Names } from "../parts/names-list";
 import { RoleChoice } from "../parts/role-choice";
 import { Title } from "../parts/title";
 import { Words } from "../parts/words-of-daemon";
@@ -33,6 +34,7 @@ export function Devices({ parts }: { parts: string[] }) {
   return (
     <>
       <Title text="Devices" />
+      {!only && <AddTo />}
       <Answered answer={answer}>
         {(devices) => {
           const shown = only ? devices.filter((one) => one.id === only) : devices.filter(takesPart);
@@ -50,7 +52,7 @@ export function Devices({ parts }: { parts: string[] }) {
                   <DeviceCard key={device.id} device={device} onChange={answer.reload} />
                 ))}
               </ul>
-              {!only && shown.length === 1 && <p>No other device takes part yet. Open a folder, and “Add a device”.</p>}
+              {!only && shown.length === 1 && <p>No other device takes part yet.</p>}
               {gone.length > 0 && (
                 <details>
                   <summary>Removed: {gone.length}</summary>
@@ -66,6 +68,31 @@ export function Devices({ parts }: { parts: string[] }) {
         }}
       </Answered>
     </>
+  );
+}
+
+/** A device is let into a folder. */
+function AddTo() {
+  const folders = status.value?.folders ?? [];
+  return (
+    <div class="row changing">
+      {folders.length === 0 ? (
+        <a class="button" href={to()}>
+          Share a folder first, or join one
+        </a>
+      ) : (
+        <>
+          <span>Add a device to the folder</span>
+          <span class="buttons">
+            {folders.map((folder) => (
+              <a key={folder.id} class="button" href={to("folder", folder.id, "add")}>
+                + <Name text={folder.label} />
+              </a>
+            ))}
+          </span>
+        </>
+      )}
+    </div>
   );
 }
 
@@ -185,27 +212,17 @@ interface PlaceProps {
 
 function PlaceLine({ device, place, onRole, onChange }: PlaceProps) {
   const isMember = ROLES.has(place.role);
-  const isBehind = device.connected && isKnown.value && place.in_sync === false;
+  const { summary, mood } = place;
+  const said = summary !== undefined && mood && isKnown.value ? described({ summary, mood }, true) : null;
   return (
     <>
-      {device.connected && isKnown.value && <Sign mood={place.condition ? "look" : isBehind ? "busy" : "good"} />}
+      {said && <Sign mood={said.mood} />}
       <span>
         <a href={to("folder", place.id)}>
           <Name text={place.folder} />
         </a>
         : {place.role === "void" ? "let in by a device that was removed" : place.role}
-        {device.connected && isKnown.value && (
-          <span class="quiet">
-            ,{" "}
-            {place.condition
-              ? printable(place.condition)
-              : isBehind
-                ? place.behind
-                  ? `${plural(place.behind, "file")} behind`
-                  : "comparing"
-                : "has all of it"}
-          </span>
-        )}
+        {said && <span class="quiet">, {said.text}</span>}
         {place.let_in_by && (
           <span class="quiet">
             , let in by <Name text={place.let_in_by} />
@@ -298,7 +315,8 @@ function RoleDialog({ device, place, onClose, onChange }: QuestionProps & { plac
   );
 }
 
-interface Nowhere {
+interface Removal {
+  let_in: string[];
   nowhere_else: { folder: string; files: number; bytes: number; paths: string[] }[];
 }
 
@@ -309,7 +327,7 @@ function RemoveDialog({ device, onClose, onChange }: QuestionProps) {
   const where = folder ? { folder } : {};
   const answer = useAnswer(
     `${device.id} ${folder}`,
-    () => post<Nowhere>("/v1/device/remove/preview", { device: device.id, ...where }),
+    () => post<Removal>("/v1/device/remove/preview", { device: device.id, ...where }),
     () => false,
   );
   const [isSure, setSure] = useState(false);
@@ -334,6 +352,9 @@ function RemoveDialog({ device, onClose, onChange }: QuestionProps) {
         return `${printable(device.name)} takes part no more in ${done.folders.map(printable).join(", ")}.`;
       }}
     >
+      <p>
+        Its folders here: <Names of={places.map((place) => place.folder)} />
+      </p>
       <ul class="meaning">
         <li>It gets nothing new from now on, and nothing that is changed there arrives here or anywhere.</li>
         <li>It keeps the files that it has: removing does not delete anything there.</li>
@@ -353,8 +374,20 @@ function RemoveDialog({ device, onClose, onChange }: QuestionProps) {
         </label>
       )}
       <Answered answer={answer}>
-        {({ nowhere_else: only }) => (
+        {({ nowhere_else: only, let_in: letIn }) => (
           <>
+            {letIn.length > 0 && (
+              <label class="line">
+                <input
+                  type="checkbox"
+                  checked={withLetIn}
+                  onChange={(event) => setWithLetIn(event.currentTarget.checked)}
+                />
+                <span>
+                  Remove as well whom nobody but it has let in: <Names of={letIn} />
+                </span>
+              </label>
+            )}
             {only.map((one) => (
               <p key={one.folder} class="problem">
                 {plural(one.files, "file")} of <Name text={one.folder} /> ({size(one.bytes)}) may be on no other disk
@@ -365,10 +398,6 @@ function RemoveDialog({ device, onClose, onChange }: QuestionProps) {
           </>
         )}
       </Answered>
-      <label class="line">
-        <input type="checkbox" checked={withLetIn} onChange={(event) => setWithLetIn(event.currentTarget.checked)} />
-        Remove the devices as well that nobody but it has let in
-      </label>
       <label class="line">
         <input type="checkbox" checked={isSure} onChange={(event) => setSure(event.currentTarget.checked)} />
         Yes, remove it

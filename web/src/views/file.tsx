@@ -75,12 +75,13 @@ function File({ folder, path, part, deviceName }: { folder: Folder; path: string
     isOf(folder, path),
   );
   const isText = answer.value?.kind === "text";
-  const tabs: [string, string][] = [["history", "History"]];
-  if (isText) {
-    tabs.push(["lines", "Who wrote what"]);
-    if (!answer.value?.deleted) tabs.push(["read", "Read"]);
-    if (!answer.value?.deleted && mayWrite.value) tabs.push(["edit", "Edit"]);
-  }
+  const isThere = isText && !answer.value?.deleted;
+  const tabs: [string, string][] = [
+    ...(isThere ? ([["read", "Read"]] as [string, string][]) : []),
+    ...(isThere && mayWrite.value ? ([["edit", "Edit"]] as [string, string][]) : []),
+    ["history", "History"],
+    ...(isText ? ([["lines", "Who wrote what"]] as [string, string][]) : []),
+  ];
   return (
     <>
       <section class="stack">
@@ -95,7 +96,9 @@ function File({ folder, path, part, deviceName }: { folder: Folder; path: string
         <Title text={path}>
           <Path text={path} />
         </Title>
-        {answer.value?.deleted && <p class="problem">It is deleted. Any version can be brought back.</p>}
+        {answer.value?.deleted && (
+          <p class="note">It is deleted. Any version can be brought back: press Restore beside it.</p>
+        )}
         {answer.value && answer.value.path !== path && !answer.value.deleted && (
           <p>
             It is called{" "}

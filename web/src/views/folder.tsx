@@ -3,7 +3,7 @@
 import type { FunctionComponent } from "preact";
 import { isKnown, now, status } from "../live";
 import type { Folder } from "../answers";
-import { byName, folderState, memberState, plural } from "../words";
+import { byName, described, memberState, plural } from "../words";
 import { post } from "../api";
 import { Act } from "../parts/act";
 import { Sentence, Sign } from "../parts/mood";
@@ -75,8 +75,8 @@ export function FolderView({ parts }: { parts: string[] }) {
 
 function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
   const devices = new Map(status.value?.devices.map((device) => [device.id, device]));
-  const isPaused = folder.state === "paused";
-  const said = isKnown.value ? folderState(folder) : { mood: "unknown" as const, text: "not known now" };
+  const isPaused = folder.paused;
+  const said = described(folder, isKnown.value);
   return (
     <section class="stack">
       <div class="section-head">
@@ -84,7 +84,9 @@ function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
         <Act
           onAct={async () => {
             await post(isPaused ? "/v1/folder/unpause" : "/v1/folder/pause", { folder: folder.id });
-            return isPaused ? "It is synced again." : "It is left alone until you resume it.";
+            return isPaused
+              ? "It is synced again."
+              : "It is left alone until somebody presses Resume: it does not go on by itself.";
           }}
         >
           {isPaused ? "Resume" : "Pause"}
@@ -100,9 +102,7 @@ function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
       {isWhole && (
         <ul class="members">
           {byName(folder.devices).map((member) => {
-            const state = isKnown.value
-              ? memberState(member, devices.get(member.id), now.value)
-              : { mood: "unknown" as const, text: "not known now" };
+            const state = memberState(member, devices.get(member.id), now.value, isKnown.value);
             return (
               <li key={member.id} class={state.mood}>
                 <Sign mood={state.mood} />

@@ -9,6 +9,8 @@ import { clock, isoDay, moment, plural } from "../words";
 import { Answered, useAnswer } from "../parts/answer";
 import { Dialog } from "../parts/dialog";
 import { Path } from "../parts/name";
+import { Names } from "../parts/names-list";
+import { mayWrite } from "../session";
 import { Text } from "../parts/texts";
 import { printable } from "../names";
 import { textOf } from "../texts";
@@ -21,6 +23,7 @@ interface Step {
 
 const HOUR_S = 3600;
 const CHOICES: [string, number][] = [
+  ["A minute ago", 60],
   ["Ten minutes ago", HOUR_S / 6],
   ["An hour ago", HOUR_S],
   ["Yesterday at this time", 24 * HOUR_S],
@@ -48,8 +51,9 @@ export function Moment({ folder }: { folder: Folder }) {
           Day and time
           <input
             type="datetime-local"
-            value={at === null ? "" : `${isoDay(at)}T${clock(at)}`}
-            max={`${isoDay(Date.now() / 1000)}T${clock(Date.now() / 1000)}`}
+            step={1}
+            value={at === null ? "" : localTime(at)}
+            max={localTime(Date.now() / 1000)}
             onChange={(event) => {
               const chosen = new Date(event.currentTarget.value).getTime();
               setAt(Number.isNaN(chosen) ? null : chosen / 1000);
@@ -64,8 +68,61 @@ export function Moment({ folder }: { folder: Folder }) {
           ))}
         </span>
       </div>
-      {at !== null && <AsOf key={at} folder={folder} at={at} />}
+      {at === null ? <LastChanges folder={folder} onChoose={setAt} /> : <AsOf key={at} folder={folder} at={at} />}
     </section>
+  );
+}
+
+function localTime(at: number): string {
+  return `${isoDay(at)}T${clock(at)}:${String(new Date(at * 1000).getSeconds()).padStart(2, "0")}`;
+}
+
+interface Change {
+  path: string;
+  change: string;
+  at: number;
+  devices: string[];
+}
+
+const MOST_CHANGES = 20;
+// The moment before a change: changes have the time of their second at least.
+const BEFORE_S = 1;
+
+/** Who does not know when it was knows it by what happened. */
+function LastChanges({ folder, onChoose }: { folder: Folder; onChoose: (at: number) => void }) {
+  const answer = useAnswer(
+    `${folder.id}#`,
+    () => post<{ changes: Change[] }>("/v1/history/log", { path: folder.path, limit: MOST_CHANGES }),
+    (event) => event.kind === "file" && event["folder"] === folder.id,
+  );
+  return (
+    <>
+      <h3>Or as it was before one of the last changes</h3>
+      <Answered answer={answer}>
+        {({ changes }) =>
+          changes.length === 0 ? (
+            <p class="quiet">Nothing has changed yet.</p>
+          ) : (
+            <ul class="lines">
+              {[...changes]
+                .sort((a, b) => b.at - a.at)
+                .map((one) => (
+                  <li key={JSON.stringify([one.path, one.at])}>
+                    <span>
+                      <span class="quiet">{moment(one.at)}</span> <Names of={one.devices} /> {one.change}{" "}
+                      <Path text={one.path} />
+                    </span>
+                    <button type="button" onClick={() => onChoose(one.at - BEFORE_S)}>
+                      As before this
+                      <About text={one.path} />
+                    </button>
+                  </li>
+                ))}
+            </ul>
+          )
+        }
+      </Answered>
+    </>
   );
 }
 
@@ -130,7 +187,9 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
                 </p>
               </Dialog>
             )}
-            {shown && <AsItWas folder={folder} path={shown} at={at} onClose={() => setShown("")} />}
+            {shown && (
+              <AsItWas folder={folder} path={shown} at={at} onRestore={answer.reload} onClose={() => setShown("")} />
+            )}
           </>
         );
       }}
@@ -138,14 +197,31 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
   );
 }
 
-function AsItWas({ folder, path, at, onClose }: { folder: Folder; path: string; at: number; onClose: () => void }) {
+interface AsItWasProps {
+  folder: Folder;
+  path: string;
+  at: number;
+  onRestore: () => void;
+  onClose: () => void;
+}
+
+function AsItWas({ folder, path, at, onRestore, onClose }: AsItWasProps) {
   const answer = useAnswer(
     path,
     () => textOf(`${folder.path}/${path}`, { at }),
     () => false,
   );
   return (
-    <Dialog title={<Path text={path} />} onClose={onClose}>
+    <Dialog
+      title={<Path text={path} />}
+      {...(mayWrite.value ? { does: "Restore only this file" } : {})}
+      onClose={onClose}
+      onAct={async () => {
+        await post("/v1/history/restore", { path: `${folder.path}/${path}`, when: { at } });
+        onRestore();
+        return `${printable(path)} is what it was.`;
+      }}
+    >
       <p class="quiet">As it was on {moment(at)}.</p>
       {connection.value === "live" && (
         <Answered answer={answer}>

@@ -3,13 +3,16 @@
 import { About } from "../parts/about";
 import { isKnown, now, status, transfers } from "../live";
 import type { Folder, LinkedDevice, Status } from "../answers";
+import { post } from "../api";
 import type { Mood } from "../words";
-import { byName, folderState, memberState, plural, summary, transferState } from "../words";
+import { byName, described, memberState, plural, transferState } from "../words";
+import { Act } from "../parts/act";
 import { Sentence, Sign } from "../parts/mood";
 import { Name, Path } from "../parts/name";
 import { Decisions, WorthKnowing } from "./questions";
 import { Notices } from "./notices";
 import { Title } from "../parts/title";
+import { printable } from "../names";
 import { to } from "../route";
 
 const MOST_TRANSFERS = 4;
@@ -33,13 +36,14 @@ export function Overview() {
 const SPOKEN: Record<Mood, string> = {
   good: "In sync",
   busy: "Not in sync yet",
+  away: "In sync with every connected device",
   look: "Something needs a look",
   unknown: "Not known whether it is in sync",
 };
 
 function Headline({ status }: { status: Status }) {
   const said = isKnown.value
-    ? summary(status)
+    ? described(status, true)
     : { mood: "unknown" as const, text: "It is not known whether everything is in sync." };
   return (
     <section class={`headline ${said.mood}`} data-mood={said.mood}>
@@ -77,7 +81,7 @@ function Folders({ status }: { status: Status }) {
 }
 
 function FolderCard({ folder, devices }: { folder: Folder; devices: Map<string, LinkedDevice> }) {
-  const said = isKnown.value ? folderState(folder) : { mood: "unknown" as const, text: "not known now" };
+  const said = described(folder, isKnown.value);
   return (
     <li class="card folder">
       <div class="about">
@@ -93,13 +97,22 @@ function FolderCard({ folder, devices }: { folder: Folder; devices: Map<string, 
           {plural(folder.entries.here, "file")} in <Name text={folder.path} />
         </p>
         <Progress folder={folder} />
+        {folder.paused && (
+          <Act
+            about={folder.label}
+            onAct={async () => {
+              await post("/v1/folder/unpause", { folder: folder.id });
+              return `${printable(folder.label)} is synced again.`;
+            }}
+          >
+            Resume
+          </Act>
+        )}
       </div>
       <ul class="members" aria-label={`Devices of ${folder.label}`}>
         {byName(folder.devices).map((member) => {
           const device = devices.get(member.id);
-          const state = isKnown.value
-            ? memberState(member, device, now.value)
-            : { mood: "unknown" as const, text: "not known now" };
+          const state = memberState(member, device, now.value, isKnown.value);
           return (
             <li key={member.id} class={state.mood}>
               <Sign mood={state.mood} />

@@ -172,7 +172,7 @@ function worthKnowing(folder: Folder): ComponentChildren[] {
   const list = (title: string, items: string[]): void => {
     if (items.length > 0) found.push(<Items about={about} title={title} items={items} />);
   };
-  if (folder.problem && !folder.awaiting_confirmation)
+  if (folder.problem && !folder.awaiting_confirmation && !folder.paused)
     found.push(
       <p>
         {about}: <Words text={folder.problem} />

@@ -25,6 +25,15 @@ interface Deleted {
   at: number;
 }
 
+function Versions({ folder, path }: { folder: Folder; path: string }) {
+  return (
+    <a class="button" href={to("file", folder.id, path)}>
+      Bring back a version…
+      <About text={path} />
+    </a>
+  );
+}
+
 export function Trash({ folder }: { folder: Folder }) {
   const [isEmptying, setEmptying] = useState(false);
   const isAbout = (event: { kind: string; folder?: unknown; change?: unknown }): boolean =>
@@ -56,21 +65,26 @@ export function Trash({ folder }: { folder: Folder }) {
                           {printable(one.removed_at.replace("T", " ").replace(/(\d\d)(\d\d)(\d\d)$/, "$1:$2"))}
                         </span>
                       </span>
-                      <Act
-                        about={one.path}
-                        onAct={async () => {
-                          const done = await post<{ restored: string[]; skipped: unknown[] }>("/v1/trash/restore", {
-                            folder: folder.id,
-                            names: [one.item],
-                          });
-                          answer.reload();
-                          return done.restored.length > 0
-                            ? `${printable(one.path)} is back.`
-                            : `${printable(one.path)} stayed in the trash: something stands in its place.`;
-                        }}
-                      >
-                        Put it back
-                      </Act>
+                      <span class="buttons">
+                        {deleted.value?.some((text) => text.path === one.path) && (
+                          <Versions folder={folder} path={one.path} />
+                        )}
+                        <Act
+                          about={one.path}
+                          onAct={async () => {
+                            const done = await post<{ restored: string[]; skipped: unknown[] }>("/v1/trash/restore", {
+                              folder: folder.id,
+                              names: [one.item],
+                            });
+                            answer.reload();
+                            return done.restored.length > 0
+                              ? `${printable(one.path)} is back.`
+                              : `${printable(one.path)} stayed in the trash: something stands in its place.`;
+                          }}
+                        >
+                          Put it back
+                        </Act>
+                      </span>
                     </li>
                   ))}
                 </ul>
@@ -85,11 +99,13 @@ export function Trash({ folder }: { folder: Folder }) {
         </Answered>
       </section>
       <section class="stack">
-        <h2>Deleted texts</h2>
-        <p>The history of a text stays when it is deleted.</p>
+        <h2>Other deleted texts</h2>
+        <p>Of a text all versions stay when it is deleted, whoever did it.</p>
         <Answered answer={deleted}>
-          {(found) =>
-            found.length === 0 ? (
+          {(all) => {
+            const inTrash = new Set(answer.value?.map((one) => one.path));
+            const found = all.filter((one) => !inTrash.has(one.path));
+            return found.length === 0 ? (
               <p class="quiet">There is none.</p>
             ) : (
               <ul class="lines">
@@ -101,15 +117,12 @@ export function Trash({ folder }: { folder: Folder }) {
                         deleted <Time at={one.at} />
                       </span>
                     </span>
-                    <a class="button" href={to("file", folder.id, one.path)}>
-                      History, and bring back
-                      <About text={one.path} />
-                    </a>
+                    <Versions folder={folder} path={one.path} />
                   </li>
                 ))}
               </ul>
-            )
-          }
+            );
+          }}
         </Answered>
       </section>
       {isEmptying && (

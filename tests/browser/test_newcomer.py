@@ -1,0 +1,122 @@
+"""Where somebody who saw the page for the first time hesitated (docs/page.md), and what is there now."""
+
+from __future__ import annotations
+
+from browser.conftest import OpenTab
+from browser.scene import apart
+from browser.tabs import Tab
+from lab import Device, eventually
+
+
+def _status_of(device: Device) -> dict[str, object]:
+    return dict(device.status()["folders"][0])
+
+
+def test_the_view_of_devices_leads_to_letting_one_in(laptop: Device, tab: Tab) -> None:
+    tab.open(laptop).press("Devices")
+    tab.reads("Add a device to the folder")
+    tab.press("+ notes")
+    tab.press("Show a code")
+    tab.reads("The code for one device is", "Join another’s folder", "yp2p open")
+
+
+def test_a_directory_that_is_not_there_is_made_once_somebody_says_so(laptop: Device, tab: Tab) -> None:
+    place = laptop.dir.parent / "new" / "papers"  # HOME is the parent of the directory in these tests
+    tab.open(laptop).go("share")
+    tab.page.get_by_label("Directory on this device").fill("~/new/papers")
+    tab.press("Share it")
+    tab.reads(f"{place} does not exist yet.")
+    assert not place.exists()
+    tab.press("Make it, and go on")
+    tab.reads("Add a device", "papers")
+    tab.eventually(lambda: len(laptop.status()["folders"]) == 2, "a second folder")
+    assert place.is_dir()
+
+
+def test_what_is_typed_of_a_directory_has_to_be_a_whole_path(laptop: Device, tab: Tab) -> None:
+    tab.expects("422")
+    tab.open(laptop).go("share")
+    tab.page.get_by_label("Directory on this device").fill("papers")
+    tab.press("Share it")
+    tab.reads("'papers' is no whole path")
+
+
+def test_a_paused_folder_says_so_in_words_and_is_resumed_where_it_is_seen(pair: list[Device], tab: Tab) -> None:
+    one, _ = pair
+    tab.open(one)
+    one.call("POST", "/v1/folder/pause", {"folder": "notes"})
+    tab.reads("Not in sync: notes: paused by you", "not compared meanwhile", "Resume")
+    assert "yp2p folder" not in tab.words()
+    tab.press("Resume", "notes")
+    tab.reads("In sync: all folders are the same on all devices.")
+    assert not _status_of(one)["paused"]
+
+
+def test_to_remove_a_device_says_of_which_folders_and_asks_nothing_that_is_not_so(pair: list[Device], tab: Tab) -> None:
+    tab.open(pair[0]).go("devices")
+    tab.press("Remove…", "desktop")
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_text("Its folders here: notes").wait_for()
+    dialog.get_by_label("Yes, remove it").check()
+    tab.eventually(dialog.get_by_role("button", name="Remove it").is_enabled, "it being known what it means")
+    assert dialog.get_by_role("checkbox").count() == 1  # it has let nobody in
+
+
+def test_one_file_is_brought_back_as_before_a_change(laptop: Device, tab: Tab) -> None:
+    plan, other = laptop.dir / "plan.md", laptop.dir / "other.md"
+    other.write_text("other\n")
+    laptop.wait()
+    before = plan.read_text()
+    tab.open(laptop)
+    # What changed in one second is one moment.
+    eventually(lambda: laptop.call("POST", "/v1/history/log", {"path": str(laptop.dir)})["changes"] != [])
+    tab.page.wait_for_timeout(2100)
+    plan.write_text("spoilt\n")
+    other.write_text("better\n")
+    tab.go("folder", str(_status_of(laptop)["id"]), "at")
+    tab.reads("Or as it was before one of the last changes")
+    tab.page.get_by_role("button", name="As before this (plan.md)").first.click()
+    tab.press("See it as it was", "plan.md")
+    tab.reads("bread")
+    tab.page.get_by_role("dialog").get_by_role("button", name="Restore only this file").click()
+    tab.reads("plan.md is what it was.")
+    eventually(lambda: plan.read_text() == before)
+    assert other.read_text() == "better\n"
+
+
+def test_of_a_conflict_it_is_marked_what_stands_there(pair: list[Device], tab: Tab) -> None:
+    one, two = pair
+    (one.dir / "plan.md").write_text("# Plan\n\nmeet at nine\nbring bread\n")
+    one.wait()
+    for _ in apart(one, two):
+        for device, word in ((one, "ten"), (two, "eleven")):
+            plan = device.dir / "plan.md"
+            plan.write_text(plan.read_text().replace("nine", word))
+    tab.open(one).go("folder", str(_status_of(one)["id"]), "conflicts")
+    tab.reads("at ten", "at eleven", "stands there now")
+    stands = "at ten" if "at ten" in (one.dir / "plan.md").read_text() else "at eleven"
+    side = tab.page.locator(".side").filter(has_text="stands there now")
+    assert side.count() == 1
+    assert stands in side.inner_text()
+    assert "Leave it as it is" not in tab.words()  # it is what one of the two other buttons does
+
+
+def test_a_deleted_text_is_listed_once(pair: list[Device], tab: Tab) -> None:
+    one, two = pair
+    (two.dir / "plan.md").unlink()
+    eventually(lambda: not (one.dir / "plan.md").exists())
+    tab.open(one).go("folder", str(_status_of(one)["id"]), "trash")
+    tab.reads("Put it back", "Bring back a version…")
+    tab.settled()
+    assert tab.words().count("plan.md") == 1 + 2  # the line, and twice what its buttons are about
+    tab.press("Put it back", "plan.md")
+    eventually(lambda: (one.dir / "plan.md").exists())
+
+
+def test_the_editor_says_that_nothing_has_to_be_saved(laptop: Device, open_tab: OpenTab) -> None:
+    first, second = open_tab(), open_tab()
+    first.open(laptop).edit(laptop, "plan.md")
+    first.reads("Nobody else is here. What you type is saved as you type it.")
+    second.open(laptop).edit(laptop, "plan.md")
+    first.reads("Also here: laptop")
+    assert "Nobody else" not in first.words()
