@@ -155,7 +155,7 @@ class Identity:
         x25519 = X25519PrivateKey.from_private_bytes(self.noise_private)
         return PublicIdentity(self._signer.public_key().public_bytes_raw(), x25519.public_key().public_bytes_raw())
 
-    @property
+    @cached_property
     def device_id(self) -> DeviceID:
         return self.public.device_id
 
