@@ -336,7 +336,7 @@ def _listener(device: Device, identity: Identity) -> Listener:
         is_known=device.peers.devices.is_known,
         pairing_open=lambda: device.pairing_host.is_open,
         psk_of=device.invites.psk_of,
-        is_known_host=device.peers.devices.is_known_host,
+        is_known_host=device.peers.devices.hosts.__contains__,
     )
 
 

@@ -112,7 +112,7 @@ async def test_those_that_can_count_at_once_do(tmp_path: Path) -> None:
 
         assert status["device"]["name"] == "desk"
         assert device.peers.devices.own_name == "desk"
-        assert [str(one) for one in device.peers._static] == ["192.0.2.7:9727"]
+        assert [str(one) for one in device.peers.dialling.static] == ["192.0.2.7:9727"]
         assert device.limits.shown()["upload"] == 100_000
         (folder,) = [one for one in device.folders if one.label == "notes"]
         disk = device.home.disks[folder.id]

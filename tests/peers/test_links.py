@@ -136,14 +136,14 @@ PHANTOM = PublicIdentity(HOSTILE.public.signing_key, TWO.public.noise_key)  # so
 
 def test_a_device_that_is_said_to_have_anothers_noise_key_takes_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folder `OTHER` has a phantom with TWO's Noise key."""
-    monkeypatch.setattr("yp2p.peers.peers._TOGETHER_S", 0.0)  # a newer link takes the older one's place at once
+    monkeypatch.setattr("yp2p.peers.rivals.TOGETHER_S", 0.0)  # a newer link takes the older one's place at once
     dialled: list[DeviceID] = []
 
     async def noting(host: str, port: int, identity: Identity, remote_key: bytes) -> Secured:
         dialled.append(identity.device_id)
         return await dial(host, port, identity, remote_key)
 
-    monkeypatch.setattr("yp2p.peers.peers.dial", noting)
+    monkeypatch.setattr("yp2p.peers.dialling.dial", noting)
     notes, other = statements(NOTES, TWO.public), statements(OTHER, HOSTILE.public, PHANTOM)
 
     async def test(one: Node, two: Node) -> None:
@@ -408,11 +408,11 @@ def test_devices_that_are_nowhere_cost_no_task_and_one_that_comes_is_dialled() -
     async def test(one: Node, two: Node) -> None:
         await until(lambda: len(one.peers.devices.known()) == 101)
         await trio.testing.wait_all_tasks_blocked()
-        assert not one.peers._dialled
-        assert not two.peers._dialled
+        assert not one.peers.dialling.dialled
+        assert not two.peers.dialling.dialled
         one.knows(two)
         await until(lambda: one.has_session(two.id, NOTES))
-        assert one.peers._dialled == {two.id}
+        assert one.peers.dialling.dialled == {two.id}
 
     _run(test, (ONE, {NOTES: notes}), (TWO, {NOTES: notes}))
 
@@ -422,10 +422,10 @@ def test_who_is_no_member_any_more_costs_no_task() -> None:
 
     async def test(one: Node) -> None:
         one.peers.devices.seen(TWO.device_id, (Address("127.0.0.1", 9),))
-        await until(lambda: one.peers._dialled == {TWO.device_id})
+        await until(lambda: one.peers.dialling.dialled == {TWO.device_id})
         await one.folders[NOTES].membership.receive([_removal(NOTES, notes)])
         one.peers.devices.contact(TWO.device_id).wake.set()
-        await until(lambda: not one.peers._dialled)
+        await until(lambda: not one.peers.dialling.dialled)
 
     _run(test, (ONE, {NOTES: notes}))
 

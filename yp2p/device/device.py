@@ -115,7 +115,7 @@ class Device:
         self.home = Folders(config, identity, database, merger or InlineMerger(), own_places)
         self._presence = DevicePresence(identity.device_id, name, self.home, config.files.max_text_bytes)
         self.peers = Peers(identity, name, database, self.home.by_id, self._presence.of, static)
-        self.peers.commands = _commands(config)
+        self.peers.dialling.commands = _commands(config)
         self.home.peers = self.peers
         self.pairing_host = PairingHost(identity, name, config.pairing.window_s)
         self._in_sync = InSync(identity.device_id, self.home, self.peers)
@@ -207,7 +207,7 @@ class Device:
         self.peers.network_changed()
 
     def _use_commands(self, config: Config) -> None:
-        self.peers.commands = _commands(config)
+        self.peers.dialling.commands = _commands(config)
         self.peers.network_changed()
 
     def _use_files(self, config: Config) -> None:

@@ -6,9 +6,8 @@ then one of them is dialled.
 
 from __future__ import annotations
 
-import ipaddress
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import trio
 
@@ -17,6 +16,7 @@ from yp2p.folder.budget import Budget
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.peers.contact import Choice, Contact
+from yp2p.peers.known_hosts import KnownHosts
 from yp2p.peers.neighbours import Neighbours
 from yp2p.peers.reach import Absence, why
 from yp2p.protocol.messages import Hello
@@ -28,7 +28,6 @@ from yp2p.transport.handshake import Secured
 
 # Devices move; the addresses of long ago only cost time.
 _MAX_ADDRESSES = 12
-_MAX_HOSTS = 256
 # In its Hello a device says so what version of yp2p it has.
 VERSION_FEATURE = "yp2p="
 _MAX_VERSION = 32
@@ -45,7 +44,7 @@ class KnownDevices:
         self._identity = identity
         self._database = database
         self._folders = folders
-        self._hosts: dict[str, None] = {}  # where links led to, the newest last
+        self.hosts = KnownHosts()
         self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
         self.contacts: dict[DeviceID, Contact] = {}
         self.found: Callable[[], None] = lambda: None  # some device may be somewhere where it was not known to be
@@ -58,7 +57,7 @@ class KnownDevices:
             contact.name = contact_name
             if host:
                 contact.addresses[Address(host, port)] = seen
-                self._note_host(host)
+                self.hosts.note(host)
         self._noted: set[DeviceID] = set()  # since when these are known was noted
         for device, given_name, is_paused, since in tables.known.read_all(database.rows):
             self.contact(DeviceID(device)).choice = Choice(given_name, bool(is_paused), since)
@@ -127,19 +126,12 @@ class KnownDevices:
         """Whether a device with this key gets a link, or is told why it gets none any more."""
         return any(keys.noise_key == noise_key for keys in (*self.known().values(), *self.former().values()))
 
-    def former_proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
-        """The removed device that proved both its keys on a connection."""
-        proof = hello.proof if hello is not None else b""
-        return next((device for device, keys in self.former().items() if secured.is_proved_by(keys, proof)), None)
-
     def proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
         """The known device that proved both its keys on a connection; several may be said to have one Noise key."""
-        proof = hello.proof if hello is not None else b""
-        for device, keys in self.known().items():
-            if secured.is_proved_by(keys, proof):
-                self._proved[keys.noise_key] = device
-                return device
-        return None
+        device = proving(secured, hello, self.known())
+        if device is not None:
+            self._proved[secured.remote_noise_key] = device
+        return device
 
     def served_on(self, noise_key: bytes, device: DeviceID) -> DeviceID:
         """Who proved that key, or else the device that was looked for."""
@@ -167,10 +159,6 @@ class KnownDevices:
         """A device was tried everywhere, in vain: others take its place until it is seen."""
         self.contact(device).was_not_reached = True
         self.neighbours.update()
-
-    def is_known_host(self, host: str) -> bool:
-        """Whether a known device was at this address; what mDNS says of it is nobody's proof, but a link is."""
-        return _plain(host) in self._hosts
 
     def called(self, device: DeviceID) -> str:
         """What a device is called here: as a person here named it, or as it says itself; empty where neither did."""
@@ -264,7 +252,7 @@ class KnownDevices:
         contact.version = version_of(hello)
         if address is None:
             return
-        self._note_host(address.host)
+        self.hosts.note(address.host)
         reachable = address
         if not dialled_by_us:
             if not 0 < hello.listen_port < 65536:
@@ -279,25 +267,14 @@ class KnownDevices:
         if hello is not None and name != hello.name:
             self._database.submit([tables.device.set_name(device, name)])
 
-    def _note_host(self, host: str) -> None:
-        host = _plain(host)
-        self._hosts.pop(host, None)
-        self._hosts[host] = None
-        while len(self._hosts) > _MAX_HOSTS:
-            del self._hosts[next(iter(self._hosts))]
+
+def proving(secured: Secured, hello: Hello | None, among: Mapping[DeviceID, PublicIdentity]) -> DeviceID | None:
+    """Which of these devices proved both its keys on a connection."""
+    proof = hello.proof if hello is not None else b""
+    return next((device for device, keys in among.items() if secured.is_proved_by(keys, proof)), None)
 
 
 def version_of(hello: Hello) -> str:
     """The version of yp2p that a device says it has; empty where it says none."""
     words = (word.removeprefix(VERSION_FEATURE) for word in hello.features.split() if word.startswith(VERSION_FEATURE))
     return next(words, "")[:_MAX_VERSION]
-
-
-def _plain(host: str) -> str:
-    """An address without its scope, an IPv4 one as such, so that it is the same whoever dialled."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host  # a name, from the settings
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)

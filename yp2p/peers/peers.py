@@ -1,12 +1,9 @@
 """Peers: one link per pair of devices, kept up as long as both are in reach.
 
 Theory of operation
-    Every device that is a member of one of our folders is *known*. For each known device a task dials it whenever
-    there is no link and there is an address to try: seen over mDNS, static from the configuration, or remembered
-    from last time. After a failure it waits, longer each time and with jitter; a sighting cuts the wait short.
-    Connections that come in are links like any other. Of two that both ends made at the same time, both ends keep
-    the one that the device with the smaller ID dialled; otherwise a completed handshake replaces the older link,
-    which may be dead without knowing it yet.
+    Every device that is a member of one of our folders is *known*. Known devices are dialled while there is no link
+    with them (`dialling.py`), at addresses that were seen over mDNS, are in the settings, or led to them before.
+    Connections that come in are links like any other. Of two links with one device one stays (`rivals.py`).
 
     Whether a device is here is TCP's word, never mDNS's (invariant 17).
 
@@ -23,12 +20,9 @@ Invariants
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 import trio
@@ -37,76 +31,33 @@ from yp2p import __version__
 from yp2p.discovery.addresses import Address, is_loopback
 from yp2p.documents.meeting import MERGE_RULES
 from yp2p.errors import OtherVersion, PeerFault, YpError, first_of, first_reason
-from yp2p.folder.budget import charged, rest
+from yp2p.folder.budget import charged
 from yp2p.folder.folder import Folder
-from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
+from yp2p.identity import DeviceID, FolderID, Identity, short_id
 from yp2p.peers.checks import LinkChecks
-from yp2p.peers.configured import commands_to, of_settings
-from yp2p.peers.contact import Contact
+from yp2p.peers.dialling import RARELY_S, Dialling
 from yp2p.peers.folder_sessions import FolderSessions
-from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices
+from yp2p.peers.known_devices import VERSION_FEATURE, KnownDevices, proving
+from yp2p.peers.linked import Linked, OfferExchange
 from yp2p.peers.presence import FolderPresence
 from yp2p.peers.reach import Way
 from yp2p.peers.removed import FormerDevices
+from yp2p.peers.rivals import newer_stays
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.blobs import SAMPLES_FEATURE
-from yp2p.protocol.messages import PROTOCOL_VERSIONS, CheckMessage, Goodbye, Hello, OfferMessage, Unknown
+from yp2p.protocol.messages import PROTOCOL_VERSIONS, Hello
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
-from yp2p.transport.command import Command, dial_through
-from yp2p.transport.dialer import Backoff, Outcome, dial, outcome_of
+from yp2p.transport.command import Command
+from yp2p.transport.dialer import Outcome
 from yp2p.transport.handshake import Secured
 from yp2p.transport.link import Link, LinkClosed, open_link
 from yp2p.transport.pacing import Pacing
 from yp2p.transport.refusals import Refusals
 
-# Two links made within this time of each other were in flight together.
-_TOGETHER_S = 2.0
-# The device with the larger ID gives the other one this much lead: fewer collisions.
-_COURTESY_S = 0.15
-_STEADY_S = 5.0
-# A device that is not dialled, because another one has its Noise key, may be dialled later.
-_LOOK_AGAIN_S = 30.0
-# Of two machines with one key, each is served for this long before the other one may take its place.
-_CLONE_TURN_S = 30.0
-# A device that paused this one, or speaks another version, dials itself once that has changed.
-_RARELY_S = 300.0
-
 _PAUSED = "this device was paused by a person there"
 
 log = structlog.get_logger()
-
-
-class OfferExchange(Protocol):
-    """What two devices say over one link of folders that they offer each other (`device/offers.py`)."""
-
-    async def run(self) -> None: ...
-
-    def receive(self, message: OfferMessage) -> None: ...
-
-
-@dataclass(slots=True)
-class _Linked:
-    """A link that is up."""
-
-    link: Link
-    scope: trio.CancelScope
-    dialled_by_us: bool
-    since: float
-    address: Way
-    boot_id: bytes
-    sessions: FolderSessions
-    offers: OfferExchange | None
-    checks: LinkChecks
-
-    def is_at_rest(self) -> bool:
-        """Whether all folders that go over it are in sync."""
-        return all(session.agreement.in_sync for session in self.sessions.by_folder.values())
-
-    def end(self, reason: str) -> None:
-        """End it, for this reason."""
-        self.link.close(reason)
-        self.scope.cancel()
 
 
 class Peers:
@@ -114,7 +65,7 @@ class Peers:
 
     Attributes:
         offers: makes what serves the offers of folders over a link.
-        commands: the programs that lead to devices, by what a device is called here, or the beginning of its ID.
+        dialling: dials the devices, with what the settings say of where they are.
     """
 
     def __init__(
@@ -129,23 +80,19 @@ class Peers:
         self._identity = identity
         self._folders = folders
         self._presence = presence
-        self._static = static
         self._boot_id = random.SystemRandom().randbytes(16)
         self.refusals = Refusals()
-        self._links: dict[DeviceID, _Linked] = {}
+        self._links: dict[DeviceID, Linked] = {}
         self.devices = KnownDevices(identity, database, folders)
         self.devices.own_name = name
         self.listen_port = 0
         self.offers: Callable[[DeviceID, Link], OfferExchange] | None = None
-        self.commands: dict[str, Command] = {}
         self.pacing = Pacing()
         self.members_changed = trio.Event()
         self._former = FormerDevices(identity, self.devices, folders, self._hello)
-        self._dialled: set[DeviceID] = set()  # those for which a task looks whether they can be dialled
         self.devices.found = self._look_again
         self.devices.neighbours.links = self._links
-        self.devices.neighbours.also.append(lambda: of_settings(self.devices, self._static, self.commands))
-        self.devices.is_tried_anywhere = bool(static)
+        self.dialling = Dialling(identity, self.devices, self, static)
 
     def is_linked(self, device: DeviceID) -> bool:
         return device in self._links
@@ -172,8 +119,7 @@ class Peers:
         """What a person chose about a device (`KnownDevices.choose`); a link with one that is paused ends."""
         linked = self._links.get(device)
         if is_paused and linked is not None:
-            linked.link.close(_PAUSED, is_paused=True)
-            linked.scope.cancel()
+            linked.end(_PAUSED, is_paused=True)
         return self.devices.choose(device, name=name, is_paused=is_paused)
 
     def rename(self, name: str) -> None:
@@ -188,10 +134,7 @@ class Peers:
 
     def network_changed(self) -> None:
         """An interface or an address came or went: look for all devices again."""
-        for contact in self.devices.contacts.values():
-            contact.was_not_reached = False
-            contact.wake.set()
-        self.devices.is_tried_anywhere = bool(self._static or self.commands)
+        self.dialling.network_changed()
         self.devices.neighbours.update()
         self._look_again()
         self._former.network_changed()
@@ -209,13 +152,8 @@ class Peers:
         event, self.members_changed = self.members_changed, trio.Event()
         event.set()
 
-    # --- dialling -----------------------------------------------------------------------------------------------
-
     async def run(self) -> None:
-        """Keep links to all known devices until cancelled.
-
-        A member can let in any number of devices that are nowhere: such a one costs no task.
-        """
+        """Keep links to all known devices until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._former.run)
             nursery.start_soon(self.devices.neighbours.run)
@@ -227,98 +165,22 @@ class Peers:
                 known_at = {device: known_at.get(device, now) for device in known}
                 self.devices.note_known(known, since)
                 since = time.time()
-                for device in known.keys() - self._dialled:
-                    if self._static or self.commands or self.devices.contact(device).addresses:
-                        self._dialled.add(device)
-                        nursery.start_soon(self._keep_linked, device, known_at[device])
+                self.dialling.dial_those(known_at, nursery)
                 await changed.wait()
 
-    async def _keep_linked(self, device: DeviceID, known_at: float) -> None:
-        """Dial a device whenever there is no link with it, as long as it is known. Of two that have just heard of each
-        other one waits."""
-        try:
-            if self._identity.device_id > device:
-                await trio.sleep_until(known_at + _COURTESY_S)
-            await self._dial_again_and_again(device)
-        finally:
-            self._dialled.discard(device)
+    # --- links --------------------------------------------------------------------------------------------------
 
-    async def _dial_again_and_again(self, device: DeviceID) -> None:
-        contact = self.devices.contact(device)
-        backoff = Backoff()
-        while True:
-            contact.wake = trio.Event()
-            keys = self.devices.known().get(device)
-            wait = max(0.0, contact.quarantined_until - trio.current_time())
-            if wait:
-                await trio.sleep(wait)
-            if keys is None:
-                return
-            is_dialled, is_wanted = self.devices.is_dialled(device), self.devices.neighbours.wants(device)
-            if is_dialled and is_wanted and not contact.choice.is_paused and device not in self._links:
-                started = trio.current_time()
-                if not await self._dial_all(device, keys) or trio.current_time() - started < _STEADY_S:
-                    backoff = backoff.failed()
-                else:
-                    backoff = Backoff()
-            # While somebody's link is up there is nothing to do until it ends, nor for who is reached through others.
-            delay_s = math.inf if device in self._links or not is_wanted else backoff.delay_s(random.random())
-            if not is_dialled:
-                delay_s = _LOOK_AGAIN_S
-            if contact.choice.is_paused or contact.reach.is_paused_there:
-                delay_s = _RARELY_S
-            with trio.move_on_after(delay_s):
-                await contact.wake.wait()
-
-    async def _dial_all(self, device: DeviceID, keys: PublicIdentity) -> bool:
-        """Try every address; returns when the link is over. False when none led to the device."""
-        contact = self.devices.contact(device)
-        newest_first = sorted(contact.addresses, key=lambda a: -contact.addresses[a])
-        for address in dict.fromkeys([*newest_first, *self._static]):
-            if device in self._links:
-                return True
-            try:
-                secured = await dial(address.host, address.port, self._identity, keys.noise_key)
-            except OSError as error:
-                outcome = outcome_of(error)
-                if outcome is Outcome.NOT_KNOWN and address not in contact.addresses:
-                    outcome = Outcome.SOMETHING_ELSE  # an address of the settings is tried for every device
-                self._not_reached(device, address, outcome, error)
-                continue
-            await self._serve_dialled(device, secured, address)
-            return True
-        if await self._dial_through(device, keys):
-            return True
-        self.devices.not_reached(device)
-        return False
-
-    async def _dial_through(self, device: DeviceID, keys: PublicIdentity) -> bool:
-        """Try the programs that lead to the device; returns when the link is over. False when none led to it."""
-        for command in commands_to(device, self.devices.called(device), self.commands):
-            try:
-                async with dial_through(command, self._identity, keys.noise_key) as secured:
-                    await self._serve_dialled(device, secured, command)
-                    return True
-            except OSError as error:
-                self._not_reached(device, command, outcome_of(error), error)
-        return False
-
-    async def _serve_dialled(self, device: DeviceID, secured: Secured, way: Way) -> None:
+    async def serve_dialled(self, device: DeviceID, secured: Secured, way: Way) -> None:
+        """Serve a device that was reached this way until the link is over, unless one that there is stays."""
         if device in self._links and not self._wins(device, dialled_by_us=True):
             await trio.aclose_forcefully(secured.stream)
         else:
             await self._serve(device, secured, way, None)
 
-    def _not_reached(self, device: DeviceID, way: Way, outcome: Outcome, error: OSError) -> None:
-        self.devices.contact(device).reach.tried(way, outcome, str(error) if isinstance(way, Command) else "")
-        log.debug("dial_failed", peer=short_id(device), reason=str(error))
-
-    # --- links --------------------------------------------------------------------------------------------------
-
     async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
         device = self.devices.proved_by(secured, confirmed.peer)
-        if device is None and (former := self.devices.former_proved_by(secured, confirmed.peer)) is not None:
+        if device is None and (former := proving(secured, confirmed.peer, self.devices.former())) is not None:
             await self._former.talk(former, secured, confirmed)
             return
         if device is None:
@@ -349,12 +211,15 @@ class Peers:
         old = self._links.get(device)
         if old is None:
             return True
-        age = trio.current_time() - old.since
-        if boot_id and self.devices.contact(device).is_cloned(trio.current_time()) and old.boot_id != boot_id:
-            return age > _CLONE_TURN_S
-        if old.dialled_by_us == dialled_by_us or age > _TOGETHER_S:
-            return True
-        return dialled_by_us == (self._identity.device_id < device)
+        now = trio.current_time()
+        is_cloned = bool(boot_id) and old.boot_id != boot_id and self.devices.contact(device).is_cloned(now)
+        return newer_stays(
+            now - old.since,
+            old_is_dialled=old.dialled_by_us,
+            new_is_dialled=dialled_by_us,
+            is_smaller=self._identity.device_id < device,
+            is_of_clone=is_cloned,
+        )
 
     async def _serve(self, device: DeviceID, secured: Secured, address: Way, confirmed: Link | None) -> None:
         """Run one link to its end; `confirmed` is None where we dialled. The one place where a fault of it stops."""
@@ -398,7 +263,7 @@ class Peers:
         if contact.reach.versions != error.offered:
             contact.reach.versions = error.offered
             log.warning("other_version", reason=str(error), advice="update yp2p on the device with the lower number")
-        contact.quarantined_until = trio.current_time() + _RARELY_S
+        contact.quarantined_until = trio.current_time() + RARELY_S
 
     def _is_at_fault(self, device: DeviceID, secured: Secured, reason: str) -> None:
         at_fault = self.devices.served_on(secured.remote_noise_key, device)
@@ -412,42 +277,14 @@ class Peers:
             if device is None:
                 link.close("both keys have to be proved")
                 raise LinkClosed("a device that did not prove both its keys")
-            old = self._links.get(device)
-            boot_id = link.peer.boot_id if link.peer is not None else b""
-            if self.devices.contact(device).saw(boot_id, trio.current_time()):
-                log.warning(
-                    "device_cloned", advice="two machines have its key: `yp2p device rotate` on the one to keep"
-                )
-            if self.devices.contact(device).choice.is_paused:
-                link.close(_PAUSED, is_paused=True)
+            # no await until it is among the links: there is one with each device
+            if not self._admits(device, link, dialled_by_us=dialled_by_us):
                 return
-            if not self._wins(device, dialled_by_us=dialled_by_us, boot_id=boot_id):
-                link.close("another link was made at the same time")
-                return
-            if old is not None:
-                old.link.close("a newer link took its place")
-                old.scope.cancel()
             contact = self.devices.contact(device)
             with trio.CancelScope() as scope:
-                sessions = FolderSessions(
-                    self._identity.device_id, device, link, contact, self._folders, self._presence
-                )  # fmt: skip
-                offers = self.offers(device, link) if self.offers is not None else None
-                checks = LinkChecks(link, lambda: contact.is_cloned(trio.current_time()))
-                linked = _Linked(
-                    link, scope, dialled_by_us, trio.current_time(), address, boot_id, sessions, offers, checks
-                )
-                self._links[device] = linked
-                link.is_wanted = sessions.waits_for
-                link.pace = self.pacing.pace_of(device)
-                self.devices.share_burden(device)
-                self.devices.linked(
-                    device, link.peer, self._address_of_peer(address, link.peer), dialled_by_us=dialled_by_us
-                )
-                self.devices.neighbours.update()
-                log.info("link_up", address=str(address))
+                linked = self._linked(device, link, scope, address, dialled_by_us=dialled_by_us)
                 try:
-                    await charged(contact.budget, self._run_sessions, linked, contact)
+                    await charged(contact.budget, linked.run, contact)
                 finally:
                     if self._links.get(device) is linked:
                         del self._links[device]
@@ -458,6 +295,42 @@ class Peers:
                     self.devices.unlinked(device, link.peer)
                     log.info("link_down")
 
+    def _admits(self, device: DeviceID, link: Link, *, dialled_by_us: bool) -> bool:
+        """Whether a device that has proved who it is gets this link; else it is told why not. An older one ends."""
+        contact, boot_id = self.devices.contact(device), _boot_id_of(link)
+        if contact.saw(boot_id, trio.current_time()):
+            log.warning("device_cloned", advice="two machines have its key: `yp2p device rotate` on the one to keep")
+        if contact.choice.is_paused:
+            link.close(_PAUSED, is_paused=True)
+            return False
+        if not self._wins(device, dialled_by_us=dialled_by_us, boot_id=boot_id):
+            link.close("another link was made at the same time")
+            return False
+        if (old := self._links.get(device)) is not None:
+            old.end("a newer link took its place")
+        return True
+
+    def _linked(
+        self, device: DeviceID, link: Link, scope: trio.CancelScope, address: Way, *, dialled_by_us: bool
+    ) -> Linked:
+        """The link with a device is up: have it among the links."""
+        contact = self.devices.contact(device)
+        sessions = FolderSessions(self._identity.device_id, device, link, contact, self._folders, self._presence)
+        offers = self.offers(device, link) if self.offers is not None else None
+        checks = LinkChecks(link, lambda: contact.is_cloned(trio.current_time()))
+        linked = Linked(
+            link, scope, dialled_by_us, trio.current_time(), address, _boot_id_of(link), sessions, offers, checks
+        )
+        self._links[device] = linked
+        link.is_wanted = sessions.waits_for
+        link.pace = self.pacing.pace_of(device)
+        self.devices.share_burden(device)
+        own_address = self._address_of_peer(address, link.peer)
+        self.devices.linked(device, link.peer, own_address, dialled_by_us=dialled_by_us)
+        self.devices.neighbours.update()
+        log.info("link_up", address=str(address))
+        return linked
+
     def _address_of_peer(self, way: Way, hello: Hello | None) -> Address | None:
         """Where a device is that is linked this way: one that came through `yp2p link --stdio` is not where that is."""
         if isinstance(way, Command):
@@ -465,23 +338,6 @@ class Peers:
         is_ours = hello is not None and hello.listen_port == self.listen_port
         return None if is_ours and is_loopback(way.host) else way
 
-    async def _run_sessions(self, linked: _Linked, contact: Contact) -> None:
-        async with trio.open_nursery() as nursery:
-            linked.sessions.open(nursery)
-            nursery.start_soon(linked.sessions.keep, nursery)
-            nursery.start_soon(charged, contact.budget, linked.checks.run)
-            if linked.offers is not None:
-                nursery.start_soon(charged, contact.budget, linked.offers.run)
-            while True:
-                await rest()
-                message = await linked.link.receive()
-                if isinstance(message, OfferMessage):
-                    if linked.offers is not None:
-                        linked.offers.receive(message)
-                elif isinstance(message, CheckMessage):
-                    linked.checks.receive(message)
-                elif isinstance(message, Hello):
-                    contact.name = message.name  # it was given another one
-                elif not isinstance(message, Goodbye | Unknown):
-                    await linked.sessions.deliver(message, linked.link.given_bytes)
-                del message  # it may be large, and the next one may be long in coming
+
+def _boot_id_of(link: Link) -> bytes:
+    return link.peer.boot_id if link.peer is not None else b""

@@ -32,7 +32,7 @@ from yp2p.errors import PeerFault
 from yp2p.folder.budget import Budget, charged, rest
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity
-from yp2p.peers.known_devices import KnownDevices
+from yp2p.peers.known_devices import KnownDevices, proving
 from yp2p.protocol.messages import MAX_STATEMENTS, STATEMENTS_OF_PART, Hello, Membership
 from yp2p.transport.dialer import dial
 from yp2p.transport.handshake import Secured
@@ -176,7 +176,7 @@ class FormerDevices:
 
     async def _talk(self, device: DeviceID, secured: Secured, confirmed: Link | None) -> None:
         async with open_link(secured, self._hello(), confirmed) as link:
-            if confirmed is None and self._devices.former_proved_by(secured, link.peer) != device:
+            if confirmed is None and proving(secured, link.peer, self._devices.former()) != device:
                 link.close("both keys have to be proved")
                 return
             link.is_wanted = lambda head, size: False  # nothing that is said here is large
