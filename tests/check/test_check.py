@@ -16,7 +16,7 @@ from yp2p.check.findings import Finding, Kind
 from yp2p.config import Scrub
 from yp2p.disk import scrub
 from yp2p.disk.damaged_files import DamagedFiles
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change, index_of
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
 from yp2p.store import tables
@@ -123,7 +123,7 @@ async def test_a_list_of_entries_that_only_the_store_had_comes_from_another_devi
         folder = place.folder
         manifest = folder.catalogue.manifest
         entry = place.record("fine.txt").entry
-        index = manifest.index_of(entry)
+        index = index_of(entry)
         state, before = manifest.replicas[index].state(), dict(folder.catalogue.entries)
         while not manifest.replicas[index].is_resting:
             manifest.rest()

@@ -16,7 +16,7 @@ from device.test_purging import SECRET, _found, _saved
 from yp2p.config import Config, History, PurgeMode
 from yp2p.device.asked_purges import WAITS_S
 from yp2p.device.device import Device
-from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.registers import Change, Deletion
 from yp2p.errors import CrdtPanic, FolderError, MessageFault, UsageError
 from yp2p.files.trash import new_place
 from yp2p.folder import purges as kept

@@ -14,7 +14,8 @@ from bridge import open_folder
 from yp2p.config import Files, Trash
 from yp2p.disk.actor import Disk
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change, Deletion, Manifest, ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Deletion, index_of
 from yp2p.documents.text import TextReplica
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, loosened
 from yp2p.folder.client_ids import fresh_client_id
@@ -54,7 +55,7 @@ class Room:
     async def receive_removal(self) -> None:
         record = self.folder.files.by_path(IGNORE_FILE)
         assert record is not None
-        live = self.folder.catalogue.documents[Manifest.index_of(record.entry)]
+        live = self.folder.catalogue.documents[index_of(record.entry)]
         peer = ManifestReplica(fresh_client_id())
         peer.load([live.replica.state()])
         deletion = Deletion(record.document, self.folder.texts.open(record.document).state_vector())

@@ -11,7 +11,7 @@ from bridge import open_bridge
 
 from yp2p.config import Trash
 from yp2p.disk.housekeeping import Housekeeping
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.files.inspect import MAX_TEXT_BYTES, inspect
 from yp2p.protocol.entries import Content, Kind, Mode
 

@@ -8,8 +8,9 @@ import pytest
 from bridge import PEER, Bridge, clock, open_bridge, replica_like, run_with_directory, settle
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change, Manifest, ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.provider import PeerState
+from yp2p.documents.registers import Change, index_of
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.cursor import MAX_CLIENT
 
@@ -27,7 +28,7 @@ class _Peer:
         self.text: TextReplica = replica_like(bridge, "a", 77)
 
     async def revives(self) -> None:
-        live = self._bridge.folder.catalogue.documents[Manifest.index_of(self.entry)]
+        live = self._bridge.folder.catalogue.documents[index_of(self.entry)]
         replica = ManifestReplica(MAX_CLIENT)
         replica.load([live.replica.state()])
         update = replica.write(Change(self.entry, "a", revive=True).registers())

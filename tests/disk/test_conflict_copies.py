@@ -10,7 +10,8 @@ from bridge import PEER, Bridge, clock, open_bridge, over_directory
 
 from yp2p.disk.ingest.conflict_copies import copy_id
 from yp2p.documents.layout import conflict_path
-from yp2p.documents.manifest import Change, Entry, Manifest
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Change, Entry, index_of
 from yp2p.documents.text import imported
 from yp2p.folder.new_texts import document_id_for
 from yp2p.folder.origins import own_origin
@@ -97,7 +98,7 @@ async def test_nobody_fights_for_a_name(base: Path, value: bytes) -> None:
         own = _entry(bridge, "a.txt").id
         await _peer_makes_text(bridge, _SMALLEST, "a.txt", "theirs\n")
         await _settle(bridge)
-        live = bridge.folder.catalogue.documents[Manifest.index_of(own)]
+        live = bridge.folder.catalogue.documents[index_of(own)]
         for _ in range(3):
             theirs = Manifest(78).replicas[0]
             theirs.load([live.replica.state()])

@@ -12,7 +12,7 @@ from bridge import FOLDER, PEER, Bridge, clock, open_bridge, over_directory
 
 from yp2p.disk.ingest.first_imports import FirstImports
 from yp2p.documents.layout import is_conflict_name
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.documents.text import imported
 from yp2p.folder.new_texts import document_id_for, entry_id_for
 from yp2p.identity import DocumentID, EntryID

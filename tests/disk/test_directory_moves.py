@@ -15,7 +15,7 @@ from bridge import Bridge, clock, open_bridge
 from yp2p.disk.ingest import departures
 from yp2p.disk.render import directory_moves, moves
 from yp2p.disk.render.directory_moves import whole_directories
-from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.registers import Change, Deletion
 from yp2p.files.directories import move_directory
 from yp2p.folder.catalogue import Catalogue
 from yp2p.protocol.entries import Kind

@@ -13,7 +13,7 @@ from scenes import Test, as_test
 
 from yp2p.disk.ingest.local_edits import is_made_of
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bridge import PEER, Bridge, clock, open_bridge, over_directory
 
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.documents.text import imported
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode

@@ -19,7 +19,7 @@ from bridge import open_folder
 from yp2p.config import Files, Trash
 from yp2p.disk import actor, housekeeping, scans
 from yp2p.disk.actor import Disk
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.documents.text import imported
 from yp2p.errors import FolderError
 from yp2p.files.ignore import IgnoreRules

@@ -9,7 +9,7 @@ import trio.testing
 from bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.protocol.entries import Mode
 
 

@@ -11,7 +11,7 @@ import trio.testing
 
 from yp2p.disk.render import pace as module
 from yp2p.disk.render.pace import MAX_RENDERS_PER_S, Pace
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
 

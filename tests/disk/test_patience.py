@@ -16,7 +16,7 @@ from scenes import Test, as_test
 
 from yp2p.disk.render import retries
 from yp2p.disk.render.retries import Retries
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.files import replace as disk
 from yp2p.files.blobs import name_of
 from yp2p.files.replace import Outcome, Result

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from yp2p.disk.render.plan import Facts, Step, plan
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.files.inspect import NO_STAMP
 from yp2p.folder.records import FileRecord
 from yp2p.identity import DocumentID, EntryID

@@ -13,7 +13,8 @@ import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge, replica_like
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Deletion, Manifest
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Change, Deletion
 from yp2p.errors import FolderError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.local_changes import LocalChange

@@ -12,7 +12,8 @@ import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge
 
 from yp2p.disk import mass_deletion
-from yp2p.documents.manifest import Change, Entry, Manifest
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Change, Entry
 from yp2p.documents.text import imported
 from yp2p.files import trash
 from yp2p.files.blobs import WholeBlob, write_blobs

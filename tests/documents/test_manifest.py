@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import pytest
 from effort import many
 
-from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Deletion, Entry, index_of
 from yp2p.errors import MissingDependency
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode
@@ -68,7 +70,7 @@ def test_a_register_that_cannot_be_read_hides_its_entry_and_nothing_else(name: s
     one, two = _pair(TEXT)
     other = EntryID(b"\x00" * 15 + b"\x01")
     _exchange(one.write([Change(other, "b", TEXT)]), two)
-    index = one.index_of(ENTRY)
+    index = index_of(ENTRY)
     update = one.replicas[index].write({ENTRY.hex() + name: b"\x07\xff"})
     assert update is not None
     two.receive(index, update)
@@ -82,7 +84,7 @@ def test_who_made_an_entry_is_said_or_is_not_known_and_changes_nothing_else(valu
     before = _entry(two)
     _exchange(one.write([Change(ENTRY, origin="desk-2026-11-29")]), two)
     assert _entry(two).origin == "desk-2026-11-29"
-    index = one.index_of(ENTRY)
+    index = index_of(ENTRY)
     update = one.replicas[index].write({ENTRY.hex() + "n": value})
     assert update is not None
     two.receive(index, update)
@@ -120,7 +122,7 @@ def test_a_document_that_rests_is_what_it_was() -> None:
     rest()
     assert _entry(one).path == "c"
     assert one.versions() == two.versions()
-    assert one.replicas[Manifest.index_of(ENTRY)].state() == two.replicas[Manifest.index_of(ENTRY)].state()
+    assert one.replicas[index_of(ENTRY)].state() == two.replicas[index_of(ENTRY)].state()
 
 
 def test_a_document_in_use_does_not_rest() -> None:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 import yp2p
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, index_of
 from yp2p.documents.text import TextReplica, first_import, imported, read_first_import, self_test
 from yp2p.errors import HistoriesDiffer, InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, EntryID
@@ -264,18 +266,18 @@ def test_manifest_registers_merge_independently() -> None:
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", ".git/hooks/x", "a/.GIT/x", "", "a//b", "a\0b"])
 def test_a_path_that_may_not_enter_hides_the_entry(path: str) -> None:
     manifest = Manifest(1)
-    replica = manifest.replicas[manifest.index_of(ENTRY)]
+    replica = manifest.replicas[index_of(ENTRY)]
     update = replica.write(
         {ENTRY.hex() + "p": b"\x01" + path.encode(), ENTRY.hex() + "c": Content.text(DOCUMENT, Mode.PLAIN).encode()}
     )
     assert update is not None
     other = Manifest(2)
-    other.receive(other.index_of(ENTRY), update)
+    other.receive(index_of(ENTRY), update)
     assert other.entries == {}
 
 
 def test_an_edit_beats_a_delete() -> None:
-    from yp2p.documents.manifest import Deletion
+    from yp2p.documents.registers import Deletion
 
     text = TextReplica(3)
     text.edit([Hunk(0, 0, "abc")])

@@ -10,13 +10,15 @@ from effort import EFFORT
 from small_scope import DEVICES, History, every, histories, newest, orders
 
 from yp2p.documents.layout import Layout, LayoutIndex, conflict_path, layout
-from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Deletion, Entry, index_of
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Kind, Mode
 from yp2p.protocol.wire import write_varint
 
 _ENTRY = EntryID(bytes(16))
-_INDEX = Manifest.index_of(_ENTRY)
+_INDEX = index_of(_ENTRY)
 _FIRST = Content.text(DocumentID(b"first".ljust(16)), Mode.PLAIN)
 _CREATOR = 100  # the client that made the entry, before everything else
 # Delete; edit the text; another text document; a blob; not deleted after all.

@@ -9,7 +9,8 @@ from effort import many
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.history import Row, blame
-from yp2p.documents.manifest import Change, Manifest
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Change
 from yp2p.documents.text import TextReplica
 from yp2p.documents.thinning import joined
 from yp2p.documents.undo import undone

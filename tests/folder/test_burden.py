@@ -13,7 +13,8 @@ from bridge import PEER, Bridge, open_bridge, replica_like
 from structlog.testing import capture_logs
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Manifest
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Change
 from yp2p.documents.text import TextReplica, imported
 from yp2p.folder import burden as module
 from yp2p.folder import texts

@@ -14,7 +14,9 @@ from bridge import PEER, Bridge, clock, open_bridge, replica_like
 from scenes import Test, as_test
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Deletion, Entry, index_of
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.cursor import MAX_CLIENT
 from yp2p.protocol.entries import Content, Mode
@@ -40,7 +42,7 @@ class _Other:
     """The manifest of a device that does not know yet what happens here from now on, and whose registers stand."""
 
     def __init__(self, bridge: Bridge, entry: EntryID) -> None:
-        self._live = bridge.folder.catalogue.documents[Manifest.index_of(entry)]
+        self._live = bridge.folder.catalogue.documents[index_of(entry)]
         self.entry = entry
         self.replica = ManifestReplica(MAX_CLIENT)
         self.replica.load([self._live.replica.state()])

@@ -16,9 +16,10 @@ from pycrdt import Doc, Text
 from scenes import Test, as_test
 
 from yp2p.documents.diff import Hunk, hunks
-from yp2p.documents.manifest import Change, Manifest, ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.meeting import Decision
 from yp2p.documents.provider import FOLLOWS, PeerState
+from yp2p.documents.registers import Change, index_of
 from yp2p.documents.removals import deleted_at
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic
@@ -356,7 +357,7 @@ async def test_a_register_that_somebody_forged_with_our_client_id_is_taken(base:
     async with open_bridge(base) as bridge:
         catalogue, own = bridge.folder.catalogue, bridge.folder.clients.own
         entry = next(iter(catalogue.entries))
-        live = catalogue.documents[Manifest.index_of(entry)]
+        live = catalogue.documents[index_of(entry)]
         forger = ManifestReplica(own)
         forger.load([live.replica.state()])
         forged = forger.write({entry.hex() + "p": b"\x01moved.txt"})

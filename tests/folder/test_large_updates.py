@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from yp2p.documents.manifest import Change, Manifest
+from yp2p.documents.manifest import Manifest
 from yp2p.documents.provider import Provider
+from yp2p.documents.registers import Change
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.folder import live_document

@@ -9,7 +9,7 @@ from conditions import until
 from peers.removed_device import DEMOTION, NOTES, REMOVAL, TEXT, THREE, Room, entry, make, paths_in, scene, text_in
 from peers.test_links import TWO, _removal, statements
 
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.never_given import NeverGiven

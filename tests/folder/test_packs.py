@@ -17,7 +17,7 @@ from bridge import PEER, Bridge, clock, open_bridge, replica_like
 
 from yp2p.config import History
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Claim, Entry
+from yp2p.documents.registers import Claim, Entry
 from yp2p.documents.text import TextReplica
 from yp2p.errors import UsageError, YpError
 from yp2p.folder import packs

@@ -12,6 +12,7 @@ import trio.testing
 from bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import Hunk
+from yp2p.documents.registers import index_of
 from yp2p.errors import CrdtPanic
 from yp2p.folder.budget import Budget
 from yp2p.folder.catalogue import manifest_document_id
@@ -67,7 +68,7 @@ def test_a_document_that_panicked_is_loaded_from_the_store() -> None:
             assert live.text.text() == "two one text\n"
             # The manifest as well, with all its entries.
             (entry,) = bridge.folder.catalogue.entries
-            index = bridge.folder.catalogue.manifest.index_of(entry)
+            index = index_of(entry)
             manifest = bridge.folder.catalogue.documents[index]
             assert manifest.id == manifest_document_id(index)
             state = manifest.replica.state()

@@ -7,7 +7,7 @@ from pathlib import Path
 import trio.testing
 from bridge import open_bridge
 
-from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.registers import Change, Deletion
 from yp2p.folder.state import Activity
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Content, Mode

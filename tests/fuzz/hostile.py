@@ -18,7 +18,7 @@ import time
 from fuzz.mutate import built, mutated
 from fuzz.targets import TARGETS, text_replica
 
-from yp2p.documents.manifest import ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, HistoriesDiffer, InvalidUpdate, MissingDependency
 

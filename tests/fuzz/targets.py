@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Deletion, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Deletion, index_of
 from yp2p.documents.text import TextReplica
 from yp2p.errors import HandshakeFailed, HistoriesDiffer, MessageFault, MissingDependency, PeerFault
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity
@@ -126,7 +128,7 @@ def _manifest_seeds() -> list[bytes]:
         Change(_ENTRY, revive=True),
     ):
         seeds += manifest.write([change]).values()
-    return [*seeds, manifest.replicas[manifest.index_of(_ENTRY)].state()]
+    return [*seeds, manifest.replicas[index_of(_ENTRY)].state()]
 
 
 def _take_state_vector(data: bytes) -> None:

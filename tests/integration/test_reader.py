@@ -16,7 +16,8 @@ from programs.test_server import Client, connected
 from wsproto.events import BytesMessage
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Deletion, Manifest
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Change, Deletion
 from yp2p.documents.text import TextReplica, imported
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.identity import DocumentID, EntryID

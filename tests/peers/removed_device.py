@@ -13,7 +13,7 @@ from peers.test_links import ONE, TWO, Node, _removal, _run, statements
 from scenes import Test, as_test
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for, store_first_import
 from yp2p.folder.notices import NoticeKind

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 from bridge import OWN, PEER, Bridge, open_bridge
 
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.folder.transfers import FILES, MAX_LINES, Key, Line, Transfer, Transfers, Way
 from yp2p.identity import DeviceID, EntryID
 from yp2p.peers.blob_server import BlobServer

@@ -30,7 +30,8 @@ from peers.removed_device import (
 from peers.test_links import HOSTILE, ONE, TWO, statements
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import OWNER_BYTES, Change, Claim, ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import OWNER_BYTES, Change, Claim
 from yp2p.documents.text import TextReplica, import_client
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder

@@ -30,7 +30,7 @@ from peers.test_links import HOSTILE, ONE, TWO
 
 from yp2p.disk.render.equal_entries import join_equal_entries
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.registers import Change, Deletion
 from yp2p.documents.text import TextReplica
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for, store_first_import

@@ -16,7 +16,7 @@ from bridge import Bridge, open_bridge
 from conditions import until
 from scenes import Test, as_test
 
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.documents.text import imported
 from yp2p.files.blobs import name_of
 from yp2p.identity import DeviceID, DocumentID, EntryID

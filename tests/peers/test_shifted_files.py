@@ -17,7 +17,7 @@ import trio
 import trio.testing
 from bridge import PEER, Bridge, open_bridge
 
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.files.blobs import Assembly
 from yp2p.identity import EntryID
 from yp2p.peers import long_blobs

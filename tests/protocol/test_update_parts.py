@@ -7,7 +7,9 @@ import random
 import pytest
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Change, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
 from yp2p.identity import DocumentID, EntryID

@@ -19,8 +19,8 @@ from simulation.beacons import find
 from simulation.hooks import SimulatedWriter, current_host
 
 from yp2p.disk.ingest.meaning import Meaning
-from yp2p.documents.manifest import Deletion
 from yp2p.documents.provider import Provider
+from yp2p.documents.registers import Deletion
 from yp2p.documents.save_evidence import Replaces
 from yp2p.documents.text import TextReplica
 from yp2p.files import replace as disk

@@ -15,8 +15,9 @@ from typing import Any
 from fuzz.mutate import built, mutated
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Manifest
+from yp2p.documents.manifest import Manifest
 from yp2p.documents.positions import Position
+from yp2p.documents.registers import Bookmark, Change, Claim, Deletion, index_of
 from yp2p.documents.text import TextReplica
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
@@ -275,7 +276,7 @@ class Grammar:
         """What a member may write to the manifest: also what is nonsense there."""
         rng, entry = self.rng, self._entry()
         manifest = Manifest(self.client)
-        index = Manifest.index_of(entry)
+        index = index_of(entry)
         manifest.load(index, self._state(manifest_document_id(index)))
         found = manifest.entries.get(entry)
         document = found.document if found is not None else self._document()

@@ -13,7 +13,7 @@ from simulation.people import State, tokens_in
 from simulation.stage import Stage
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.manifest import OWNER_BYTES, Claim
+from yp2p.documents.registers import OWNER_BYTES, Claim
 from yp2p.documents.text import TextReplica
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.protocol.ysync import Shape, check

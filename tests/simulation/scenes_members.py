@@ -14,7 +14,8 @@ import trio
 from simulation.hooks import as_host
 from simulation.stage import Stage
 
-from yp2p.documents.manifest import Change, Manifest, ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, index_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.session import FolderSession
@@ -68,7 +69,7 @@ async def _write_where_nobody_may(stage: Stage, member: HostileMember) -> None:
         values[entry.hex() + "p"] = values[entry.hex() + "p"][:1] + path.encode()
         update = ManifestReplica(world.rng.getrandbits(32)).write(values)
         assert update is not None
-        document = manifest_document_id(Manifest.index_of(entry))
+        document = manifest_document_id(index_of(entry))
         said.append(ChannelData(host.folder.id, document, channel.encode(channel.Updates((update,)))))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(member.say, host, said)

@@ -22,7 +22,7 @@ import time
 import trio
 
 from yp2p.agents.versions import LOOK_S, is_looked_at
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.errors import UsageError
 from yp2p.folder.folder import Folder
 from yp2p.identity import DocumentID, EntryID

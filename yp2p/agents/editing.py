@@ -30,8 +30,8 @@ from yp2p.agents.creating import check_place, find_place
 from yp2p.agents.patches import Block, Patched, Refused, with_blocks, with_diff
 from yp2p.agents.versions import Base, Head, base_of, check_still, find_text, head
 from yp2p.documents.diff import Hunk, hunks, unified
-from yp2p.documents.manifest import Entry
 from yp2p.documents.meeting import Decision
+from yp2p.documents.registers import Entry
 from yp2p.documents.text import MAX_HUNKS
 from yp2p.errors import CrdtPanic, UsageError, YpError
 from yp2p.folder.authors import Maker, maker_of, writers

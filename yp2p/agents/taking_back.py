@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from yp2p.documents.diff import unified
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.documents.undo import operations, taken_back
 from yp2p.errors import CrdtPanic, UsageError, YpError
 from yp2p.folder.client_ids import fresh_client_id

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import trio
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.documents.text import TextReplica
 from yp2p.errors import UsageError, VersionUnknown
 from yp2p.files.inspect import Stamp

@@ -16,7 +16,8 @@ import trio
 from yp2p.check.facts import DocumentFacts, FileFacts, OnDisk
 from yp2p.disk.damaged_files import is_odd, read_in_steps
 from yp2p.disk.open_root import OpenRoot
-from yp2p.documents.manifest import Entry, ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Entry
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency, PeerFault
 from yp2p.files.inspect import Stamp

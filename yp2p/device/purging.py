@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from yp2p.device.folders import Folders
-from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.registers import Change, Deletion
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder import lookup
 from yp2p.folder.folder import Folder

@@ -19,7 +19,7 @@ import trio
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.render.replacements import replaced_by_others
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.errors import FolderError
 from yp2p.files.inspect import Stamp
 from yp2p.files.root import Root

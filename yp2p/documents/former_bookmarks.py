@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from yp2p.documents.manifest import ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.thinning import LogRow
 from yp2p.identity import EntryID
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 
-from yp2p.documents.manifest import OWNER_BYTES, Claim
+from yp2p.documents.registers import OWNER_BYTES, Claim
 from yp2p.folder.members import Membership
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
 from yp2p.trust.authorship import has_signed_client, sign_client

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 import trio
 
-from yp2p.documents.manifest import Claim, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.order import Order
+from yp2p.documents.registers import Claim
 from yp2p.documents.text import import_client
 from yp2p.documents.undo import operations
 from yp2p.folder.folder import Folder

@@ -20,7 +20,8 @@ from dataclasses import replace
 import trio
 
 from yp2p.documents.layout import Layout, LayoutIndex
-from yp2p.documents.manifest import Bookmark, Change, Claim, Deletion, Entry, Manifest
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Bookmark, Change, Claim, Deletion, Entry, index_of
 from yp2p.folder.authorship import Authorship
 from yp2p.folder.budget import account, bring
 from yp2p.folder.burden import RENEWED_BYTES, Awaited, of_registers
@@ -296,7 +297,7 @@ class Catalogue:
         own, fork = self._clients.renew(live.id)
         commit = self._database.submit([*statements, tables.start.insert(own, fork, time.time())])
         live.last_seq = self._database.next_seq()  # of no row: it is another document now
-        texts = {entry.document: entry.id for entry in self.entries.values() if Manifest.index_of(entry.id) == index}
+        texts = {entry.document: entry.id for entry in self.entries.values() if index_of(entry.id) == index}
         touched = self.manifest.reload(index, updates, own)
         live.replica, live.changes = self.manifest.replicas[index], live.changes + 1
         for document, entry in texts.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import trio
 
-from yp2p.documents.manifest import ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from yp2p.documents.manifest import Change, Deletion, Entry
+from yp2p.documents.registers import Change, Deletion, Entry
 from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, read_first_import
 from yp2p.errors import InvalidUpdate

@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.folder.blob_index import BlobIndex
 from yp2p.folder.choice import Choice
 from yp2p.folder.digests import Digests

@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.files.root import is_ours
 from yp2p.folder.authorship import Authorship
 from yp2p.folder.catalogue import MANIFEST_INDEX, Catalogue

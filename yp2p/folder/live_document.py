@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 import structlog
 
-from yp2p.documents.manifest import ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.provider import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency

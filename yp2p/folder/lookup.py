@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.errors import UsageError
 from yp2p.folder.folder import Folder
 from yp2p.identity import DocumentID, EntryID

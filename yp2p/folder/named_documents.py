@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.folder.texts import Texts
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Kind

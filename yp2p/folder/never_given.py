@@ -23,7 +23,9 @@ from collections.abc import Collection, Set
 
 import structlog
 
-from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Deletion, Entry, index_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.turns import Slice
@@ -61,7 +63,7 @@ class NeverGiven:
         await folder.database.pending().wait()
         lacking = self._lacking()
         changes: list[Change] = []
-        for index in {Manifest.index_of(entry) for entry in lacking}:
+        for index in {index_of(entry) for entry in lacking}:
             for entry, before in (await self._brought(index, lacking, silenced)).items():
                 changes += self._change(entry, before)
         # no await: what is lacked, and who may write, is as it was

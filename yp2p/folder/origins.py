@@ -8,8 +8,8 @@ from collections.abc import Collection
 
 import trio
 
-from yp2p.documents.manifest import Manifest
 from yp2p.documents.origins import origin_of
+from yp2p.documents.registers import index_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.identity import ID_BYTES, EntryID
@@ -30,8 +30,8 @@ async def made_here(folder: Folder, entries: Collection[EntryID]) -> dict[EntryI
     conflict copy says less.
     """
     made: dict[EntryID, float] = {}
-    for index in sorted({Manifest.index_of(entry) for entry in entries}):
-        left = {entry.hex().encode() for entry in entries if Manifest.index_of(entry) == index}
+    for index in sorted({index_of(entry) for entry in entries}):
+        left = {entry.hex().encode() for entry in entries if index_of(entry) == index}
         for _, at, origin, data in tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index)):
             found = left.intersection(_PATH_KEY.findall(data))
             left -= found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yp2p.documents.manifest import OWNER_BYTES
+from yp2p.documents.registers import OWNER_BYTES
 from yp2p.folder.client_ids import fresh_client_id
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ import structlog
 import trio
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change, Deletion, Entry
+from yp2p.documents.registers import Change, Deletion, Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import taken_back
 from yp2p.errors import CrdtPanic

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from yp2p.documents.manifest import Change, Deletion, Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Deletion, Entry, index_of
 from yp2p.folder.brought import Counted, is_anothers
 from yp2p.folder.catalogue import MANIFEST_INDEX, manifest_document_id
 from yp2p.folder.folder import Folder
@@ -132,7 +134,7 @@ def _content(folder: Folder, entry: Entry) -> tuple[Kind, bytes]:
 
 def _was_alive(folder: Folder, entry: Entry, first: int) -> bool:
     """Whether an entry was not deleted before a row of the log."""
-    index, replica = Manifest.index_of(entry.id), ManifestReplica(1)
+    index, replica = index_of(entry.id), ManifestReplica(1)
     rows = tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index))
     replica.load(data for seq, _, _, data in rows if seq < first)
     before = Manifest.read_changed(replica, index).get(entry.id)

@@ -31,7 +31,7 @@ from typing import TypeAlias
 
 import trio
 
-from yp2p.documents.manifest import ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
 from yp2p.files.inspect import NO_STAMP

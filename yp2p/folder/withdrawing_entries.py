@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Entry
 from yp2p.files.inspect import NO_STAMP
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import Single, stored_rows

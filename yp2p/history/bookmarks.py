@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from yp2p.documents.manifest import MAX_BOOKMARK_NAME_BYTES, MAX_BOOKMARKS, Bookmark, Entry
+from yp2p.documents.manifest import MAX_BOOKMARKS
 from yp2p.documents.positions import Assoc, Position, PositionIndex
+from yp2p.documents.registers import MAX_BOOKMARK_NAME_BYTES, Bookmark, Entry
 from yp2p.errors import PositionUnknown, UsageError
 from yp2p.folder.folder import Folder
 

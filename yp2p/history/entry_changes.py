@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Entry, index_of
 from yp2p.folder.authors import author_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
@@ -56,7 +58,7 @@ class EntryChange:
 async def changes_of(folder: Folder, entries: Iterable[EntryID]) -> list[EntryChange]:
     """What became of these entries, the oldest change first."""
     wanted = set(entries)
-    indexes = {Manifest.index_of(entry) for entry in wanted}
+    indexes = {index_of(entry) for entry in wanted}
     return await _changes(folder, sorted(indexes), lambda entry: entry.id in wanted)
 
 

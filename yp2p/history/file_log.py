@@ -18,7 +18,7 @@ from typing import Any
 import trio
 
 from yp2p.documents.history import Row, Version, versions
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.documents.text import TextReplica
 from yp2p.errors import FolderError, UsageError
 from yp2p.files import trash

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from yp2p.documents.history import Row
-from yp2p.documents.manifest import Change, Entry, ManifestReplica
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Change, Entry
 from yp2p.errors import FolderError, UsageError
 from yp2p.files import replace as disk
 from yp2p.files import trash

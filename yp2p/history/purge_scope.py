@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.errors import InvalidUpdate, UsageError
 from yp2p.files.root import is_ours
 from yp2p.folder.catalogue import MANIFEST_INDEX

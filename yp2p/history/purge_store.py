@@ -15,7 +15,7 @@ from itertools import takewhile
 import trio
 
 from yp2p.documents.former_bookmarks import without_names
-from yp2p.documents.manifest import Bookmark, Manifest
+from yp2p.documents.registers import Bookmark, index_of
 from yp2p.documents.thinning import without_past
 from yp2p.errors import CrdtPanic, DamagedError, FolderError, InvalidUpdate, MissingDependency
 from yp2p.folder.catalogue import manifest_document_id
@@ -204,8 +204,8 @@ async def remove_bookmarks(folder: Folder, scope: Scope) -> None:
 async def overwrite_bookmarks(folder: Folder, scope: Scope) -> None:
     """Have the manifest's log not have the names of bookmarks that are no more. `Texts.rewriting` is held."""
     await all_stored(folder)
-    for index in {Manifest.index_of(entry) for entry in scope.entries}:
-        entries = [entry for entry in scope.entries if Manifest.index_of(entry) == index]
+    for index in {index_of(entry) for entry in scope.entries}:
+        entries = [entry for entry in scope.entries if index_of(entry) == index]
         if not any(folder.catalogue.manifest.replicas[index].bookmark_values(entry) for entry in entries):
             continue
         rows = tables.log.updates(folder.database.rows, folder.id, manifest_document_id(index))

@@ -46,7 +46,9 @@ import structlog
 import trio
 
 from yp2p.config import History
-from yp2p.documents.manifest import Entry, Manifest, ManifestReplica
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.manifest_replica import ManifestReplica
+from yp2p.documents.registers import Entry
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency, YpError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import trio
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.documents.undo import undone
 from yp2p.errors import CrdtPanic, UsageError, YpError
 from yp2p.folder.client_ids import fresh_client_id

@@ -23,7 +23,7 @@ from typing import Any
 
 from yp2p.documents.diff import Hunk, hunks, unified
 from yp2p.documents.history import Row, blame
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.documents.undo import returned
 from yp2p.errors import CrdtPanic, UsageError, YpError

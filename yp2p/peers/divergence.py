@@ -21,7 +21,7 @@ from dataclasses import replace
 import structlog
 
 from yp2p.documents.layout import conflict_path
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for, entry_id_for, store_first_import
 from yp2p.folder.notices import NoticeKind

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, unquote
 
 import trio
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.errors import FileGone, UsageError
 from yp2p.folder import lookup
 from yp2p.folder.folder import Folder

@@ -10,7 +10,7 @@ Theory of operation
 from __future__ import annotations
 
 from yp2p.documents.layout import conflict_digits, conflict_path, plain_name
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.files.inspect import Finding
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import entry_id_for, next_entry_id

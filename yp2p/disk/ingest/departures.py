@@ -22,7 +22,7 @@ from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.pending_paths import PendingPaths
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change, Deletion
+from yp2p.documents.registers import Change, Deletion
 from yp2p.files.inspect import NO_STAMP, Finding, Found
 from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system

@@ -27,7 +27,7 @@ from yp2p.disk.ingest.inspector import Inspector
 from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.pending_paths import SETTLE_S, PendingPaths
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp
 from yp2p.files.root import Root
 from yp2p.files.syscalls import sync_file_system

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.files.inspect import Finding
 from yp2p.files.new_files import CREATION_MASK
 from yp2p.folder.folder import Folder

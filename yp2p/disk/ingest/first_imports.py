@@ -30,7 +30,7 @@ from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, content_of, record_of
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.diff import hunks
-from yp2p.documents.manifest import Change, Entry
+from yp2p.documents.registers import Change, Entry
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.replace import Outcome, Result, move_away
 from yp2p.files.root import OURS, Root

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import trio
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 from yp2p.folder.folder import Folder
 from yp2p.identity import EntryID

@@ -30,7 +30,7 @@ import trio
 from yp2p.disk.ingest.conflict_copies import copy_id, copy_path, may_hold
 from yp2p.disk.ingest.file_status import observable_mode
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
-from yp2p.documents.manifest import Change, Entry
+from yp2p.documents.registers import Change, Entry
 from yp2p.files.inspect import MAX_TEXT_BYTES, Finding, inspect
 from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import OURS, Root

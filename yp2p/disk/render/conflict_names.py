@@ -13,7 +13,7 @@ Invariant
 
 from __future__ import annotations
 
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.folder.folder import Folder
 from yp2p.folder.origins import made_here, own_origin
 from yp2p.identity import EntryID

@@ -16,7 +16,7 @@ import trio
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.opaque_entries import content_of, record_of
 from yp2p.disk.render.displaced_files import keep_in_trash
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.errors import YpError
 from yp2p.files import replace as disk
 from yp2p.files.blobs import PREFIX, name_of

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import structlog
 
-from yp2p.documents.manifest import Change, Deletion, Entry
+from yp2p.documents.registers import Change, Deletion, Entry
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import trio
 
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.folder.folder import Folder
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from yp2p.disk.ingest.opaque_entries import holds_unreplaced_save
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.folder.records import FileRecord
 from yp2p.protocol.entries import Kind
 

@@ -35,7 +35,7 @@ from yp2p.disk.render.replacements import Replacements
 from yp2p.disk.render.retries import Retries
 from yp2p.disk.render.staged_writes import Expecting, StagedWrite, StagedWrites
 from yp2p.disk.render.unchosen import UnchosenFiles
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.files import replace as disk
 from yp2p.files.blobs import name_of
 from yp2p.files.ignore import IGNORE_FILE

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import trio
 
 from yp2p.disk.ingest.opaque_entries import holds_unreplaced_save
-from yp2p.documents.manifest import Entry
+from yp2p.documents.registers import Entry
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord

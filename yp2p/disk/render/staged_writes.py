@@ -32,7 +32,7 @@ from yp2p.disk.ingest.file_status import observable_mode
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.render.displaced_files import DisplacedFiles, keep_in_trash, keep_late_save
 from yp2p.disk.render.retries import Retries
-from yp2p.documents.manifest import Change
+from yp2p.documents.registers import Change
 from yp2p.files import replace as disk
 from yp2p.files.inspect import Found
 from yp2p.files.new_files import NewFiles
