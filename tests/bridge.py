@@ -23,7 +23,7 @@ from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.render.crash_recovery import CrashRecovery
 from yp2p.disk.render.render import Render
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.root import Root

@@ -18,7 +18,7 @@ from yp2p.agents.finding import Place, matches
 from yp2p.agents.patches import Block
 from yp2p.agents.taking_back import take_back
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, FolderError, UsageError, VersionUnknown, YpError
 from yp2p.folder import named_writers

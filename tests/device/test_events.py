@@ -18,7 +18,7 @@ from yp2p.device import events, following
 from yp2p.device.events import Events, FileChanged, LinkChanged, Subscription
 from yp2p.device.following import Following
 from yp2p.documents.diff import Hunk
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.errors import YpError
 from yp2p.folder.notices import NoticeKind
 from yp2p.identity import DeviceID, EntryID

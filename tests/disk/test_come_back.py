@@ -9,8 +9,8 @@ from bridge import PEER, Bridge, clock, open_bridge, replica_like, run_with_dire
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest_replica import ManifestReplica
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Change, index_of
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.cursor import MAX_CLIENT
 

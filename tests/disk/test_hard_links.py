@@ -15,8 +15,8 @@ from scenes import Test, as_test
 
 from yp2p.disk.render.displaced_files import KEEP_S
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Change
+from yp2p.documents.synced import PeerState
 from yp2p.files import trash
 from yp2p.files.root import TMP
 from yp2p.protocol.entries import Mode

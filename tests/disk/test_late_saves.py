@@ -14,7 +14,7 @@ from bridge import PEER, open_bridge, replica_like, run_with_directory
 
 from yp2p.disk.render.displaced_files import DisplacedFile
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.files import replace
 from yp2p.files.inspect import Finding, Stamp
 

@@ -13,7 +13,7 @@ import pytest
 from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
 from yp2p.folder.notices import NoticeKind

@@ -24,7 +24,7 @@ import pytest
 from bridge import PEER, Bridge, clock, open_bridge, replica_like, run_with_directory
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.files.reads import Reads
 from yp2p.files.recent_writes import WAVE_FILES
 from yp2p.files.watch import Batch

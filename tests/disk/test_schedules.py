@@ -14,7 +14,7 @@ from bridge import PEER, Bridge, open_bridge, replica_like
 from effort import many
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 
 NAME = "a.txt"

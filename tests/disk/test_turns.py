@@ -17,7 +17,7 @@ import trio.testing
 from bridge import OWN, PEER, Bridge, clock, open_bridge
 from effort import many
 
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.folder import packs
 from yp2p.folder.notices import NoticeKind
 from yp2p.history.packing import Packing

@@ -19,7 +19,9 @@ from pycrdt import Doc, Text
 from pycrdt import Provider as StockProvider
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.provider import FOLLOWS, MAX_WAITING_UPDATES, Listener, PeerState, Provider
+from yp2p.documents.outgoing import MAX_WAITING_UPDATES
+from yp2p.documents.provider import Provider
+from yp2p.documents.synced import FOLLOWS, Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate, MissingDependency
 from yp2p.identity import DocumentID, FolderID, Identity
@@ -377,7 +379,7 @@ async def test_a_slow_peer_costs_no_memory() -> None:
         assert isinstance(wire.decode(await right.recv()), wire.Step2)
         for number in range(2000):
             one.edit(0, 0, f"{number} ")
-        assert len(provider._waiting) <= 256, "what a peer does not read is dropped"
+        assert len(provider._outgoing) <= 256, "what a peer does not read is dropped"
         nursery.start_soon(Provider(two, right).start)
         await until(lambda: one.replica.version() == two.replica.version())
         nursery.cancel_scope.cancel()

@@ -11,7 +11,7 @@ import trio
 from bridge import PEER, Bridge, open_bridge, over_directory, replica_like
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.folder import old_versions
 from yp2p.protocol.clients import Writer

@@ -18,9 +18,9 @@ from scenes import Test, as_test
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.meeting import Decision
-from yp2p.documents.provider import FOLLOWS, PeerState
 from yp2p.documents.registers import Change, index_of
 from yp2p.documents.removals import deleted_at
+from yp2p.documents.synced import FOLLOWS, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic
 from yp2p.folder.authors import Maker

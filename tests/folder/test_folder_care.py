@@ -8,7 +8,7 @@ import pytest
 from bridge import PEER, Bridge, open_bridge, over_directory, replica_like, run_with_directory
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import imported
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import log_row

@@ -12,7 +12,7 @@ import trio.testing
 from bridge import PEER, open_bridge, replica_like
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.folder.notices import NoticeKind
 
 NAME = "a.txt"

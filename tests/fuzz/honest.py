@@ -15,7 +15,8 @@ import trio
 import trio.testing
 from documents.test_provider import Document, pipes
 
-from yp2p.documents.provider import PeerState, Provider
+from yp2p.documents.provider import Provider
+from yp2p.documents.synced import PeerState
 from yp2p.errors import MissingDependency
 
 _TEXTS = ("a", "bc", "é", "😀", "line\n", "word ")

@@ -20,8 +20,8 @@ from scenes import Test, as_test
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.positions import Assoc, PositionIndex
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Bookmark, Change, Deletion, Entry
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import FolderError, UsageError
 from yp2p.files.replace import Purpose, create_temporary

@@ -22,8 +22,8 @@ from scenes import Test, as_test
 from yp2p.config import Files, History, Trash
 from yp2p.disk.actor import Disk
 from yp2p.documents.diff import Hunk
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Change, Deletion, Entry
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica, imported
 from yp2p.documents.thinning import joined
 from yp2p.errors import DamagedError, UsageError

@@ -12,8 +12,8 @@ from bridge import PEER, Bridge, open_bridge, over_directory, replica_like, run_
 from effort import many
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Entry
+from yp2p.documents.synced import PeerState
 from yp2p.errors import UsageError
 from yp2p.history.undo import redo, undo
 from yp2p.history.versions import When, restore

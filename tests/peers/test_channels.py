@@ -13,7 +13,7 @@ from bridge import PEER, open_bridge, replica_like
 from peers.sessions import Wire
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.folder.budget import Budget, charged
 from yp2p.folder.burden import FORGIVEN_BYTES_S, MOST_BYTES
 from yp2p.folder.live_document import LiveDocument

@@ -32,8 +32,8 @@ from peers.removed_device import (
 )
 from peers.test_links import ONE, TWO, statements
 
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Change, Deletion
+from yp2p.documents.synced import PeerState
 from yp2p.folder.folder import Folder
 from yp2p.folder.new_texts import document_id_for
 from yp2p.identity import DeviceID

@@ -17,8 +17,8 @@ from peers.sessions import open_session, state_of_equal
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Manifest
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Change
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import imported
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.live_document import LiveDocument

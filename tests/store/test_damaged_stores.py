@@ -18,7 +18,7 @@ from bridge import PEER, open_bridge, replica_like, settle
 from effort import EFFORT
 
 from yp2p.documents.diff import Hunk, hunks
-from yp2p.documents.provider import PeerState
+from yp2p.documents.synced import PeerState
 from yp2p.folder.notices import NoticeKind, Undo
 from yp2p.identity import DocumentID, Identity
 from yp2p.store import tables

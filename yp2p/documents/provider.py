@@ -18,8 +18,8 @@ Theory of operation
 
 Invariants
     * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
-    * The queue towards the peer is bounded. When it is full it is dropped, and instead of it goes one update: what the
-      peer lacks by the last state vector it told us.
+    * What waits for the peer is bounded (`outgoing.py`). When it is too much it is dropped, and instead of it goes one
+      update: what the peer lacks by the last state vector it told us.
     * Nothing goes back to where it came from.
 """
 
@@ -29,135 +29,22 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
 
 import trio
 
+from yp2p.documents.outgoing import MAX_WAITING_BYTES, Outgoing, Update
 from yp2p.documents.plain import PlainDoc, as_document
+from yp2p.documents.resyncs import Resyncs
+from yp2p.documents.synced import FOLLOWS, Channel, CutInParts, PeerState, SyncedDocument
 from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
 from yp2p.protocol.channel import Answer, AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
 from yp2p.protocol.state_vectors import MAX_VECTOR_CLIENTS, read_state_vector
 
-# Updates that wait for a slow peer; beyond them one step 2 says the same in fewer bytes.
-MAX_WAITING_UPDATES = 256
-# A message of a link can have 64 MiB; a few large saves are more than what the peer lacks in the end.
-MAX_WAITING_BYTES = 8 << 20
-_RESYNC_INTERVAL_S = 1.0
 # A longer one takes more than a millisecond to read.
 _MAX_VECTOR_NOWAIT_BYTES = 16 << 10
 # How long the end of a block waits for a peer to read: a slow one gets what is left with its next step 1.
 _LAST_SEND_S = 5.0
-
-
-class Durable(Protocol):
-    """Something that becomes durable."""
-
-    async def wait(self) -> None: ...
-
-
-class Channel(Protocol):
-    """A path and an ordered stream of messages (as `pycrdt.Channel`)."""
-
-    @property
-    def path(self) -> str: ...
-
-    async def send(self, message: bytes) -> None: ...
-
-    def __aiter__(self) -> Self: ...
-
-    async def __anext__(self) -> bytes: ...
-
-
-# Takes an update, its source, and the state vector right after it where it is no keystroke (None where it is).
-Listener = Callable[[bytes, object, bytes | None], None]
-# In the place of that vector: the next update is told at once, and says it for both. They are sent together.
-FOLLOWS = b""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerState:
-    """What a peer had when it sent something, which comes with it: its state vector.
-
-    `is_answer`: it answers our step 1, and names all that is deleted there. `has_diverged`: keystrokes that one of us
-    has and the other lacks may have been made while we did not see each other, and are not merely on their way.
-    """
-
-    vector: dict[int, int]
-    is_answer: bool
-    has_diverged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Update:
-    data: bytes
-    vector: bytes | None
-
-
-class SyncedDocument(Protocol):
-    """What a provider needs of a document. `source` says where an update came from; None is this device."""
-
-    def state_vector(self) -> bytes: ...
-
-    def cut(self, state_vector: bytes) -> tuple[bytes, Durable]:
-        """What a holder of `state_vector` lacks now, and when that is durable."""
-
-    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
-        """Validate and apply updates, in order; they become durable later, those of one call in one commit.
-
-        `theirs` is what the sender has with these updates, where it says so.
-
-        Raises:
-            MissingDependency, InvalidUpdate: of the first that cannot be taken; those before it are.
-        """
-
-    def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
-        """The same without waiting, for what is small; False where that cannot be: `receive_all` says what is wrong."""
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Be told of every update once it is durable; gives the way to unsubscribe."""
-
-
-@runtime_checkable
-class CutInParts(Protocol):
-    """A document that says what a peer lacks in several updates."""
-
-    async def updates_as_made(self, state_vector: bytes) -> Sequence[bytes]:
-        """Updates that go before what `cut` gives; all of them are in that as well."""
-
-    def is_too_much(self, update: bytes) -> bool:
-        """Whether a peer takes an update in parts only."""
-
-    def in_messages(self, updates: tuple[bytes, ...]) -> Sequence[tuple[bytes, ...]]:
-        """Updates, at least one, as they go in one message or in several."""
-
-    async def to_send(self, updates: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Updates as a peer takes them."""
-
-
-class _Queue:
-    """Updates that wait, in order."""
-
-    def __init__(self) -> None:
-        self._updates: list[_Update] = []
-        self.size = 0  # in bytes
-
-    def __len__(self) -> int:
-        return len(self._updates)
-
-    def add(self, *updates: _Update) -> None:
-        self._updates += updates
-        for update in updates:
-            self.size += len(update.data)
-
-    def take(self) -> tuple[_Update, ...]:
-        """All of them; none waits then."""
-        updates, self._updates, self.size = tuple(self._updates), [], 0
-        return updates
-
-    def is_too_long(self) -> bool:
-        return len(self._updates) > MAX_WAITING_UPDATES or self.size > MAX_WAITING_BYTES
 
 
 def _check_trio() -> None:
@@ -229,18 +116,14 @@ class Provider:
         self.started = trio.Event()
         self.synced = trio.Event()
         self._sending = trio.Lock()  # of what is cut and what waits, so that it goes in order
-        self._held = _Queue()
-        self._waiting = _Queue()
+        self._outgoing = Outgoing(is_overrun=self._peer_vector is not None)
+        self._resyncs = Resyncs()
         self._next_at = -math.inf  # when live updates may go again
-        self._overrun = self._peer_vector is not None
-        self._restart = False
         self._have: dict[int, int] | None = None  # what the peer has with its next message
         self._more = trio.Event()
-        if self._overrun:
+        if self._outgoing.is_overrun:
             self._more.set()
         self._went = trio.Event()  # set when something was sent, and then another one
-        self._last_resync = -math.inf
-        self._resync_at = math.inf  # when a gap that came too soon after the last one is to be closed
 
     async def start(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until the channel ends or `stop` is called. It can be started again afterwards.
@@ -311,11 +194,11 @@ class Provider:
 
     def agreed(self) -> None:
         """The peer is known to have everything we have: nothing needs to be held for it."""
-        self._held.take()
+        self._outgoing.agreed()
 
     def restart(self) -> None:
         """Send step 1 again: the peer is known to differ, whatever was said before."""
-        self._restart = True
+        self._resyncs.want()
         self._more.set()
 
     def take_nowait(self, data: bytes) -> bool:
@@ -340,31 +223,28 @@ class Provider:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits to be sent."""
-        return not self._waiting and not self._overrun
+        return self._outgoing.is_idle
 
     def _on_update(self, data: bytes, source: object, vector: bytes | None = None) -> None:
         if source is self._source or source == self._source:
             return
-        update = _Update(data, vector if self._tells_state else None)
+        update, outgoing = Update(data, vector if self._tells_state else None), self._outgoing
         in_parts = self._in_parts()
         is_too_much = in_parts is not None and in_parts.is_too_much(data)  # then an answer says it
         if is_too_much:
             pass
         elif source is not None and not self._must_relay(source):
-            self._held.add(update)
+            outgoing.hold(update)
         else:
-            size = self._held.size + len(data)
-            updates = (*self._held.take(), update)
+            updates, size = outgoing.with_held(update)
             if vector == FOLLOWS or size > MAX_WAITING_BYTES or not self._send_nowait(updates):
-                self._waiting.add(*updates)
+                outgoing.add(*updates)
                 self._more.set()
-        if is_too_much or self._waiting.is_too_long() or self._held.is_too_long():
-            self._waiting.take()
-            self._held.take()
-            self._overrun = True
+        if is_too_much or outgoing.is_too_long():
+            outgoing.clear(is_overrun=True)
             self._more.set()
 
-    def _send_nowait(self, updates: tuple[_Update, ...]) -> bool:
+    def _send_nowait(self, updates: tuple[Update, ...]) -> bool:
         """Send without waiting for a task to wake, where the channel can and nothing would be overtaken."""
         send_nowait = getattr(self._channel, "send_nowait", None)
         if send_nowait is None or not self._live or self._sending.locked() or not self.is_idle:
@@ -377,7 +257,7 @@ class Provider:
         self._next_at = now + self._pace_s()
         return True
 
-    def _messages(self, updates: Sequence[_Update]) -> Iterator[bytes]:
+    def _messages(self, updates: Sequence[Update]) -> Iterator[bytes]:
         """What says these updates, and what we have with the last of those for which it matters."""
         if not self._batches:
             yield from (encode(Updates((update.data,))) for update in updates)
@@ -393,21 +273,20 @@ class Provider:
 
     async def _send_updates(self) -> None:
         while True:
-            with trio.move_on_at(self._resync_at):
+            with trio.move_on_at(self._resyncs.due_at):
                 await self._more.wait()
             self._more = trio.Event()
-            if self._restart or trio.current_time() >= self._resync_at:
-                self._restart = False
+            if self._resyncs.take_wanted(trio.current_time()):
                 await self._resync()
             if self._peer_vector is None:
                 continue  # nobody has asked yet
-            if self._waiting and trio.current_time() < self._next_at:
+            if self._outgoing and trio.current_time() < self._next_at:
                 await trio.sleep_until(self._next_at)  # more may come meanwhile, or so much that it is dropped
-            if self._overrun:
+            if self._outgoing.is_overrun:
                 await self._answer(self._peer_vector, Updates)
-            elif self._waiting and self._live:
+            elif self._outgoing and self._live:
                 async with self._sending:
-                    updates = self._waiting.take()  # what an answer did not say meanwhile
+                    updates = self._outgoing.take()  # what an answer did not say meanwhile
                     self._next_at = trio.current_time() + self._pace_s()
                     for message in self._messages(updates):
                         await self._channel.send(message)
@@ -427,9 +306,7 @@ class Provider:
             # no await between cut and clear: what comes later is a live update, and goes after this
             update, durable = self._document.cut(state_vector)
             have = self._document.state_vector()
-            self._waiting.take()
-            self._held.take()
-            self._overrun = False
+            self._outgoing.clear(is_overrun=False)
             await durable.wait()
             updates = (update,) if in_parts is None else await in_parts.to_send((*as_made, update))
             *first, last = in_parts.in_messages(updates) if in_parts is not None else [updates]
@@ -476,12 +353,11 @@ class Provider:
             await self._document.receive_all(updates, self._source, theirs)
         except MissingDependency as gap:
             self.log.debug("gap on %s: %s", self._channel.path, gap)
-            if trio.current_time() - self._last_resync >= _RESYNC_INTERVAL_S:
+            if self._resyncs.may_after_gap(trio.current_time()):
                 await self._resync()
             else:
-                self._resync_at = self._last_resync + _RESYNC_INTERVAL_S
                 self._more.set()
 
     async def _resync(self) -> None:
-        self._last_resync, self._resync_at = trio.current_time(), math.inf
+        self._resyncs.went(trio.current_time())
         await self._channel.send(encode(Step1(self._document.state_vector())))

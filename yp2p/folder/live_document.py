@@ -23,7 +23,7 @@ from typing import TypeAlias
 import structlog
 
 from yp2p.documents.manifest_replica import ManifestReplica
-from yp2p.documents.provider import Listener, PeerState
+from yp2p.documents.synced import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
 from yp2p.folder.budget import is_free, is_heavy, until_light

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
-from yp2p.documents.provider import PeerState
 from yp2p.documents.removals import deleted_at
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.folder.authors import Maker, maker_of
 from yp2p.folder.live_document import LiveDocument

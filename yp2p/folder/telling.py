@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from yp2p.documents.provider import FOLLOWS, Listener
+from yp2p.documents.synced import FOLLOWS, Listener
 from yp2p.store.writer import Commit
 
 # Updates on their way to the store: without the cap a peer that is faster than the disk fills the memory.

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-from yp2p.documents.provider import Channel
+from yp2p.documents.synced import Channel
 from yp2p.errors import InvalidUpdate
 from yp2p.folder.turns import turn
 from yp2p.protocol import awareness

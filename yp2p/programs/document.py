@@ -17,7 +17,7 @@ from contextlib import suppress
 from secrets import randbits
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.provider import Listener, PeerState
+from yp2p.documents.synced import Listener, PeerState
 from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument, check_in_slices

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import trio
 
-from yp2p.documents.provider import Channel
+from yp2p.documents.synced import Channel
 from yp2p.folder.live_document import LiveDocument
 from yp2p.programs.programs import Program
 from yp2p.protocol.channel import Updates, encode

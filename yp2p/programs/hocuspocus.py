@@ -24,7 +24,7 @@ from __future__ import annotations
 import structlog
 import trio
 
-from yp2p.documents.provider import Channel
+from yp2p.documents.synced import Channel
 from yp2p.errors import CrdtPanic, InvalidUpdate, YpError, first_of
 from yp2p.folder.live_document import LiveDocument
 from yp2p.programs.dialect import in_dialect

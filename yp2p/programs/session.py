@@ -6,7 +6,8 @@ from functools import partial
 
 import trio
 
-from yp2p.documents.provider import Channel, Provider
+from yp2p.documents.provider import Provider
+from yp2p.documents.synced import Channel
 from yp2p.programs.document import ProgramDocument
 from yp2p.programs.echo import Echo
 from yp2p.programs.news import News
