@@ -14,6 +14,7 @@ import trio.testing
 from bridge import arrive, open_bridge, settle
 
 from yp2p.files import replace
+from yp2p.files.temporary_names import parked_name
 
 NAME = "notes.txt"
 TEXT = "line one\nline two\n"
@@ -76,7 +77,7 @@ def test_what_is_parked_is_known_to_people_by_its_own_path() -> None:
         (base / "dir" / NAME).write_text(TEXT)
         async with open_bridge(base) as bridge:
             (record,) = bridge.folder.files.values()
-            parked = dataclasses.replace(record, path=replace.parked_name(record.entry))
+            parked = dataclasses.replace(record, path=parked_name(record.entry))
             assert bridge.folder.shown_path(record) == bridge.folder.shown_path(parked) == NAME
 
     with tempfile.TemporaryDirectory() as base:

@@ -18,9 +18,10 @@ from yp2p.files import replace, trash
 from yp2p.files.capabilities import Capabilities
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome, Temporary
+from yp2p.files.replace import Filling, Outcome
 from yp2p.files.root import TMP, Root
 from yp2p.files.syscalls import _walk_beneath
+from yp2p.files.temporary_names import ASIDE, Purpose, Temporary, read_purpose
 from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.identity import FolderID
 from yp2p.protocol.entries import Mode
@@ -119,7 +120,7 @@ def test_stamps(root: Root) -> None:
 
 
 def _ready(root: Root, text: str, like: str | None) -> Temporary:
-    temporary = replace.create_temporary(root, "f", replace.Purpose.of(bytes(16), 7, bytes(32)) if like else None)
+    temporary = replace.create_temporary(root, "f", Purpose.of(bytes(16), 7, bytes(32)) if like else None)
     assert replace.fill_temporaries(root, [Filling(temporary, like, text.encode(), Mode.PLAIN)]) == [None]
     return temporary
 
@@ -130,7 +131,7 @@ def test_an_exchange_keeps_the_mode_and_what_came_out(root: Root) -> None:
     path.chmod(0o640)
     os.setxattr(path, "user.colour", b"blue")
     temporary = _ready(root, "new", "f")
-    assert replace.read_purpose(temporary.name) == (replace.Purpose(bytes(16), 7, bytes(8)), temporary)
+    assert read_purpose(temporary.name) == (Purpose(bytes(16), 7, bytes(8)), temporary)
     assert not replace.was_exchanged(root, temporary)
     result = replace.exchange(root, temporary, "f", _content("old"), NO_STAMP)
     assert result.outcome is Outcome.DONE
@@ -207,7 +208,7 @@ def test_many_files_are_forced_to_the_disk_together(root: Root) -> None:
 def test_an_exchange_by_hand_that_a_crash_cut_in_two(root: Root, finished: bool) -> None:
     (root.path / "f").write_text("old")
     temporary = _ready(root, "new", "f")
-    aside = root.path / (temporary.name + replace.ASIDE)
+    aside = root.path / (temporary.name + ASIDE)
     (root.path / "f").rename(aside)
     if finished:
         (root.path / temporary.name).rename(root.path / "f")
@@ -221,11 +222,11 @@ def test_an_exchange_by_hand_that_a_crash_cut_in_two(root: Root, finished: bool)
 def test_a_crash_in_an_exchange_by_hand_overwrites_nothing(root: Root) -> None:
     (root.path / "f").write_text("old")
     temporary = _ready(root, "new", "f")
-    (root.path / "f").rename(root.path / (temporary.name + replace.ASIDE))
+    (root.path / "f").rename(root.path / (temporary.name + ASIDE))
     (root.path / "f").write_text("somebody was quick")
     assert not replace.settle_aside(root, temporary, "f")
     assert (root.path / "f").read_text() == "somebody was quick"
-    assert (root.path / (temporary.name + replace.ASIDE)).read_text() == "old"
+    assert (root.path / (temporary.name + ASIDE)).read_text() == "old"
 
 
 def _throw_away(root: Root, path: str, text: str, place: str) -> None:

@@ -12,8 +12,9 @@ import pytest
 from yp2p.files import replace, trash
 from yp2p.files.capabilities import Capabilities
 from yp2p.files.inspect import NO_STAMP, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome, Purpose
+from yp2p.files.replace import Filling, Outcome
 from yp2p.files.root import TMP, Root
+from yp2p.files.temporary_names import Purpose
 from yp2p.identity import FolderID
 from yp2p.protocol.entries import Kind, Mode
 

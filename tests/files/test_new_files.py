@@ -15,8 +15,9 @@ import pytest
 from yp2p.files import new_files, replace
 from yp2p.files.blobs import Assembly, WholeBlob, name_of, write_blobs
 from yp2p.files.inspect import Stamp
-from yp2p.files.replace import Filling, Outcome, Purpose
+from yp2p.files.replace import Filling, Outcome
 from yp2p.files.root import TMP, Root
+from yp2p.files.temporary_names import Purpose
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import chunk_hash
 from yp2p.protocol.entries import Mode

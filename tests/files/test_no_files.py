@@ -18,8 +18,9 @@ from yp2p.files.git_locks import GitLocks
 from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome, Purpose
+from yp2p.files.replace import Filling, Outcome
 from yp2p.files.root import Root
+from yp2p.files.temporary_names import Purpose
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import chunk_hash
 from yp2p.protocol.entries import Kind, Mode

@@ -30,7 +30,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
@@ -57,18 +56,13 @@ from yp2p.files.inspect import (
 from yp2p.files.new_files import NewFiles
 from yp2p.files.permissions import open_own, set_permissions
 from yp2p.files.placing import placing
-from yp2p.files.root import LEFT, PARKED, TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
+from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
-from yp2p.identity import ID_BYTES
+from yp2p.files.temporary_names import ASIDE, Purpose, Temporary, purpose_name
 from yp2p.machine import reason as reason_of
 from yp2p.protocol.blobs import blob_hash
 from yp2p.protocol.entries import Kind, Mode, symlink_hash
 
-# What the old file is called while it makes room, where names cannot be exchanged.
-ASIDE = ".aside"
-# Of the hash of a version in the name of its temporary file: the store may have been brought back from a backup, and
-# then the number of a version is another one's.
-_HASH_BYTES = 8
 # From this many files on, one syncfs is cheaper than a fdatasync each.
 _BULK = 8
 
@@ -83,14 +77,6 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Temporary:
-    """A file in `.yp2p/tmp`, ready to be put in place."""
-
-    name: str
-    inode: int
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """`stamp` of the file put in place, None where somebody may have written to it since; `unexpected` is what came out
     instead of the base; `mode` is what that had, and `is_linked` whether it has other names."""
@@ -102,19 +88,6 @@ class Result:
     reason: str = ""
     mode: Mode | None = None
     is_linked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Purpose:
-    """What a temporary file is to replace: the version `seq` of an entry, whose SHA-256 begins with `content`."""
-
-    entry: bytes
-    seq: int
-    content: bytes
-
-    @classmethod
-    def of(cls, entry: bytes, seq: int, content: bytes) -> Purpose:
-        return cls(entry, seq, content[:_HASH_BYTES])
 
 
 def create_temporary(
@@ -143,55 +116,10 @@ def _named_for(root: Root, temporary: Temporary, purpose: Purpose | None) -> Tem
     """Give a temporary file the name that tells what it is for."""
     if purpose is None:
         return temporary
-    telling = f"{TMP}/{purpose.entry.hex()}-{purpose.seq:016x}-{purpose.content.hex()}-{temporary.inode:x}"
+    telling = purpose_name(purpose, temporary.inode)
     with root.parent(temporary.name) as (directory, old):
         os.rename(old, telling.rpartition("/")[2], src_dir_fd=directory, dst_dir_fd=directory)
     return Temporary(telling, temporary.inode)
-
-
-_PURPOSE = re.compile(
-    rf"(?P<entry>[0-9a-f]{{{2 * ID_BYTES}}})-(?P<seq>[0-7][0-9a-f]{{15}})"
-    rf"-(?P<content>[0-9a-f]{{0,{2 * _HASH_BYTES}}})-(?P<inode>[0-9a-f]{{1,16}})"
-)
-_PARKED = re.compile(rf"{re.escape(PARKED)}([0-9a-f]{{{2 * ID_BYTES}}})")
-_LEFT = re.compile(rf"{re.escape(LEFT)}([0-9a-f]{{{2 * ID_BYTES}}})-([0-9a-f]{{{2 * _HASH_BYTES}}})")
-_FRESH = re.compile(rf"{re.escape(TMP)}/[0-9a-f]{{16}}")
-
-
-def read_purpose(name: str) -> tuple[Purpose, Temporary] | None:
-    """What a replacement is for, from the name of its temporary file, if it is one."""
-    found = _PURPOSE.fullmatch(name.rpartition("/")[2])
-    if found is None or len(found["content"]) % 2:
-        return None
-    purpose = Purpose(bytes.fromhex(found["entry"]), int(found["seq"], 16), bytes.fromhex(found["content"]))
-    return purpose, Temporary(name, int(found["inode"], 16))
-
-
-def parked_name(entry: bytes) -> str:
-    """Where a file waits until its place is free."""
-    return f"{PARKED}{entry.hex()}"
-
-
-def read_parked(name: str) -> bytes | None:
-    """The entry of a parked file, from its name, if it is one."""
-    found = _PARKED.fullmatch(name)
-    return bytes.fromhex(found[1]) if found is not None else None
-
-
-def left_name(entry: bytes, content: bytes) -> str:
-    """Where the file of an entry goes that is not to be on this disk any more, while it may still be written to."""
-    return f"{LEFT}{entry.hex()}-{content[:_HASH_BYTES].hex()}"
-
-
-def read_left(name: str) -> tuple[bytes, bytes] | None:
-    """The entry of such a file, and how its content's hash begins, from the name, if it is one."""
-    found = _LEFT.fullmatch(name)
-    return (bytes.fromhex(found[1]), bytes.fromhex(found[2])) if found is not None else None
-
-
-def is_fresh(name: str) -> bool:
-    """Whether a file in `.yp2p/tmp` has the name of one that was being made: it holds what is elsewhere, too."""
-    return _FRESH.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

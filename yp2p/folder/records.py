@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from yp2p.files.editor_locks import EditorLock
 from yp2p.files.inspect import NO_STAMP, Finding, Stamp
-from yp2p.files.replace import Temporary
 from yp2p.files.root import is_temporary
+from yp2p.files.temporary_names import Temporary
 from yp2p.folder.packs import Stored
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol.entries import BEFORE_BYTES, Kind, Mode, before_of

@@ -23,8 +23,9 @@ from yp2p.errors import FolderError, UsageError
 from yp2p.files import replace as disk
 from yp2p.files import trash
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome, Result, Temporary
+from yp2p.files.replace import Filling, Outcome, Result
 from yp2p.files.root import TRASH, Root
+from yp2p.files.temporary_names import Temporary
 from yp2p.folder.authors import rows_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from yp2p.documents.text import TextReplica
 from yp2p.files import blobs, trash
 from yp2p.files.inspect import MAX_TEXT_BYTES, read_chunk_hashes
-from yp2p.files.replace import ASIDE, is_fresh, read_left, read_parked, read_purpose
 from yp2p.files.root import TMP, TRASH, Root
+from yp2p.files.temporary_names import ASIDE, is_fresh, read_left, read_parked, read_purpose
 from yp2p.folder.packs import stored_rows
 from yp2p.history.purge_scope import Scope, is_within
 from yp2p.history.purge_trash import Trash

@@ -21,7 +21,6 @@ from yp2p.files.replace import (
     Filling,
     Outcome,
     Result,
-    Temporary,
     create_temporary,
     discard,
     exchange,
@@ -30,6 +29,7 @@ from yp2p.files.replace import (
     was_exchanged,
 )
 from yp2p.files.root import TRASH, Root
+from yp2p.files.temporary_names import Temporary
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import entry_at

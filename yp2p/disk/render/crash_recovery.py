@@ -22,8 +22,8 @@ from yp2p.files import replace as disk
 from yp2p.files.blobs import PREFIX, name_of
 from yp2p.files.editor_locks import lock_of
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, inspect
-from yp2p.files.replace import Purpose, Temporary
 from yp2p.files.root import Root
+from yp2p.files.temporary_names import ASIDE, Purpose, Temporary, is_fresh, read_left, read_parked, read_purpose
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import older_version
@@ -58,7 +58,7 @@ class CrashRecovery:
         for intent in load_intents(folder.database, folder.id):
             await self._recover_intent(intent)
         for name in sorted(self._root.temporaries()):
-            if name.endswith(disk.ASIDE):
+            if name.endswith(ASIDE):
                 await self._one_by_one(self._recover_aside, name)
         wanted = {
             name_of(content.hash) for content in folder.files.blobs.wanted.values() if chunk_count(content.size) > 1
@@ -93,14 +93,14 @@ class CrashRecovery:
         disk.discard(self._root, intent.temporary.name)
 
     async def _recover_temporary(self, name: str) -> None:
-        purpose, parked, left = disk.read_purpose(name), disk.read_parked(name), disk.read_left(name)
+        purpose, parked, left = read_purpose(name), read_parked(name), read_left(name)
         if purpose is not None:
             await self._recover_replacement(*purpose)
         elif parked is not None:
             await self._recover_parked(name, EntryID(parked))
         elif left is not None:
             await self._recover_left(name, EntryID(left[0]), left[1])
-        elif disk.is_fresh(name) or name.startswith(PREFIX):
+        elif is_fresh(name) or name.startswith(PREFIX):
             disk.discard(self._root, name)
         else:
             await self._set_aside(name)
@@ -115,7 +115,7 @@ class CrashRecovery:
 
     async def _recover_aside(self, name: str) -> None:
         """An exchange by hand that a crash cut in two."""
-        purpose = disk.read_purpose(name.removesuffix(disk.ASIDE))
+        purpose = read_purpose(name.removesuffix(ASIDE))
         record = self._folder.files.get(EntryID(purpose[0].entry)) if purpose is not None else None
         if purpose is not None and record is not None:
             disk.settle_aside(self._root, purpose[1], record.path)

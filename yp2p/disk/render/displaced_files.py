@@ -17,6 +17,7 @@ from yp2p.disk.ingest.local_edits import LocalEdits
 from yp2p.files import replace as disk
 from yp2p.files.inspect import NO_STAMP, Found, Stamp
 from yp2p.files.root import Root
+from yp2p.files.temporary_names import ASIDE, read_parked, read_purpose
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
@@ -127,8 +128,8 @@ async def keep_late_save(folder: Folder, root: Root, name: str, base: FileRecord
 
 async def keep_in_trash(folder: Folder, root: Root, name: str) -> None:
     """Into the trash with a file in `.yp2p/tmp` that cannot be merged."""
-    purpose = disk.read_purpose(name.removesuffix(disk.ASIDE))
-    entry = purpose[0].entry if purpose is not None else disk.read_parked(name)
+    purpose = read_purpose(name.removesuffix(ASIDE))
+    entry = purpose[0].entry if purpose is not None else read_parked(name)
     record = folder.files.get(EntryID(entry)) if entry is not None else None
     target = f"{new_place()}/{folder.shown_path(record) if record is not None else name.rpartition('/')[2]}"
     await trio.to_thread.run_sync(disk.move_away, root, name, target, None, NO_STAMP)

@@ -19,6 +19,7 @@ from yp2p.files.capabilities import folded
 from yp2p.files.replace import Outcome
 from yp2p.files.root import TMP, Root
 from yp2p.files.syscalls import sync_file_system
+from yp2p.files.temporary_names import parked_name
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
@@ -43,14 +44,14 @@ class Moves:
                 self._retries.retry_soon(record.entry)
                 return None
             # It has to go elsewhere itself: park it, which also resolves cycles.
-            parked = await self._rename(blocker, disk.parked_name(blocker.entry))
+            parked = await self._rename(blocker, parked_name(blocker.entry))
             folder.render_queue.want(blocker.entry)
             if parked is None:
                 self._retries.retry_soon(record.entry)
                 return None
         self._remove_directory_at(path)
         if self._root.is_twin(path) and folded(record.path) == folded(path):
-            parked = await self._rename(record, disk.parked_name(record.entry))  # `Case` becomes `case`
+            parked = await self._rename(record, parked_name(record.entry))  # `Case` becomes `case`
             if parked is None:
                 return None
             record = parked

@@ -40,8 +40,8 @@ from yp2p.files import replace as disk
 from yp2p.files.blobs import name_of
 from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.inspect import NO_STAMP
-from yp2p.files.replace import Purpose
 from yp2p.files.root import Root
+from yp2p.files.temporary_names import Purpose
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID

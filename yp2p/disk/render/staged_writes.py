@@ -36,8 +36,9 @@ from yp2p.documents.registers import Change
 from yp2p.files import replace as disk
 from yp2p.files.inspect import Found
 from yp2p.files.new_files import NewFiles
-from yp2p.files.replace import Filling, Outcome, Purpose, Result, Temporary
+from yp2p.files.replace import Filling, Outcome, Result
 from yp2p.files.root import Root
+from yp2p.files.temporary_names import Purpose, Temporary
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, Intent
 from yp2p.identity import DocumentID, EntryID

@@ -34,6 +34,7 @@ from yp2p.files.editor_locks import lock_of
 from yp2p.files.replace import Outcome, Result
 from yp2p.files.root import Root, is_ours
 from yp2p.files.syscalls import sync_file_system
+from yp2p.files.temporary_names import left_name
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, Sight
 from yp2p.identity import EntryID
@@ -153,7 +154,7 @@ class UnchosenFiles:
         gone = [(record, result) for record, result in zip(lost, results, strict=True) if _is_done(result)]
         for record, result in zip(lost, results, strict=True):
             if not _is_done(result):
-                self._retries.not_moved(record, disk.left_name(record.entry, record.content), result)
+                self._retries.not_moved(record, left_name(record.entry, record.content), result)
         if not gone:
             return
         self._readers.moved_away([record for record, _ in gone])  # who has one open may save it still
@@ -161,7 +162,7 @@ class UnchosenFiles:
             assert result.stamp is not None
             self._readers.forget(record.entry)
             folder.files.drop(record.entry)
-            self._displaced.add(disk.left_name(record.entry, record.content), result.stamp, record)
+            self._displaced.add(left_name(record.entry, record.content), result.stamp, record)
         folder.database.submit([record.delete(folder.id) for record, _ in gone])
         for record, _ in gone:
             folder.files.choice.kept.pop(record.entry, None)
@@ -173,7 +174,7 @@ class UnchosenFiles:
         """Blocks. What is done is durable."""
         results = [
             disk.move_away(
-                self._root, r.path, disk.left_name(r.entry, r.content), r.content, r.stamp, r.kind
+                self._root, r.path, left_name(r.entry, r.content), r.content, r.stamp, r.kind
             )
             for r in records
         ]  # fmt: skip
