@@ -49,9 +49,9 @@ class NeverGiven:
         folder, silenced = self._folder, frozenset[DeviceID]()
         seen: tuple[Evaluation, bool] | None = None
         while True:
-            changed, before = folder.state.changed, seen
+            changed, before = folder.state.rights_changed, seen
             seen = (folder.membership.evaluation, self._may_decide())
-            if seen != before:  # it is woken by whatever is done
+            if seen != before:
                 known, silenced = silenced, self._silenced() if self._may_decide() else frozenset[DeviceID]()
                 if silenced - known:
                     await self.let_go()

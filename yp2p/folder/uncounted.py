@@ -159,6 +159,7 @@ class Uncounted:
         self._doubted[removal.device] = seq
         self._folder.database.submit([self._row(removal.device, seq, is_doubted=True)])
         self._folder.state.touch()
+        self._folder.state.touch_rights()
         if membership.is_reader:
             self._folder.observers.unsent.begin()
         elif len(self.doubted) == 1:
@@ -206,4 +207,5 @@ class Uncounted:
         if not self._doubted:
             self.without_answer.clear()
             self._folder.state.touch()
+            self._folder.state.touch_rights()
             self.when_doubted()
