@@ -18,6 +18,7 @@ from bridge import PEER, Bridge, clock, open_bridge, replica_like
 from yp2p.config import History
 from yp2p.documents.diff import Hunk
 from yp2p.documents.registers import Claim, Entry
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import UsageError, YpError
 from yp2p.folder import packs
@@ -271,6 +272,31 @@ def test_who_typed_at_the_same_time_is_known_and_what_is_recent() -> None:
         assert _live(bridge).recent.overlap([(4711, 0, 80)]) == 0
         devices = {tuple(sorted(v["devices"])) for v in (await log(bridge.folder, NAME, 100))["versions"][1:]}
         assert len(set.union(*(set(names) for names in devices))) == 2
+
+    _run(test)
+
+
+def test_where_histories_meet_the_rows_of_a_pack_are_read_also_of_a_file_that_is_new() -> None:
+    """A new file may be typed into for longer than a pack takes before it is looked at whether its first row is there:
+    who takes the sum for one update takes what was removed for what still stands with the other device."""
+
+    async def test(bridge: Bridge) -> None:
+        assert bridge.folder.texts._unstored, "the file is not new any more"
+        peer = replica_like(bridge, NAME, 1000, Writer.SAVED)
+        program = Program(bridge)
+        word = "one"
+        for number in range(_PACK):
+            size = len(word)
+            word = f"word {number}"
+            program.edit(0, size if number else 0, word)
+            if number == _PACK // 2:
+                update = replica_like(bridge, NAME, 4711, Writer.TYPED).update_since(peer.state_vector())
+                peer.receive(update)  # the other device does not hear of what comes after
+        assert await _pack(bridge) == 1
+        update = peer.edit([Hunk(0, len(f"word {_PACK // 2}"), "their word")])
+        assert update is not None
+        await _live(bridge).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+        assert _live(bridge).text.text() == f"their wordfirst\n{word}first\n"  # both changed the line
 
     _run(test)
 

@@ -164,9 +164,10 @@ class Texts:
 
         Of a sum of updates it cannot be told what removed what, and which of them are repairs.
         """
-        if live.id in self._going or live.id in self._unstored:
-            return self.updates(live)
-        rows = rows_as_made(self._database.rows, self._folder, live.id, known)
+        rows = rows_as_made(self._database.rows, self._folder, live.id, known) if live.id not in self._going else []
+        # One that is on its way may long be there, and packed with what came after it: it counts where nothing is.
+        if not rows and live.id in self._unstored:
+            rows = [self._unstored[live.id][1]]
         return [*rows, *live.untold_updates()]
 
     def rows(self, document: DocumentID, seq: int | None = None, *, singly: int = 0) -> list[tuple[int, bytes]]:
