@@ -120,7 +120,8 @@ def _edit(story: Story, laptop: Device, desktop: Device) -> float:
     """Edit one file on both; gives the moment between the two edits."""
     (desktop.dir / "todo.md").write_text("milk\nbread\nrice\nbeans, of which there were none\n")
     eventually(lambda: "beans" in (laptop.dir / "todo.md").read_text())
-    laptop.wait()  # what came is known there as what the next save was made of
+    laptop.wait()
+    (laptop.dir / "todo.md").read_text()  # what was read while it was put there is not known to be what the next save is of
     between = time.time()
     (laptop.dir / "todo.md").write_text("milk\nbread and butter\nrice\n")
     eventually(lambda: "beans" not in (desktop.dir / "todo.md").read_text())
