@@ -121,7 +121,7 @@ def _edit(story: Story, laptop: Device, desktop: Device) -> float:
     (desktop.dir / "todo.md").write_text("milk\nbread\nrice\nbeans, of which there were none\n")
     eventually(lambda: "beans" in (laptop.dir / "todo.md").read_text())
     laptop.wait()
-    (laptop.dir / "todo.md").read_text()  # what was read while it was put there is not known to be what the next save is of
+    (laptop.dir / "todo.md").read_text()  # for certain: what was read above may have been read while it was put there
     between = time.time()
     (laptop.dir / "todo.md").write_text("milk\nbread and butter\nrice\n")
     eventually(lambda: "beans" not in (desktop.dir / "todo.md").read_text())
