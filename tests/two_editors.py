@@ -27,14 +27,14 @@ class Editor(Protocol):
 
 
 class InNeovim:
-    """A Neovim as one of them."""
+    """A Neovim as one of them; it writes lines at once, see `Emacs.pastes`."""
 
     def __init__(self, editor: Neovim) -> None:
         self.editor = editor
         self.messages = editor.messages
 
     def write(self, line: int, text: str) -> None:
-        self.editor.normal(f"{line + 1}GO{text}")
+        self.editor.lua("local line, text = ... vim.fn.append(math.min(line, vim.fn.line('$')), text)", line, text)
 
     def kill_line(self, text: str) -> bool:
         found = "if vim.fn.search(..., 'cw') == 0 then return 0 end vim.cmd('normal! dd') return 1"
