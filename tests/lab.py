@@ -199,8 +199,8 @@ def devices(base: Path, *names: str, **settings: str) -> Iterator[list[Device]]:
             device.kill()
 
 
-# What tests do to daemons themselves, and what those that run beside one do: a window of another test on the loopback may
-# be for a code that begins with the same two digits.
+# What tests do to daemons themselves, and what those do that run beside one: a window of another test on the loopback
+# may be for a code that begins with the same two digits.
 _OF_TESTS = ("daemon_was_killed", "event='pairing_answered_wrong' address='127.0.0.1:")
 
 
