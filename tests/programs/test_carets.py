@@ -100,6 +100,31 @@ def test_an_item_of_a_device_is_one_awareness_client_and_nobody_takes_the_place_
     assert names == {8: "near", 9: "far", client_of({"path": "a.txt", "since": 2}, "third"): "third"}
 
 
+def test_who_names_its_client_is_one_client_for_others_from_the_start(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with open_bridge(tmp_path) as bridge:
+            record = bridge.folder.files.by_path("a.txt")
+            assert record is not None
+            programs = Programs(bridge.folder, lambda: None)
+            named, silent = Program(record.entry, client=7), Program(record.entry)
+            programs.add(named)
+            programs.add(silent)
+
+            def seen() -> list[int]:
+                far = cleaned({"device": "there", "id": "other", "files": programs.describe()})
+                return sorted(states_for(Program(b"e"), {}, [far], "own", "a.txt"))  # type: ignore[arg-type]
+
+            before = seen()
+            assert len(before) == 2
+            assert 7 in before
+            programs.said(named, _said(7, 1, {"user": {"name": "me"}}))
+            assert seen() == before
+
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text(TEXT)
+    trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0.01))
+
+
 def _said(client: int, clock: int, state: dict[str, Any] | None) -> bytes:
     return awareness.encode([Presence(client, clock, state)])
 

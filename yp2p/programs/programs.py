@@ -293,7 +293,8 @@ class Programs:
     def _words(self, program: Program, line_age_s: float) -> Iterator[dict[str, Any]]:
         """A program's own words, and the line a cursor is in."""
         if not program.carets:
-            yield {}
+            # Said from the start, it is the same person once they say more: else others would see one come and go.
+            yield {"client": program.client} if program.client else {}
         for client, caret in program.carets.items():
             words = {**caret.item(), "client": client}
             if caret.head is not None:

@@ -81,7 +81,8 @@ export class Session {
     this.#provider = new WebsocketProvider(address(), room(place), this.doc, {
       awareness: this.awareness,
       protocols: ["yp2p", `token.${place.token}`],
-      params: { echo: "1" }, // the daemon says what is typed here back when it is stored
+      // The daemon says what is typed here back when it is stored; and who is here is one from the start.
+      params: { echo: "1", client: String(this.doc.clientID) },
       disableBc: true, // what tabs tell each other directly is not stored
       connect: false,
     });
