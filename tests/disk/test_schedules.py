@@ -130,7 +130,8 @@ def test_nothing_is_lost_and_nothing_comes_twice() -> None:
         try:
             run_schedule(seed)
         except BaseException as error:
-            raise AssertionError(f"YP2P_SCHEDULES={seed}:1 shows it again") from error
+            error.add_note(f"YP2P_SCHEDULES={seed}:1 shows it again")
+            raise
 
 
 def test_two_saves_between_two_renders_with_a_remote_edit_in_flight() -> None:

@@ -32,6 +32,7 @@ from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.peers.channels import Channels
 from yp2p.peers.inbox import Inbox
 from yp2p.peers.keeping import KeepExchange
+from yp2p.peers.news import News
 from yp2p.peers.presence import AWARENESS_CHANNEL, FolderPresence
 from yp2p.peers.reconciliation import Reconciliation
 from yp2p.peers.relaying import Relaying
@@ -104,6 +105,7 @@ class FolderSession:
         self._answers = Answers(folder, link, peer)
         self._fetcher = BlobFetcher(folder, link, peer, self.agreement.is_at_rest)
         self.keeping = KeepExchange(folder, link, peer)
+        self._news = News(folder, link, peer)
         self._reconciliation = Reconciliation(folder, link, peer, self._channels, self.agreement)
 
     @property
@@ -150,7 +152,7 @@ class FolderSession:
                 for task in (
                     self._inbox.run, told.announcements.run, self._reconciliation.run, told.acks.run,
                     self._answers.run, self._fetcher.run, self.keeping.run, told.conditions.run,
-                    self._tell_both_changed, self._tell_purges,
+                    self._news.tell,
                 ):  # fmt: skip
                     nursery.start_soon(charged, self._budget, task, name=task)
                 self._fetcher.wake()
@@ -208,11 +210,10 @@ class FolderSession:
         self._fetcher.wake()
 
     def both_changed(self, message: BothChanged) -> None:
-        if any(self.peer in side.devices for side in message.sides):
-            self._link.send_nowait(message)
+        self._news.both_changed(message)
 
     def purge_news(self, message: PurgeNews) -> None:
-        self._link.send_nowait(message)
+        self._news.purge_news(message)
 
     def links_changed(self) -> None:
         self._relaying.tell()
@@ -234,16 +235,6 @@ class FolderSession:
     def send_awareness(self, data: bytes) -> None:
         payload = channel_messages.encode(channel_messages.AwarenessUpdate(data))
         self._link.send_nowait(ChannelData(self._folder.id, AWARENESS_CHANNEL, payload))
-
-    async def _tell_both_changed(self) -> None:
-        """Tell the peer of places with a version of its own; what it knows already it does not tell again."""
-        for message in self._folder.notices.of_maker(self.peer):
-            await self._link.send(message)
-
-    async def _tell_purges(self) -> None:
-        """Tell the peer what devices ask to be purged, and what others answered."""
-        for message in self._folder.observers.purges.messages():
-            await self._link.send(message)
 
     # --- the peer's messages ------------------------------------------------------------------------------------
 
@@ -275,30 +266,25 @@ class FolderSession:
             case ManifestVersions() | TreeBuckets() | Leaves() | Documents():
                 await self._reconciliation.deliver(message)
             case FolderLinks() | Membership() | BothChanged() | KeepQuery() | Keeping() | PurgeNews():
-                await self._take_news(message)
+                await self._take_of_others(message)
 
-    async def _take_news(
+    async def _take_of_others(
         self, message: FolderLinks | Membership | BothChanged | KeepQuery | Keeping | PurgeNews
     ) -> None:  # fmt: skip
         """What the peer tells of others, and what it and we keep on our disks."""
-        folder = self._folder
         match message:
+            case BothChanged() | PurgeNews():
+                await self._news.take(message)
             case FolderLinks():
                 self._relaying.take(message)
             case KeepQuery():
                 await self.keeping.answer(message)
             case Keeping():
                 self.keeping.take(message)
-            case PurgeNews():
-                await folder.observers.purges.take(message)
             case Membership(statements=statements):
                 news = await self._reconciliation.take_statements(statements)
-                for part in Membership.parts(folder.id, news):
+                for part in Membership.parts(self._folder.id, news):
                     await self._link.send(part)
-            case BothChanged() if folder.membership.takes_from(self.peer):
-                path = folder.catalogue.layout().path_of.get(message.entry)
-                if path is not None:
-                    folder.notices.take(path, message, self.peer)
 
     async def _take_state(self, state: FolderState) -> None:
         before = self.agreement.announcements.of_peer
@@ -328,5 +314,4 @@ class FolderSession:
         self._channels.restart()
         self._presence.greet(self.peer)
         self._relaying.tell()
-        await self._tell_both_changed()
-        await self._tell_purges()
+        await self._news.tell()
