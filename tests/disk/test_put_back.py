@@ -83,7 +83,7 @@ async def test_of_a_mass_return_a_person_is_asked(base: Path, accept: bool) -> N
             assert _held(base, COUNT) == [_content(number, "one") for number in range(COUNT)]
         else:  # blobs wait for a device that has the newest
             assert {entry.id for entry in blobs} == set(folder.files.blobs.wanted)
-            assert folder.notices.count(NoticeKind.OLDER_VERSION) == COUNT
+            assert folder.notices.counts()[NoticeKind.OLDER_VERSION] == COUNT
 
 
 @over_directory

@@ -85,7 +85,7 @@ class Pair:
         return sum(bridge.folder.database.rows("SELECT count(*) FROM pack")[0][0] for bridge in self.bridges)
 
     def told(self, kind: NoticeKind) -> int:
-        return sum(bridge.folder.notices.count(kind) for bridge in self.bridges)
+        return sum(bridge.folder.notices.counts()[kind] for bridge in self.bridges)
 
 
 def run_pair(text: str, test: Callable[[Pair], Awaitable[None]]) -> None:

@@ -249,7 +249,7 @@ def test_a_half_that_is_none_is_a_guess_and_both_sides_are_told() -> None:
         async with SecureMessages(secured) as messages:
             await messages.send(window.code.digits.encode() + _half_without_effect())
             await until(lambda: window.failed_attempts == 1)
-        assert room.folder.notices.count(NoticeKind.WRONG_CODE) == 1
+        assert room.folder.notices.counts()[NoticeKind.WRONG_CODE] == 1
         async with _somebody(_answer_without_effect) as somebody:
             with pytest.raises(PairingError, match="wrong code"):
                 await _join(window.code, [somebody])

@@ -144,7 +144,7 @@ async def test_a_reader_tells_no_conflicts_and_is_not_whom_a_joiner_waits_for(
         told = BothChanged(folder.id, record.entry, False, 1, "a line\n", "", "", sides)
         async with open_session(bridge) as (session, _):
             await _deliver_all(session, told, state_of_equal(session))
-            assert bool(folder.notices.count(NoticeKind.BOTH_CHANGED)) is is_taken
+            assert bool(folder.notices.counts()[NoticeKind.BOTH_CHANGED]) is is_taken
             assert session.compared
             assert folder.state.adopted is is_taken
 

@@ -104,7 +104,7 @@ async def revert(world: World, host: Host) -> None:
         while paths := sorted(host.folder.files.local.paths):
             before = host.disk.contents()
             world.note(f"{host.name} reverts {paths}")
-            answer = await host.device.revert(None, paths)
+            answer = await host.device.kept.revert(None, paths)
             for one in answer["reverted"]:
                 if one["kept"] is not None and one["path"] in before:
                     kept = peek(host.disk.path / one["kept"])

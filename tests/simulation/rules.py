@@ -98,7 +98,7 @@ def agree(world: World) -> None:
         if host.is_up and host.has_joined and host.device is not None:
             token = current_host.set(host)
             try:
-                host.device.agree(None)
+                host.device.kept.agree(None)
             except FolderError:
                 pass  # nothing waits
             finally:

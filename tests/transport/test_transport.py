@@ -184,11 +184,11 @@ async def test_between_writes_that_the_kernel_takes_at_once_others_get_their_tur
         async with open_link(secured, HELLO) as link:
             await trio.testing.wait_all_tasks_blocked(0.05)
             monkeypatch.setattr(link_module, "write_nowait", lambda stream, data: len(data))
-            before = link.sent_bytes
+            before = link.traffic.sent_bytes
             for _ in range(12):
                 assert link.send_nowait(_documents(1 << 20))
             with trio.fail_after(60):
-                while link.sent_bytes - before < 12 << 20:
+                while link.traffic.sent_bytes - before < 12 << 20:
                     turns += 1
                     await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()

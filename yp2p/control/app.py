@@ -39,6 +39,30 @@ from yp2p.programs.wanted import ROOM_PATH
 from yp2p.programs.wanted import Device as LiveDevice
 
 
+class Kept(Protocol):
+    """What these requests need of what the folders keep for a person."""
+
+    def agree(self, folder: str | None) -> str: ...
+
+    async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]: ...
+
+    async def trash(self, folder: str | None) -> list[dict[str, Any]]: ...
+
+    async def restore(self, folder: str | None, names: list[str], *, everything: bool) -> dict[str, Any]: ...
+
+    async def empty_trash(self, folder: str | None) -> int: ...
+
+    def notices(self) -> list[dict[str, Any]]: ...
+
+    async def bring_back(self, number: int) -> dict[str, Any]: ...
+
+
+class InSync(Protocol):
+    """What these requests need of who is in sync."""
+
+    def alone(self) -> list[str]: ...
+
+
 class Device(Members, Folders, Protocol):
     """What the API needs of the device."""
 
@@ -86,21 +110,11 @@ class Device(Members, Folders, Protocol):
 
     def in_sync_with(self) -> list[str]: ...
 
-    def alone(self) -> list[str]: ...
+    @property
+    def in_sync(self) -> InSync: ...
 
-    def agree(self, folder: str | None) -> str: ...
-
-    async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]: ...
-
-    async def trash(self, folder: str | None) -> list[dict[str, Any]]: ...
-
-    async def restore(self, folder: str | None, names: list[str], *, everything: bool) -> dict[str, Any]: ...
-
-    async def empty_trash(self, folder: str | None) -> int: ...
-
-    def notices(self) -> list[dict[str, Any]]: ...
-
-    async def bring_back(self, number: int) -> dict[str, Any]: ...
+    @property
+    def kept(self) -> Kept: ...
 
 
 class WaitRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -170,7 +184,11 @@ class _Control:
         """
         limit_s = wanted.timeout_s if wanted.timeout_s is not None else float("inf")
         missing = await self._device.wait(limit_s, wanted.whom, wanted.devices)
-        answer = {"in_sync": not missing, "connected": self._device.in_sync_with(), "alone": self._device.alone()}
+        answer = {
+            "in_sync": not missing,
+            "connected": self._device.in_sync_with(),
+            "alone": self._device.in_sync.alone(),
+        }
         return answer | {"missing": missing} if missing else answer
 
     async def agree(self, wanted: AgreeRequest) -> Any:
@@ -178,7 +196,7 @@ class _Control:
 
         Answer: `{label}`; less is ignored here from now on, as others changed `.yp2pignore`.
         """
-        return {"label": self._device.agree(wanted.folder)}
+        return {"label": self._device.kept.agree(wanted.folder)}
 
     async def revert(self, wanted: RevertRequest) -> Any:
         """Bring back what all have, where this device only reads.
@@ -187,42 +205,42 @@ class _Control:
         have comes back, `kept` is the place of what was here beneath the folder, or null. Without names
         everything but what was only added.
         """
-        return await self._device.revert(wanted.folder, wanted.names)
+        return await self._device.kept.revert(wanted.folder, wanted.names)
 
     async def trash(self, wanted: TrashRequest) -> Any:
         """List what is in the trash.
 
         Answer: `[{item, path, bytes, removed_at}]`.
         """
-        return await self._device.trash(wanted.folder)
+        return await self._device.kept.trash(wanted.folder)
 
     async def restore(self, wanted: RestoreRequest) -> Any:
         """Put files from the trash back where they were.
 
         Answer: `{restored, skipped}`.
         """
-        return await self._device.restore(wanted.folder, wanted.names, everything=wanted.all)
+        return await self._device.kept.restore(wanted.folder, wanted.names, everything=wanted.all)
 
     async def empty_trash(self, wanted: TrashRequest) -> Any:
         """Remove what is in the trash for good.
 
         Answer: `{removed}`.
         """
-        return {"removed": await self._device.empty_trash(wanted.folder)}
+        return {"removed": await self._device.kept.empty_trash(wanted.folder)}
 
     async def notices(self, request: Request) -> Any:
         """What a person may want to look at, of the last week.
 
         Answer: `[{number, folder, at, kind, path, text, can_be_brought_back, can_be_settled}]`.
         """
-        return self._device.notices()
+        return self._device.kept.notices()
 
     async def bring_back(self, wanted: NoticeRequest) -> Any:
         """Bring back what the save of a notice removed.
 
         Answer: `{path}`.
         """
-        return await self._device.bring_back(wanted.number)
+        return await self._device.kept.bring_back(wanted.number)
 
     async def rotate(self, wanted: Nothing) -> Any:
         """Change the key of this device; the daemon starts anew.

@@ -8,9 +8,34 @@ from typing import Any, Protocol
 import msgspec
 import trio
 
+from yp2p.control.devices import DeviceChanges
 from yp2p.control.requests import FileName, Nothing, Request
 from yp2p.control.routes import Route, get_route, post_route
 from yp2p.errors import NotRunning
+
+
+class Roster(Protocol):
+    """What these requests need of the members of the folders."""
+
+    async def make_recovery_key(self, folder: str | None) -> dict[str, Any]: ...
+
+    async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]: ...
+
+    async def remove(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]: ...
+
+    async def preview_removal(self, device: str, folder: str | None) -> dict[str, Any]: ...
+
+    async def replace(self, device: str, by: str, folder: str | None) -> dict[str, Any]: ...
+
+    async def readmit(self, device: str, folder: str | None) -> dict[str, Any]: ...
+
+    async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]: ...
+
+
+class Invites(Protocol):
+    """What these requests need of the invites of this device."""
+
+    async def revoke_all(self) -> int: ...
 
 
 class Members(Protocol):
@@ -35,25 +60,16 @@ class Members(Protocol):
         only_room: bool = False,
     ) -> dict[str, Any]: ...
 
-    async def make_recovery_key(self, folder: str | None) -> dict[str, Any]: ...
-
-    async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]: ...
-
     async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]: ...
 
-    async def revoke_invites(self) -> int: ...
+    @property
+    def invites(self) -> Invites: ...
 
-    def members(self) -> list[dict[str, Any]]: ...
+    @property
+    def members(self) -> Roster: ...
 
-    async def remove_member(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]: ...
-
-    async def preview_removal(self, device: str, folder: str | None) -> dict[str, Any]: ...
-
-    async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]: ...
-
-    async def readmit(self, device: str, folder: str | None) -> dict[str, Any]: ...
-
-    async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]: ...
+    @property
+    def device_changes(self) -> DeviceChanges: ...
 
 
 class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -171,14 +187,14 @@ class _Members:
 
         Answer: `{words, folder}`: the 24 words of a new recovery key, which are kept nowhere.
         """
-        return await self._device.make_recovery_key(wanted.folder)
+        return await self._device.members.make_recovery_key(wanted.folder)
 
     async def use_recovery_key(self, wanted: UseRecoveryRequest) -> Any:
         """Make this device an administrator with a recovery key.
 
         Answer: `{folder}`: this device is an administrator of it again.
         """
-        return await self._device.use_recovery_key(wanted.words, wanted.folder)
+        return await self._device.members.use_recovery_key(wanted.words, wanted.folder)
 
     async def invite(self, wanted: InviteRequest) -> Any:
         """Make a token for a machine on which nobody can type a code.
@@ -194,7 +210,7 @@ class _Members:
 
         Answer: `{revoked}`: how many invites were still good.
         """
-        return {"revoked": await self._device.revoke_invites()}
+        return {"revoked": await self._device.invites.revoke_all()}
 
     async def devices(self, request: Request) -> Any:
         """The devices that take part in the folders, and those that were removed.
@@ -204,7 +220,7 @@ class _Members:
         condition?, summary?, mood?}` as in the status; `reason` says why it is not connected, `known_since` when
         this device first heard of it (null: before that was noted).
         """
-        return self._device.members()
+        return self._device.device_changes.shown()
 
     async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
         """Take a device out of a folder, or of all.
@@ -214,7 +230,7 @@ class _Members:
         or through others; with `with_let_in` they are removed as well. This device's invites to these folders
         are taken back.
         """
-        return await self._device.remove_member(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
+        return await self._device.members.remove(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
 
     async def preview_removal(self, wanted: PreviewRemovalRequest) -> Any:
         """What may be on no other disk than that of a device; nothing is changed.
@@ -223,7 +239,7 @@ class _Members:
         counted, that are neither here nor on another connected device; `paths` are the first of them; `let_in` are
         the names of the devices that nobody but it has let in.
         """
-        return await self._device.preview_removal(wanted.device, wanted.folder)
+        return await self._device.members.preview_removal(wanted.device, wanted.folder)
 
     async def replace_device(self, wanted: ReplaceDeviceRequest) -> Any:
         """Let a device take the place of another one.
@@ -234,7 +250,7 @@ class _Members:
         in each, `by` has the role of the device, which is removed; `let_in` (`{folder, role}`) are those that
         it was not in before, `failed` (`{folder, reason}`) those that stayed as they were.
         """
-        return await self._device.replace_member(wanted.device, wanted.by, wanted.folder)
+        return await self._device.members.replace(wanted.device, wanted.by, wanted.folder)
 
     async def readmit(self, wanted: ReadmitRequest) -> Any:
         """Let a device in again that a removed one had let in.
@@ -242,14 +258,14 @@ class _Members:
         Answer: `{device, name, folder}`: in again, whom a removed device had let in after its removal (role
         `void` in the list).
         """
-        return await self._device.readmit(wanted.device, wanted.folder)
+        return await self._device.members.readmit(wanted.device, wanted.folder)
 
     async def set_role(self, wanted: RoleRequest) -> Any:
         """Say what a device may do in a folder.
 
         Answer: `{device, name, folder, role}`; `admin`, `member` or `reader`.
         """
-        return await self._device.set_role(wanted.device, wanted.folder, wanted.role)
+        return await self._device.members.set_role(wanted.device, wanted.folder, wanted.role)
 
 
 def member_routes(device: Members, stop: trio.Event) -> list[Route]:

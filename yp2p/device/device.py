@@ -28,6 +28,7 @@ from yp2p.device.folders import Folders
 from yp2p.device.following import Following
 from yp2p.device.in_sync import InSync, Whom
 from yp2p.device.introductions import Introductions
+from yp2p.device.kept import Kept
 from yp2p.device.leaving import Leaving
 from yp2p.device.limits import Limits
 from yp2p.device.machine_state import MachineState
@@ -44,13 +45,12 @@ from yp2p.device.status_line import StatusLine
 from yp2p.device.usage import Usage
 from yp2p.discovery.addresses import Address, parse_address
 from yp2p.discovery.mdns import Mdns, Sighting
-from yp2p.errors import ConfigError, FolderError
+from yp2p.errors import ConfigError
 from yp2p.files.boot import boot_id
 from yp2p.files.ignore import IgnoreRules
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
 from yp2p.folder.merger import InlineMerger, Merger
-from yp2p.history import trash
 from yp2p.identity import Identity, format_device_id, format_public
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import InviteHost
@@ -118,7 +118,7 @@ class Device:
         self.peers.dialling.commands = _commands(config)
         self.home.peers = self.peers
         self.pairing_host = PairingHost(identity, name, config.pairing.window_s)
-        self._in_sync = InSync(identity.device_id, self.home, self.peers)
+        self.in_sync = InSync(identity.device_id, self.home, self.peers)
         self.invites = InviteHost(identity, name, database, self.home.by_id)
         self.invites.load()
         self.home.on_removed = self.invites.heard_of_removal
@@ -131,19 +131,18 @@ class Device:
             self.peers,
             self._discoverer,
             self.pairing_host,
-            self._in_sync.expect,
+            self.in_sync.expect,
         )
         introductions = Introductions(config.devices, identity, self.home, self.invites)
         self._provisioning = Provisioning(config.folders, self.home, self._sharing, introductions)
-        self._in_sync.missing_folder = self._provisioning.missing_folder
-        self._members = Members(
-            identity.device_id, lambda: self._name, self.home.by_id, self.peers, self.invites.revoke
-        )
+        self.in_sync.missing_folder = self._provisioning.missing_folder
+        self.members = Members(identity.device_id, lambda: self._name, self.home.by_id, self.peers, self.invites.revoke)
+        self.kept = Kept(self.home)
         self.changes = FolderChanges(self.home, database)
         self.usage = Usage(self.home, database)
         forgotten = (self.pairing_host.close_window, self.invites.forget, self._presence.forget)
         self.leaving = Leaving(identity.device_id, self.home, self.peers, forgotten)
-        self.offers = Offers(database, self.home, self.peers, self._members, self._sharing, config.files)
+        self.offers = Offers(database, self.home, self.peers, self.members, self._sharing, config.files)
         self.offers.load()
         self.peers.offers = self.offers.exchange
         self.choosing = Choosing(self.home, database)
@@ -156,15 +155,15 @@ class Device:
         )  # fmt: skip
         self.home.on_started = self.following.follow
         self.device_changes = DeviceChanges(
-            identity.device_id, self._members, self.peers, self._status, config.device.name, self._call_itself
+            identity.device_id, self.members, self.peers, self._status, config.device.name, self._call_itself
         )
-        self.checkup = Checkup(self._members, self.peers, self._status)
-        self.checks = Checks(identity, database, self.home, self.peers, self._members.name_of)
+        self.checkup = Checkup(self.members, self.peers, self._status)
+        self.checks = Checks(identity, database, self.home, self.peers, self.members.name_of)
         self.metrics = Metrics(
             database, self.peers, self.home.by_id, self.home.disks, [self.peers.refusals, self.pairing_host.refusals]
         )
         self.limits = Limits(
-            identity.device_id, config.limits, database, self.peers, self._members.find, self._members.name_of
+            identity.device_id, config.limits, database, self.peers, self.members.find, self.members.name_of
         )
         self.machine = MachineState(database)
         self.status_line = StatusLine(identity.device_id, self.home.by_id, self.peers)
@@ -225,7 +224,7 @@ class Device:
 
     async def run_peers(self) -> None:
         """Dial the other devices and talk to them until cancelled; sessions say goodbye first."""
-        self._in_sync.expect()
+        self.in_sync.expect()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.peers.run)
             nursery.start_soon(self.pairing_host.run)
@@ -245,7 +244,7 @@ class Device:
         """Let in who connected inside a pairing window, or with an invite."""
         host = self.invites.handle if secured.invite else self.pairing_host.handle_join
         if await host(secured) is not None:
-            self._in_sync.expect()
+            self.in_sync.expect()
 
     # --- what the local API asks --------------------------------------------------------------------------------
 
@@ -281,14 +280,6 @@ class Device:
         """Take part in the folder of the device that shows the code. Raises UsageError, FolderError, PairingError."""
         return await self._sharing.join(text, directory, limit_s, at, chosen)
 
-    async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:
-        """Make a recovery key for a folder. Raises FolderError."""
-        return await self._members.make_recovery_key(folder)
-
-    async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]:
-        """Make this device an administrator with a recovery key. Raises UsageError, FolderError."""
-        return await self._members.use_recovery_key(words, folder)
-
     async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]:
         """Make an invite for a machine without a person. Raises FolderError, UsageError."""
         chosen = choose(self.folders, folder)
@@ -300,10 +291,6 @@ class Device:
             "uses": uses,
             "expires_at": made.expires_at,
         }
-
-    async def revoke_invites(self) -> int:
-        """Take back all invites of this device; gives how many were still good."""
-        return await self.invites.revoke_all()
 
     async def preview(
         self,
@@ -318,73 +305,12 @@ class Device:
         """What joining would do with a directory, or only whether there is room. Raises as `join`."""
         return await self._sharing.preview(text, directory, limit_s, at, chosen, only_room=only_room)
 
-    def members(self) -> list[dict[str, Any]]:
-        """The devices that take part in the folders, and those that were removed."""
-        return self.device_changes.shown()
-
     def _call_itself(self, name: str) -> None:
         """This device is called so from now on, by whoever it tells."""
         self._name = name
         for part in (self._presence, self.pairing_host, self.invites, self._discoverer, self._sharing):
             part.name = name
         self.peers.rename(name)
-
-    async def remove_member(self, device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]:
-        """Take a device out of a folder, or of all. Raises UsageError, FolderError."""
-        return await self._members.remove(device, folder, with_let_in=with_let_in)
-
-    async def preview_removal(self, device: str, folder: str | None) -> dict[str, Any]:
-        """What may be lost with a device. Raises UsageError, FolderError."""
-        return await self._members.preview_removal(device, folder)
-
-    async def replace_member(self, device: str, by: str, folder: str | None) -> dict[str, Any]:
-        """Let a device take the place of another one. Raises UsageError, FolderError."""
-        return await self._members.replace(device, by, folder)
-
-    async def readmit(self, device: str, folder: str | None) -> dict[str, Any]:
-        """Let a device in that a removed one had let in. Raises UsageError, FolderError."""
-        return await self._members.readmit(device, folder)
-
-    async def set_role(self, device: str, folder: str | None, role: str) -> dict[str, Any]:
-        """Say what a device may do in a folder. Raises UsageError, FolderError."""
-        return await self._members.set_role(device, folder, role)
-
-    async def trash(self, folder: str | None) -> list[dict[str, Any]]:
-        """What is in the trash of a folder."""
-        return await trash.list_trash(choose(self.folders, folder))
-
-    async def restore(self, folder: str | None, names: list[str], *, everything: bool) -> dict[str, Any]:
-        """Put files from the trash back where they were."""
-        return await trash.restore_trash(choose(self.folders, folder), names, everything=everything)
-
-    async def empty_trash(self, folder: str | None) -> int:
-        """Remove what is in the trash for good."""
-        return await trash.empty_trash(choose(self.folders, folder))
-
-    async def revert(self, folder: str | None, names: list[str]) -> dict[str, Any]:
-        """Bring back what all have, where this device only reads; what was here is in the trash.
-
-        Raises:
-            FolderError: it may write there, or the folder cannot be used now.
-            UsageError: nothing is otherwise at one of these paths.
-        """
-        chosen = choose(self.folders, folder)
-        return await self.home.disks[chosen.id].revert(names)
-
-    def agree(self, folder: str | None) -> str:
-        """A person agrees that less is ignored, as others say; gives the label. Raises FolderError: nothing waits."""
-        chosen = choose(self.folders, folder)
-        if not self.home.disks[chosen.id].agree():
-            raise FolderError(f"nothing waits for you in {chosen.label!r}: nobody else changed what is ignored")
-        return chosen.label
-
-    def notices(self) -> list[dict[str, Any]]:
-        """What a person may want to look at."""
-        return trash.list_notices(self.folders)
-
-    async def bring_back(self, number: int) -> dict[str, Any]:
-        """Bring back what a save removed."""
-        return await trash.bring_back_removed(self.folders, number)
 
     async def wait(self, limit_s: float, whom: str = "connected", named: Iterable[str] = ()) -> str:
         """Return when all is in sync with these devices, or at the limit; gives what is missing then.
@@ -396,15 +322,11 @@ class Device:
         Raises:
             UsageError, FolderError: one of `named` is no other device of a folder here.
         """
-        return await self._in_sync.wait(limit_s, Whom(whom), [self._members.find(name) for name in named])
+        return await self.in_sync.wait(limit_s, Whom(whom), [self.members.find(name) for name in named])
 
     def in_sync_with(self) -> list[str]:
         """The names of the devices that are connected for every folder of theirs here."""
-        return sorted({f.name_of(device) for f in self.folders for device in self._in_sync.connected(f)})
-
-    def alone(self) -> list[str]:
-        """The labels of the folders that no other device is connected for."""
-        return self._in_sync.alone()
+        return sorted({f.name_of(device) for f in self.folders for device in self.in_sync.connected(f)})
 
     def status(self) -> dict[str, Any]:
         """Everything `yp2p status` shows."""

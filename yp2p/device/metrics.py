@@ -75,7 +75,7 @@ class Metrics:
             "yp2p_linked", "Whether another device is connected.", [(who, int(link is not None)) for who, link in known]
         )
         links = [(who, link) for who, link in known if link is not None]
-        sent = [(who, link.sent_bytes) for who, link in links]
+        sent = [(who, link.traffic.sent_bytes) for who, link in links]
         received = [(who, link.received_bytes) for who, link in links]
         yield _counter("yp2p_link_sent_bytes", "Bytes sent on the link that there is.", sent)
         yield _counter("yp2p_link_received_bytes", "Bytes received on the link that there is.", received)

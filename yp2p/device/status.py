@@ -71,9 +71,9 @@ class Status:
             "address": str(address) if address is not None else None,
             "last_error": self._peers.last_error(device),
             "faults": contact.faults,
-            "sent_bytes": link.sent_bytes if link is not None else 0,
+            "sent_bytes": link.traffic.sent_bytes if link is not None else 0,
             "received_bytes": link.received_bytes if link is not None else 0,
-            "exchanged_bytes": dict(link.exchanged) if link is not None else {},
+            "exchanged_bytes": dict(link.traffic.exchanged) if link is not None else {},
         }
 
     def _why_not_connected(self, device: DeviceID, name: str) -> str:

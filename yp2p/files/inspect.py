@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from yp2p.files.holes import next_data
@@ -79,7 +79,7 @@ class Found(Enum):
     LONG = auto()  # it has to be read beside
 
 
-_KINDS = {Found.TEXT: Kind.TEXT, Found.BLOB: Kind.BLOB, Found.SYMLINK: Kind.SYMLINK, Found.DIRECTORY: Kind.DIRECTORY}
+KINDS = {Found.TEXT: Kind.TEXT, Found.BLOB: Kind.BLOB, Found.SYMLINK: Kind.SYMLINK, Found.DIRECTORY: Kind.DIRECTORY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Finding:
     """What was found at a path.
 
     `content` is the hash of what is there, as its kind has it; `text` only for TEXT, `chunks` (their hashes) only for
-    BLOB, `target` only for SYMLINK; `reason` for people. `kind` is the kind of entry that it can be.
+    BLOB, `target` only for SYMLINK; `reason` for people.
     """
 
     path: str
@@ -105,10 +105,11 @@ class Finding:
     is_linked: bool = False  # whether the same file has other names
     is_short: bool = False  # BUSY only because no descriptor or memory was left
     is_out_of_sight: bool = False  # whether its place cannot be looked at: nobody can say if it is there
-    kind: Kind | None = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", _KINDS.get(self.found))
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of entry that this can be."""
+        return KINDS.get(self.found)
 
 
 def mode_of(status: os.stat_result) -> Mode:

@@ -197,9 +197,6 @@ class Notices:
         stored = tables.notice.undo_of(self._database.rows, notice.id)
         return msgspec.json.decode(stored, type=Undo) if stored else notice.undo
 
-    def count(self, kind: NoticeKind) -> int:
-        return sum(1 for notice in self if notice.kind is kind)
-
     def counts(self) -> Counter[NoticeKind]:
         """How many there are of each kind."""
         return Counter(notice.kind for notice in self)
@@ -227,7 +224,7 @@ class Notices:
 
     def tell_removal(self, removal: Removal) -> None:
         """Tell that a device takes part in this folder no more; of a flood of them, the first ones."""
-        if self.count(NoticeKind.DEVICE_REMOVED) >= _MAX_TOLD_DEVICES:
+        if self.counts()[NoticeKind.DEVICE_REMOVED] >= _MAX_TOLD_DEVICES:
             return
         by = self._name_of(removal.by) if removal.by is not None else "somebody"
         if removal.device == self._own:
@@ -239,7 +236,7 @@ class Notices:
     def tell_admission(self, member: Member) -> None:
         """Tell that a device takes part in this folder from now on; of a flood of them, the first ones."""
         by, device = member.grant.issuer_id, member.identity.device_id
-        if self._own in (by, device) or self.count(NoticeKind.DEVICE_ADDED) >= _MAX_TOLD_DEVICES:
+        if self._own in (by, device) or self.counts()[NoticeKind.DEVICE_ADDED] >= _MAX_TOLD_DEVICES:
             return
         text = (
             f"{self._name_of(by)} let {member.name!r} ({short_id(device)}) into the folder, as"

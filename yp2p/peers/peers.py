@@ -325,18 +325,23 @@ class Peers:
         link.is_wanted = sessions.waits_for
         link.pace = self.pacing.pace_of(device)
         self.devices.share_burden(device)
-        own_address = self._address_of_peer(address, link.peer)
+        own_address = _own_address(address, link.peer, self.listen_port)
         self.devices.linked(device, link.peer, own_address, dialled_by_us=dialled_by_us)
         self.devices.neighbours.update()
         log.info("link_up", address=str(address))
         return linked
 
-    def _address_of_peer(self, way: Way, hello: Hello | None) -> Address | None:
-        """Where a device is that is linked this way: one that came through `yp2p link --stdio` is not where that is."""
-        if isinstance(way, Command):
-            return None
-        is_ours = hello is not None and hello.listen_port == self.listen_port
-        return None if is_ours and is_loopback(way.host) else way
+
+def _own_address(way: Way, hello: Hello | None, port: int) -> Address | None:
+    """Where a device is that is linked this way: one that came through `yp2p link --stdio` is not where that is.
+
+    Args:
+        port: on which this device listens.
+    """
+    if isinstance(way, Command):
+        return None
+    is_ours = hello is not None and hello.listen_port == port
+    return None if is_ours and is_loopback(way.host) else way
 
 
 def _boot_id_of(link: Link) -> bytes:

@@ -23,7 +23,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -86,6 +86,15 @@ def _is_paid_afterwards(message: AnyMessage, size: int) -> bool:
     return isinstance(message, Documents) or (size >= _BULK_FROM_BYTES and not isinstance(message, Chunks))
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What went over a link, in bytes: `sent_bytes` of ciphertext; of messages, before encryption, by kind and in both
+    directions `exchanged`."""
+
+    sent_bytes: int = 0
+    exchanged: Counter[str] = field(default_factory=Counter)
+
+
 class Link:
     """An open link. Use `open_link`."""
 
@@ -102,8 +111,7 @@ class Link:
         self.given_bytes = 0  # of the message that `receive` gave last
         self._written = trio.Event()
         self._written_at_once = 0
-        self.sent_bytes = 0  # of ciphertext
-        self.exchanged: Counter[str] = Counter()  # bytes of messages, before encryption, by kind and in both directions
+        self.traffic = Traffic()
         self.peer: Hello | None = None
         self.undone = Undone()
         self.pace = Pace(Pacing())  # no limit, until it is known who the peer is
@@ -134,7 +142,7 @@ class Link:
         if self.pace.limits_upload and isinstance(message, Documents) and len(message.states) > FEW_TEXTS:
             lane = Lane.BULK  # of a first synchronisation, as all of them together are
         self._encoder.send(data, lane, key)
-        self.exchanged[type(message).__name__] += len(data)
+        self.traffic.exchanged[type(message).__name__] += len(data)
         if self._is_idle and len(data) < _BULK_FROM_BYTES:
             self._flush_nowait()
         else:
@@ -150,7 +158,7 @@ class Link:
         """What is typed goes out before the writer could wake."""
         frames = self._next_frames()
         taken = write_nowait(self._stream, frames)
-        self.sent_bytes += taken
+        self.traffic.sent_bytes += taken
         self._unsent = frames[taken:]
         if self._unsent or self._encoder.queued_bytes:
             self._more.set()
@@ -186,7 +194,7 @@ class Link:
         message = messages.decode(encoded)
         if self.pace.limits_download and _is_paid_afterwards(message, len(encoded)):
             self.pace.received(len(encoded), trio.current_time())
-        self.exchanged[type(message).__name__] += len(encoded)
+        self.traffic.exchanged[type(message).__name__] += len(encoded)
         if isinstance(message, Goodbye):
             raise LinkClosed(f"the peer closed the link: {message.reason}", is_paused_there=message.is_paused)
         return message
@@ -243,7 +251,7 @@ class Link:
         elif self._written_at_once == _WRITES_AT_ONCE:
             self._written_at_once = 0
             await trio.lowlevel.checkpoint()
-        self.sent_bytes += len(frames)
+        self.traffic.sent_bytes += len(frames)
         self._room.unpark_all()
 
     async def _write_until_closed(self) -> None:
