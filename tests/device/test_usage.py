@@ -50,6 +50,8 @@ async def test_what_is_counted(tmp_path: Path) -> None:
                 if (after := await _of(device))["file_bytes"] != 1005:
                     break
                 await changed.wait()
+        await database.pending().wait()  # the history is counted in the store
+        after = await _of(device)
         assert after["file_bytes"] == 51_000
         assert after["trash"] == {"files": 1, "bytes": 3, "problem": ""}
         assert after["history"]["bytes"] > folder["history"]["bytes"] + 5

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -42,6 +43,18 @@ def _comes_unstored(bridge: Bridge, text: str, client: int) -> None:
     assert bridge.document(NAME).receive_nowait([update], PEER)
 
 
+@asynccontextmanager
+async def _open(base: Path, *, is_live: bool) -> AsyncIterator[tuple[Bridge, Path]]:
+    """A folder with one text, which an editor shows live or not."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True) if is_live else None
+        yield bridge, path
+        if unsubscribe is not None:
+            unsubscribe()
+
+
 def _slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Nothing is stored until somebody waits for it; gives what begins that anew."""
     gate = threading.Event()
@@ -63,10 +76,7 @@ def _slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 @over_directory
 async def test_a_save_of_what_is_live_is_no_second_change(base: Path) -> None:
-    path = base / "dir" / NAME
-    path.write_text(TEXT)
-    async with open_bridge(base) as bridge:
-        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True)
+    async with _open(base, is_live=True) as (bridge, path):
         await _comes(bridge, TYPED, 1 << 32 | 5)
         await _comes(bridge, BOTH, 1 << 32 | 6)
         path.write_text(TYPED)  # it has not heard of the other device yet
@@ -76,16 +86,12 @@ async def test_a_save_of_what_is_live_is_no_second_change(base: Path) -> None:
         path.write_text(BOTH + "saved\n")
         await bridge.render()
         assert path.read_text() == BOTH + "saved\n"
-        unsubscribe()
 
 
 @over_directory
 async def test_random_saves_of_what_is_live_are_no_changes(base: Path) -> None:
-    path = base / "dir" / NAME
-    path.write_text(TEXT)
     rng = random.Random(1)
-    async with open_bridge(base) as bridge:
-        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True)
+    async with _open(base, is_live=True) as (bridge, path):
         for round_ in range(20):
             wanted, versions = bridge.document(NAME).text.text(), []
             for number in range(8):
@@ -100,16 +106,12 @@ async def test_random_saves_of_what_is_live_are_no_changes(base: Path) -> None:
             await bridge.render()
             assert bridge.document(NAME).text.text() == wanted
             assert not list(bridge.folder.notices)
-        unsubscribe()
 
 
 @over_directory
 @pytest.mark.parametrize("is_live", [False, True])
 async def test_what_the_file_held_before_is_put_back_also_while_it_is_live(base: Path, is_live: bool) -> None:
-    path = base / "dir" / NAME
-    path.write_text(TEXT)
-    async with open_bridge(base) as bridge:
-        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True) if is_live else None
+    async with _open(base, is_live=is_live) as (bridge, path):
         await _comes(bridge, TYPED, 1 << 32 | 5)
         await bridge.render()
         await _comes(bridge, BOTH, 1 << 32 | 6)
@@ -119,18 +121,13 @@ async def test_what_the_file_held_before_is_put_back_also_while_it_is_live(base:
         path.write_text(TYPED)  # as `cp` of a former version
         await bridge.render()
         assert bridge.document(NAME).text.text() == path.read_text() == TYPED
-        if unsubscribe is not None:
-            unsubscribe()
 
 
 @over_directory
 async def test_a_save_of_what_is_live_and_not_stored_yet_is_no_change(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = base / "dir" / NAME
-    path.write_text(TEXT)
-    async with open_bridge(base) as bridge:
-        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True)
+    async with _open(base, is_live=True) as (bridge, path):
         await bridge.folder.database.pending().wait()
         hold = _slow_disk(monkeypatch)
         for number in range(5):
@@ -149,16 +146,13 @@ async def test_a_save_of_what_is_live_and_not_stored_yet_is_no_change(
             await bridge.render()
             assert path.read_text() == both
             assert not list(bridge.folder.notices)
-        unsubscribe()
 
 
 @over_directory
 async def test_a_save_of_a_version_that_is_not_stored_yet_is_no_save_of_an_older_one(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = base / "dir" / NAME
-    path.write_text(TEXT)
-    async with open_bridge(base) as bridge:
+    async with _open(base, is_live=False) as (bridge, path):
         (path.parent / f".{NAME}.swp").touch()
         await _comes(bridge, TYPED, 1 << 32 | 5)
         clock().jump(5)
@@ -178,9 +172,7 @@ async def test_a_save_of_a_version_that_is_not_stored_yet_is_no_save_of_an_older
 async def test_of_what_is_live_only_versions_behind_the_base_are_compared(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = base / "dir" / NAME
-    path.write_text(TEXT)
-    async with open_bridge(base) as bridge:
+    async with _open(base, is_live=False) as (bridge, _):
         for number in range(40):
             await _comes(bridge, f"{TEXT}{number:02}\n", 1 << 32 | 5)
         clock().jump(5)

@@ -33,19 +33,25 @@ def _no_descriptor_left(*paths: str) -> Iterator[None]:
         yield
 
 
-async def _write_before(base: Path) -> None:
+@asynccontextmanager
+async def _after_the_cut(base: Path, left: str | None) -> AsyncIterator[Bridge]:
+    """The first scan after it is still to come; `left` is what the disk has of the first file, None for nothing."""
     for name in (NAME, OTHER):
         (base / "dir" / name).write_text(_TEXT)
     async with open_bridge(base, clean_end=False):
         pass
-
-
-@asynccontextmanager
-async def _after_the_cut(base: Path) -> AsyncIterator[Bridge]:
-    """The first scan is still to come."""
+    if left is None:
+        (base / "dir" / NAME).unlink()
+    else:
+        (base / "dir" / NAME).write_text(left)
     async with open_bridge(base, scan=False) as bridge:
         bridge.ingest.damage.is_expected = True
         yield bridge
+
+
+async def _first_scan(bridge: Bridge) -> None:
+    await bridge.scan()
+    bridge.ingest.damage.end()
 
 
 async def _go_on(bridge: Bridge) -> None:
@@ -57,13 +63,10 @@ async def _go_on(bridge: Bridge) -> None:
 
 @over_directory
 async def test_a_file_that_no_descriptor_was_left_for(base: Path) -> None:
-    await _write_before(base)
     path = base / "dir" / NAME
-    path.write_text("")
-    async with _after_the_cut(base) as bridge:
+    async with _after_the_cut(base, "") as bridge:
         with _no_descriptor_left(NAME):
-            await bridge.scan()
-            bridge.ingest.damage.end()
+            await _first_scan(bridge)
         assert bridge.ingest.damage.unread == {NAME}
         clock().jump(60)
         await _go_on(bridge)
@@ -76,13 +79,10 @@ async def test_a_file_that_no_descriptor_was_left_for(base: Path) -> None:
 
 @over_directory
 async def test_a_file_that_a_program_had_open(base: Path) -> None:
-    await _write_before(base)
     path = base / "dir" / NAME
-    path.write_text("")
-    async with _after_the_cut(base) as bridge:
+    async with _after_the_cut(base, "") as bridge:
         with path.open("r+"):
-            await bridge.scan()
-            bridge.ingest.damage.end()
+            await _first_scan(bridge)
         await _go_on(bridge)
         assert bridge.document(NAME).text.text() == path.read_text() == _TEXT
 
@@ -90,13 +90,10 @@ async def test_a_file_that_a_program_had_open(base: Path) -> None:
 @over_directory
 async def test_what_is_damaged_and_stays_open_waits_until_it_is_closed(base: Path) -> None:
     """Moved away while it is open it would take along what its program writes next."""
-    await _write_before(base)
     path = base / "dir" / NAME
-    path.write_text("")
-    async with _after_the_cut(base) as bridge:
+    async with _after_the_cut(base, "") as bridge:
         with path.open("a") as program:
-            await bridge.scan()
-            bridge.ingest.damage.end()
+            await _first_scan(bridge)
             for _ in range(3):
                 clock().jump(60)  # quiet for long
                 await _go_on(bridge)
@@ -112,13 +109,10 @@ async def test_what_is_damaged_and_stays_open_waits_until_it_is_closed(base: Pat
 
 @over_directory
 async def test_what_is_damaged_and_was_open_is_made_again_when_it_is_closed(base: Path) -> None:
-    await _write_before(base)
     path = base / "dir" / NAME
-    path.write_text("")
-    async with _after_the_cut(base) as bridge:
+    async with _after_the_cut(base, "") as bridge:
         with path.open("r+"):
-            await bridge.scan()
-            bridge.ingest.damage.end()
+            await _first_scan(bridge)
             clock().jump(60)
             await _go_on(bridge)
         await _go_on(bridge)
@@ -129,11 +123,9 @@ async def test_what_is_damaged_and_was_open_is_made_again_when_it_is_closed(base
 
 @over_directory
 async def test_what_was_read_is_a_persons_again_while_another_is_not(base: Path) -> None:
-    await _write_before(base)
-    async with _after_the_cut(base) as bridge:
+    async with _after_the_cut(base, _TEXT) as bridge:
         with _no_descriptor_left(NAME):
-            await bridge.scan()
-            bridge.ingest.damage.end()
+            await _first_scan(bridge)
             (base / "dir" / OTHER).write_text("")
             await bridge.look()
             assert bridge.ingest.damage.unread == {NAME}
@@ -142,13 +134,10 @@ async def test_what_was_read_is_a_persons_again_while_another_is_not(base: Path)
 
 @over_directory
 async def test_a_file_that_was_gone_is_made_again_once_that_is_seen_and_then_a_person_can_delete_it(base: Path) -> None:
-    await _write_before(base)
     path = base / "dir" / NAME
-    path.unlink()
-    async with _after_the_cut(base) as bridge:
+    async with _after_the_cut(base, None) as bridge:
         with _no_descriptor_left(NAME):
-            await bridge.scan()
-            bridge.ingest.damage.end()
+            await _first_scan(bridge)
         clock().jump(60)
         await _go_on(bridge)
         assert path.read_text() == _TEXT

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -175,10 +177,7 @@ async def test_small_texts_that_are_pulled_take_no_keystroke_away(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
     """A first synchronisation has thousands, while its entries weigh: who types meanwhile would wait for them."""
-    (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge:
-        budget = Budget(PEER)
-        wanting = _Wanting(bridge, budget)
+    async with _wanting(tmp_path) as (_, budget, wanting):
         contents = wanting.texts(1)
         await wanting.write(contents)
         await wanting.pull(contents, budget)
@@ -352,11 +351,17 @@ class _Wanting:
         await charged(budget, pulled)
 
 
-async def test_entries_weigh_until_their_content_comes(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
-    (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge:
+@asynccontextmanager
+async def _wanting(base: Path, count: int = 50) -> AsyncIterator[tuple[Bridge, Budget, _Wanting]]:
+    """An empty folder, into which a member brings so many entries."""
+    (base / "dir").mkdir()
+    async with open_bridge(base) as bridge:
         budget = Budget(PEER)
-        wanting = _Wanting(bridge, budget)
+        yield bridge, budget, _Wanting(bridge, budget, count)
+
+
+async def test_entries_weigh_until_their_content_comes(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    async with _wanting(tmp_path) as (_, budget, wanting):
         contents = wanting.texts(1)
         await wanting.write(contents)
         assert budget.burden.owed > len(wanting.entries) * 2 * REGISTER_BYTES
@@ -368,10 +373,7 @@ async def test_entries_weigh_until_their_content_comes(tmp_path: Path, mock_cloc
 async def test_a_text_that_is_pulled_weighs_as_one_that_is_sent(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
-    (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge:
-        budget = Budget(PEER)
-        wanting = _Wanting(bridge, budget, 1)
+    async with _wanting(tmp_path, 1) as (bridge, budget, wanting):
         contents = wanting.texts(1)
         await wanting.write(contents)
         state = check(_pieces(1000), Shape.TEXT)
@@ -391,10 +393,7 @@ async def test_a_text_that_is_pulled_weighs_as_one_that_is_sent(
 
 async def test_content_of_an_entry_is_paid_for_once(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
     """Else whoever writes tiny contents over and over has more and more to its credit."""
-    (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge:
-        budget = Budget(PEER)
-        wanting = _Wanting(bridge, budget)
+    async with _wanting(tmp_path) as (_, budget, wanting):
         for number in range(4):
             contents = wanting.texts(number + 1)
             await wanting.write(contents)
@@ -405,10 +404,7 @@ async def test_content_of_an_entry_is_paid_for_once(tmp_path: Path, mock_clock: 
 async def test_one_blob_that_many_entries_want_pays_for_each_once(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
-    (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge:
-        budget = Budget(PEER)
-        wanting = _Wanting(bridge, budget)
+    async with _wanting(tmp_path) as (bridge, budget, wanting):
         exchange = BlobExchange(bridge.folder, cast(Any, None), PEER, cast(Any, None))
 
         async def came(blob: bytes) -> None:
@@ -425,10 +421,8 @@ async def test_one_blob_that_many_entries_want_pays_for_each_once(
 async def test_content_pays_for_who_brought_its_entry_whoever_brings_it(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
-    (tmp_path / "dir").mkdir()
-    async with open_bridge(tmp_path) as bridge:
-        budget, other = Budget(PEER), Budget(OTHER)
-        wanting = _Wanting(bridge, budget)
+    async with _wanting(tmp_path) as (_, budget, wanting):
+        other = Budget(OTHER)
         contents = wanting.texts(1)
         await wanting.write(contents)
         other.burden.add(1_000_000)
