@@ -50,7 +50,7 @@ async def test_what_a_reader_made_and_gave_to_nobody_is_a_file_of_its_own(room: 
         await trio.testing.wait_all_tasks_blocked()
         assert one.catalogue.named.missing(), "it may come"
         await one.membership.receive([DEMOTION])
-        one.state.touch_rights()
+        one.observers.uncounted.role_changed()
         await until(lambda: not one.catalogue.named.missing())
         room.two.knows(room.one)
         await until(lambda: two.membership.is_reader)

@@ -275,7 +275,6 @@ class Folders:
         for folder in self.by_id.values():
             folder.observers.uncounted.role_changed()
             folder.observers.unsent.role_changed()
-            folder.state.touch_rights()
             folder.render_queue.wake()  # this device may write by now, or not any more
         if self.peers is not None:
             self.peers.membership_changed()

@@ -49,7 +49,7 @@ class NeverGiven:
         folder, silenced = self._folder, frozenset[DeviceID]()
         seen: tuple[Evaluation, bool] | None = None
         while True:
-            changed, before = folder.state.rights_changed, seen
+            changed, before = folder.observers.uncounted.rights_changed, seen
             seen = (folder.membership.evaluation, self._may_decide())
             if seen != before:
                 known, silenced = silenced, self._silenced() if self._may_decide() else frozenset[DeviceID]()

@@ -78,7 +78,6 @@ class FolderState:
         self.progress = Progress()
         self.transfers = Transfers()
         self._changed = trio.Event()
-        self._rights_changed = trio.Event()
         database.writability.when_changed(self.touch)
 
     def rename(self, label: str) -> None:
@@ -146,14 +145,3 @@ class FolderState:
     def touch(self) -> None:
         """Something changed: wake whoever waits for that."""
         self._changed.set()
-
-    @property
-    def rights_changed(self) -> trio.Event:
-        """Set when somebody may write by now, or may no more, or it is known by now what counts of who may not."""
-        if self._rights_changed.is_set():
-            self._rights_changed = trio.Event()
-        return self._rights_changed
-
-    def touch_rights(self) -> None:
-        """Somebody's rights changed, or what follows from them."""
-        self._rights_changed.set()

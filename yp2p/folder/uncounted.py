@@ -64,6 +64,14 @@ class Uncounted:
         self.without_answer: set[DeviceID] = set()
         self.judging = trio.Lock()
         self.when_doubted: Callable[[], None] = lambda: None
+        self._rights_changed = trio.Event()
+
+    @property
+    def rights_changed(self) -> trio.Event:
+        """Set when somebody may write by now, or may no more, or it is known by now what counts of who may not."""
+        if self._rights_changed.is_set():
+            self._rights_changed = trio.Event()
+        return self._rights_changed
 
     @property
     def doubted(self) -> Mapping[DeviceID, int]:
@@ -159,7 +167,7 @@ class Uncounted:
         self._doubted[removal.device] = seq
         self._folder.database.submit([self._row(removal.device, seq, is_doubted=True)])
         self._folder.state.touch()
-        self._folder.state.touch_rights()
+        self._rights_changed.set()
         if membership.is_reader:
             self._folder.observers.unsent.begin()
         elif len(self.doubted) == 1:
@@ -171,7 +179,8 @@ class Uncounted:
             self.judged({device: self._doubted[device]})
 
     def role_changed(self) -> None:
-        """This device may be a member by now, and doubt what it took meanwhile."""
+        """Somebody's rights changed: this device may be a member by now, and doubt what it took meanwhile."""
+        self._rights_changed.set()
         if self.doubted:
             self.when_doubted()
 
@@ -207,5 +216,5 @@ class Uncounted:
         if not self._doubted:
             self.without_answer.clear()
             self._folder.state.touch()
-            self._folder.state.touch_rights()
+            self._rights_changed.set()
             self.when_doubted()

@@ -1,13 +1,13 @@
 """Removing the past of files, as of a secret that was saved by mistake: `yp2p purge` (docs/decisions/0032-purge.md).
 
 Theory of operation
-    What is meant is in `purge_scope.py`. What a file holds now stays as it is; everything that the store and `.yp2p`
-    have of what it held once goes:
+    Which files and which part of their past are meant is worked out in `purge_scope.py`. What a file holds now stays as
+    it is. Whatever the store and `.yp2p` have of what it held before is removed:
 
-    * Of a text that is there, the log becomes one row, under the number of the last one: the document as it is now,
-      which knows of what was deleted how long it was (`documents/thinning.py`). State vector and delete set, and so the
-      version, stay what they were. Who has purged and who has not go on merging, and nothing has to be sent. With the
-      rows go the packs and the undo steps.
+    * The log of a text that is there becomes one row, under the number of the last one: the document as it is now,
+      which knows of deleted text only how long it was (`documents/thinning.py`). State vector and delete set, and so
+      the version, stay what they were: devices that have purged and devices that have not go on merging, and nothing
+      has to be sent. The packs and the undo steps go with the rows.
     * The base of its file becomes that row. So every file is brought in step first and forced to the disk, what was
       replaced a moment ago is looked at once more, and it is forgotten that a save may be made of an older version.
     * Of what was deleted the documents go as a whole, as they do after `history.max_age_days`. So do those of former

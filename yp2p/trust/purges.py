@@ -1,10 +1,11 @@
 """Requests to remove the past of files, and what devices answer: signed, for one folder (docs/protocol.md).
 
 A request names entries, and of each what its author had seen: of a text the state vector, of anything else the hash of
-the content. What came after that is not its to remove. It decides nothing about who is a member; whether its issuer may
-ask is decided by whoever gets it, by the statements that it has (`folder/purges.py`).
+the content. What came after that is not removed by it. A request changes no membership; each device decides by the
+statements that it has whether whoever asks may do so (`folder/purges.py`).
 
-Of a device and a request there are few things to say, and the later ones are larger: who has the largest has the last.
+A device answers a request with an `Outcome`, and may answer again later with a larger one, never with a smaller one. So
+of several answers of one device the largest is its last word, in whatever order they come.
 """
 
 from __future__ import annotations
