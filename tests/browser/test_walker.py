@@ -77,6 +77,8 @@ class Walker:
             self._try(lambda: fields.first.fill(self._rng.choice(["a", "note", "<b>", ""]), timeout=_CLICK_MS))
 
     def _go_home(self) -> None:
+        if self._tab.page.evaluate("location.pathname") != "/":  # the licences are no view, and have no way back
+            self._try(self._tab.page.go_back)
         self._try(lambda: self._tab.page.evaluate("location.hash = '#/'"))
 
     def _back(self) -> None:

@@ -11,6 +11,7 @@ Theory of operation
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,7 +68,20 @@ async def all_changes(folder: Folder, is_wanted: Callable[[Entry], bool]) -> lis
     return await _changes(folder, range(MANIFEST_DOCUMENTS), is_wanted)
 
 
-async def _changes(folder: Folder, indexes: Iterable[int], is_wanted: Callable[[Entry], bool]) -> list[EntryChange]:
+async def newest_changes(
+    folder: Folder, is_wanted: Callable[[Entry], bool], is_told: Callable[[ChangeKind, Entry], bool], most: int
+) -> list[EntryChange]:
+    """The same, but only changes of which `is_told` says so, and of these the newest: at least `most`, if there are."""
+    return await _changes(folder, range(MANIFEST_DOCUMENTS), is_wanted, is_told, most)
+
+
+async def _changes(
+    folder: Folder,
+    indexes: Iterable[int],
+    is_wanted: Callable[[Entry], bool],
+    is_told: Callable[[ChangeKind, Entry], bool] = lambda kind, entry: True,
+    most: float = math.inf,
+) -> list[EntryChange]:
     while not folder.database.pending().is_done:
         await folder.database.pending().wait()
     found: list[EntryChange] = []
@@ -78,16 +92,29 @@ async def _changes(folder: Folder, indexes: Iterable[int], is_wanted: Callable[[
         rows = tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index))
         for seq, at, origin, data in rows:
             replica.apply(data)
+            await part.end_if_long()
+            entries = Manifest.read(replica, index)
+            await part.end_if_long()
             device: DeviceID | None = None
-            for entry in Manifest.read(replica, index):
+            for entry in entries:  # of one row there can be all: a first scan is one
+                await part.end_if_long()
                 before = known.get(entry.id)
                 known[entry.id] = entry
                 if not is_wanted(entry) and (before is None or not is_wanted(before)):
                     continue
-                device = device or _author(folder, origin, data)
-                found += [EntryChange(seq, at, device, kind, entry, before) for kind in _kinds(before, entry)]
+                for kind in _kinds(before, entry):
+                    if is_told(kind, entry):
+                        device = device or _author(folder, origin, data)
+                        found.append(EntryChange(seq, at, device, kind, entry, before))
+            # What is kept only to be cut off in the end is what the garbage collector goes through meanwhile.
+            if len(found) > 2 * most:
+                found = sorted(found, key=_seq)[-int(most) :]
             await part.end_if_long()
-    return sorted(found, key=lambda change: change.seq)
+    return sorted(found, key=_seq)
+
+
+def _seq(change: EntryChange) -> int:
+    return change.seq
 
 
 def _author(folder: Folder, origin: bytes, data: bytes) -> DeviceID:

@@ -27,7 +27,7 @@ from yp2p.files.root import TRASH, Root
 from yp2p.folder.authors import Author, named_author_of, named_rows, rows_of
 from yp2p.folder.folder import Folder
 from yp2p.folder.turns import Slice
-from yp2p.history.entry_changes import ChangeKind, EntryChange, all_changes, changes_of
+from yp2p.history.entry_changes import ChangeKind, EntryChange, all_changes, changes_of, newest_changes
 from yp2p.history.trash import on_root
 from yp2p.history.undo import settle
 from yp2p.history.versions import stored_rows
@@ -92,15 +92,15 @@ async def log(folder: Folder, path: str, limit: int) -> dict[str, Any]:
 
 def _is_directory(folder: Folder, path: str) -> bool:
     """Whether a directory is meant: one that is there, or where files were."""
+    if not path:
+        return True
     layout = folder.catalogue.layout()
     entry = folder.catalogue.entries.get(layout.entry_at.get(path, EntryID(b"")))
     if entry is not None:
         return entry.kind is Kind.DIRECTORY
-    beneath = f"{path}/" if path else ""
+    beneath = f"{path}/"
     was_file = any(one.path == path and one.kind is not Kind.DIRECTORY for one in folder.catalogue.entries.values())
-    return not path or (
-        not was_file and any(one.path.startswith(beneath) for one in folder.catalogue.entries.values())
-    )  # fmt: skip
+    return not was_file and any(one.path.startswith(beneath) for one in folder.catalogue.entries.values())
 
 
 async def name_now(folder: Folder, path: str) -> str:
@@ -259,18 +259,20 @@ async def _in_trash(folder: Folder, paths: set[str], sizes: dict[bytes, int]) ->
 
 async def _log_of_directory(folder: Folder, path: str, limit: int) -> dict[str, Any]:
     beneath = f"{path}/" if path else ""
-    changes = await all_changes(folder, lambda entry: entry.path.startswith(beneath))
-    stored = await trio.to_thread.run_sync(_newest_documents, folder)
-    texts = {document for document, _ in stored}
+    stored, texts = await trio.to_thread.run_sync(_newest_documents, folder)
+
+    def is_told(kind: ChangeKind, entry: Entry) -> bool:
+        """Not what the first version of a text says."""
+        return not (kind is ChangeKind.ADDED and entry.kind is Kind.TEXT and entry.document in texts)
+
+    changes = await newest_changes(folder, lambda entry: entry.path.startswith(beneath), is_told, limit + 1)
     found: list[tuple[int, dict[str, Any]]] = []
     part = Slice(_SLICE_S)
     for change in changes:
         await part.end_if_long()
-        is_of_text = change.entry.kind is Kind.TEXT and change.entry.document in texts
-        if not (change.kind is ChangeKind.ADDED and is_of_text):  # its first version says so
-            found.append((change.seq, _told_change(folder, change)))
+        found.append((change.seq, _told_change(folder, change)))
     newest: list[Entry] = []
-    for document, _ in stored:
+    for document in stored:
         await part.end_if_long()
         entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         if entry is not None and entry.document == document and entry.path.startswith(beneath):
@@ -285,10 +287,11 @@ async def _log_of_directory(folder: Folder, path: str, limit: int) -> dict[str, 
     }  # fmt: skip
 
 
-def _newest_documents(folder: Folder) -> list[tuple[DocumentID, int]]:
-    """The texts, the one that changed last first. Blocks: it goes through all rows of the log."""
+def _newest_documents(folder: Folder) -> tuple[list[DocumentID], set[DocumentID]]:
+    """The texts, the one that changed last first, and as a set. Blocks: it goes through all rows of the log."""
     with folder.database.reader() as read:
-        return tables.log.newest_documents(read, folder.id)
+        found = [document for document, _ in tables.log.newest_documents(read, folder.id)]
+    return found, set(found)
 
 
 def _told_change(folder: Folder, change: EntryChange) -> dict[str, Any]:
