@@ -203,10 +203,12 @@ class _Failing(_NoDevice):
     def __init__(self, error: BaseException) -> None:
         self._error = error
 
+    @property
+    def sharing(self) -> Any:
+        return self
+
     async def join(self, *_: object) -> Any:
         raise self._error
-
-    preview = join
 
     @property
     def folders(self) -> Any:

@@ -38,12 +38,8 @@ class Invites(Protocol):
     async def revoke_all(self) -> int: ...
 
 
-class Members(Protocol):
-    """What these requests need of the device."""
-
-    async def share(
-        self, directory: str, label: str | None, role: str = "admin", *, is_page: bool = False
-    ) -> dict[str, Any]: ...
+class Sharing(Protocol):
+    """What these requests need to take part in a folder of another device."""
 
     async def join(
         self, text: str, directory: str, limit_s: float | None, at: str | None = None, chosen: Sequence[str] = ()
@@ -60,7 +56,18 @@ class Members(Protocol):
         only_room: bool = False,
     ) -> dict[str, Any]: ...
 
+
+class Members(Protocol):
+    """What these requests need of the device."""
+
+    async def share(
+        self, directory: str, label: str | None, role: str = "admin", *, is_page: bool = False
+    ) -> dict[str, Any]: ...
+
     async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]: ...
+
+    @property
+    def sharing(self) -> Sharing: ...
 
     @property
     def invites(self) -> Invites: ...
@@ -166,7 +173,7 @@ class _Members:
         Answer: `{folder, label, path, device, name}`.
         """
         check_running(self._stop)
-        return await self._device.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at, wanted.choose)
+        return await self._device.sharing.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at, wanted.choose)
 
     async def preview(self, wanted: PreviewJoinRequest) -> Any:
         """What joining would do with a directory; nothing is changed.
@@ -178,7 +185,7 @@ class _Members:
         and did not know the code.
         """
         check_running(self._stop)
-        return await self._device.preview(
+        return await self._device.sharing.preview(
             wanted.code, wanted.path, wanted.timeout_s, wanted.at, wanted.choose, only_room=wanted.only_room
         )
 

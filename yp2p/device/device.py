@@ -7,7 +7,7 @@ first, while the local API still answers, and then the disk actors.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ class Device:
         self.invites.load()
         self.home.on_removed = self.invites.heard_of_removal
         self._discoverer = Discoverer(identity, name, self.peers, self.pairing_host, self.invites, static)
-        self._sharing = Sharing(
+        self.sharing = Sharing(
             identity,
             name,
             config.files,
@@ -134,7 +134,7 @@ class Device:
             self.in_sync.expect,
         )
         introductions = Introductions(config.devices, identity, self.home, self.invites)
-        self._provisioning = Provisioning(config.folders, self.home, self._sharing, introductions)
+        self._provisioning = Provisioning(config.folders, self.home, self.sharing, introductions)
         self.in_sync.missing_folder = self._provisioning.missing_folder
         self.members = Members(identity.device_id, lambda: self._name, self.home.by_id, self.peers, self.invites.revoke)
         self.kept = Kept(self.home)
@@ -142,7 +142,7 @@ class Device:
         self.usage = Usage(self.home, database)
         forgotten = (self.pairing_host.close_window, self.invites.forget, self._presence.forget)
         self.leaving = Leaving(identity.device_id, self.home, self.peers, forgotten)
-        self.offers = Offers(database, self.home, self.peers, self.members, self._sharing, config.files)
+        self.offers = Offers(database, self.home, self.peers, self.members, self.sharing, config.files)
         self.offers.load()
         self.peers.offers = self.offers.exchange
         self.choosing = Choosing(self.home, database)
@@ -211,7 +211,7 @@ class Device:
 
     def _use_files(self, config: Config) -> None:
         self.home.use(config)
-        self._sharing.files = self.offers.files = self.home.files
+        self.sharing.files = self.offers.files = self.home.files
 
     # --- running ------------------------------------------------------------------------------------------------
 
@@ -272,13 +272,7 @@ class Device:
         self, directory: str, label: str | None, role: str = "admin", *, is_page: bool = False
     ) -> dict[str, Any]:
         """Share a directory, or show a code for one that is shared already. Raises FolderError, PairingError."""
-        return await self._sharing.share(directory, label, role_of(role), is_page=is_page)
-
-    async def join(
-        self, text: str, directory: str, limit_s: float | None, at: str | None = None, chosen: Sequence[str] = ()
-    ) -> dict[str, Any]:
-        """Take part in the folder of the device that shows the code. Raises UsageError, FolderError, PairingError."""
-        return await self._sharing.join(text, directory, limit_s, at, chosen)
+        return await self.sharing.share(directory, label, role_of(role), is_page=is_page)
 
     async def invite(self, folder: str | None, role: str, uses: int, lifetime_s: float) -> dict[str, Any]:
         """Make an invite for a machine without a person. Raises FolderError, UsageError."""
@@ -292,23 +286,10 @@ class Device:
             "expires_at": made.expires_at,
         }
 
-    async def preview(
-        self,
-        text: str,
-        directory: str,
-        limit_s: float | None,
-        at: str | None = None,
-        chosen: Sequence[str] = (),
-        *,
-        only_room: bool = False,
-    ) -> dict[str, Any]:
-        """What joining would do with a directory, or only whether there is room. Raises as `join`."""
-        return await self._sharing.preview(text, directory, limit_s, at, chosen, only_room=only_room)
-
     def _call_itself(self, name: str) -> None:
         """This device is called so from now on, by whoever it tells."""
         self._name = name
-        for part in (self._presence, self.pairing_host, self.invites, self._discoverer, self._sharing):
+        for part in (self._presence, self.pairing_host, self.invites, self._discoverer, self.sharing):
             part.name = name
         self.peers.rename(name)
 
