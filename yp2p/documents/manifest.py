@@ -1,16 +1,17 @@
 """The manifest: which entries a folder has, in 64 documents.
 
-What an entry is stands in its registers (`registers.py`).
+An entry is what its registers say (`registers.py`): its path, its content, whether it is deleted.
 
-A claim that a device signed is never undone by what somebody writes in its place: whoever knows it writes it again
-(`folder/catalogue.py`).
+By a claim a device says that it writes with a client ID. One that it signed is never undone by what somebody writes in
+its place: whoever knows the claim writes it again (`folder/catalogue.py`).
 
 An edit beats a delete (invariant 7): a delete names the state vector that its author saw, and counts only while
 the document is contained in it. Removing text does not move a state vector and so does not revive. What is no text has
 no document: its delete names the version, and counts while that is the content.
 
-Of deletes that were made at a time one stands in the register, and it may be of who had seen less. No delete undoes
-another one: who knew one that counted, and sees another in its place, writes both as one (`folder/catalogue.py`).
+Of two deletes that were made at the same time the register keeps one, and it may be that of the device that had seen
+less. No delete undoes another one: a device that knew one that counted, and sees another in its place, writes both as
+one (`folder/catalogue.py`).
 
 Documents that nobody uses rest (`manifest_replica.py`).
 """

@@ -1,4 +1,4 @@
-"""Who made a file and when, for the name that it has beside another one: as this device knows it of itself."""
+"""Who made a file and when, as far as this device knows: it is in the name of a file that stands beside another one."""
 
 from __future__ import annotations
 

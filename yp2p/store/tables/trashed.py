@@ -1,4 +1,4 @@
-"""What lies in the trash of folders held when it was read first: damage shows by that."""
+"""The hash of each file in the trash, as it was when the file was read first: damage shows by a difference."""
 
 from __future__ import annotations
 
