@@ -83,11 +83,21 @@ class Processor:
 
     def __init__(self) -> None:
         self.worked_s = 0.0
+        self._slept_s = 0.0
         self._steps = 0
 
     def thread_time(self) -> float:
         self._steps += 1
         return self._steps * _STEP_S + self.worked_s
+
+    def clock(self) -> float:
+        """In the place of the clocks that only go on. A limit of time that looks at a real one ends otherwise on a
+        machine that has much to do, and then a seed does not tell the same again."""
+        return virtual_s() + self._slept_s
+
+    def sleep(self, seconds: float) -> None:
+        """What stands for a worker thread waits; meanwhile nothing else happens, as it runs inline."""
+        self._slept_s += seconds
 
     def work(self, seconds: float) -> None:
         """The running step takes so long, and everybody else waits for it."""
@@ -97,13 +107,17 @@ class Processor:
         self.worked_s += seconds
 
 
+def virtual_s() -> float:
+    """The time of the loop, also in what stands for a worker thread, and before the loop runs."""
+    try:
+        return clock_s()
+    except RuntimeError:
+        return 0.0
+
+
 def now_s() -> float:
     host = current_host.get()
-    try:
-        now = clock_s()
-    except RuntimeError:
-        now = 0.0
-    return EPOCH_S + now + (host.skew_s if host is not None else 0.0)
+    return EPOCH_S + virtual_s() + (host.skew_s if host is not None else 0.0)
 
 
 @contextmanager
@@ -150,6 +164,9 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (time, "time", now_s),
             (time, "time_ns", lambda: int(now_s() * 1e9)),
             (time, "thread_time", processor.thread_time),
+            (time, "monotonic", processor.clock),
+            (time, "perf_counter", processor.clock),
+            (time, "sleep", processor.sleep),
             (secrets, "token_bytes", lambda size=32: rng.randbytes(size)),
             (secrets, "token_hex", lambda size=32: rng.randbytes(size).hex()),
             (secrets, "randbelow", rng.randrange),

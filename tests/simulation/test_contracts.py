@@ -229,12 +229,17 @@ async def test_a_commit_is_all_or_nothing_and_none_follows_one_that_failed(
 @pytest.mark.parametrize("kind", _KINDS)
 def test_clocks_go_on_alike_and_never_back(kind: str) -> None:
     async def test() -> None:
-        before = trio.current_time(), time.time(), time.time_ns()
+        before = trio.current_time(), time.time(), time.time_ns(), time.monotonic(), time.perf_counter()
         await trio.sleep(0.05)  # time itself is what is tested
-        after = trio.current_time(), time.time(), time.time_ns()
+        after = trio.current_time(), time.time(), time.time_ns(), time.monotonic(), time.perf_counter()
         assert after[0] - before[0] >= 0.05
         assert abs((after[0] - before[0]) - (after[1] - before[1])) < 0.04
         assert after[2] / 1e9 == pytest.approx(after[1], abs=0.04)
+        assert after[3] - before[3] == pytest.approx(after[0] - before[0], abs=0.04)
+        assert after[4] - before[4] == pytest.approx(after[0] - before[0], abs=0.04)
+        waited_from = time.monotonic()
+        time.sleep(0.01)  # noqa: ASYNC251 (as a worker thread waits)
+        assert time.monotonic() - waited_from >= 0.009
         await trio.lowlevel.checkpoint()
         assert trio.current_time() >= after[0]
 
@@ -242,5 +247,6 @@ def test_clocks_go_on_alike_and_never_back(kind: str) -> None:
         trio.run(test)
         return
     network = Network(random.Random(1))
+    clock = trio.testing.MockClock(autojump_threshold=0)
     with installed(random.Random(1), lambda host, port: network.connect("one", host, lambda kind: None)):
-        trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))
+        trio.run(test, clock=clock)

@@ -128,6 +128,7 @@ class World:
         """Raises Failed."""
         structlog.configure(processors=[structlog.contextvars.merge_contextvars, self._take_log])
         trio_run._r.seed(self.seed)
+        clock = trio.testing.MockClock(autojump_threshold=0)  # keeps the real clock that it finds
         with ExitStack() as stack:
             stack.callback(lambda: [places.unmount(host) for host in self.hosts])
             stack.enter_context(beacons.counting(self.reached))
@@ -140,7 +141,7 @@ class World:
             if self.swarm.has("remove many files") or self._theme is not None:
                 stack.enter_context(hooks.patch.object(guard, "MIN_FILES", masses.FEWEST_FILES))
             try:
-                trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
+                trio.run(self._main, clock=clock)
             except BaseExceptionGroup as group:
                 error: BaseException = group
                 while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
