@@ -5,7 +5,9 @@
 runs `yp2p daemon` and keeps the longest stretch of its loop in FILE, which whoever measures maps as well (`LoopWatch`).
 A stretch is what the loop does between two looks at sockets and timers: one step of every task that can go on. It is
 told in time by the clock and in the CPU time of the loop's thread, since on a busy machine the first one is also what
-others did meanwhile; and with the task that took most of it. Asking the daemon how it is would be work for it.
+others did meanwhile; and with the task that took most of it. The third time is the one by the clock without what the
+thread waited for a processor: what it worked and what it was blocked (by a disk, or by the interpreter's lock), as on a
+machine that does nothing else. Asking the daemon how it is would be work for it.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from pathlib import Path
 import trio
 
 _NAME_BYTES = 64
-# In ns: the longest by CPU time, and by the clock; how many were long; the task of the first.
-_RECORD = struct.Struct(f"=QQQ{_NAME_BYTES}s")
+# In ns: the longest by CPU time, and by the clock; how many were long; the task of the first; the longest by the clock
+# without waiting for a processor, how many of those were long, and the task of that.
+_RECORD = struct.Struct(f"=QQQ{_NAME_BYTES}sQQ{_NAME_BYTES}s")
 # Prefix of the command of a device: see `tests/lab.py`.
 PREFIX = (sys.executable, __file__)
 LONG_NS = 20_000_000
@@ -37,12 +40,18 @@ class Stretch:
     Attributes:
         long_ones: how many took more than 20 ms of CPU time.
         task: what took most of the longest one.
+        held_s: the longest by the clock, without what the thread waited for a processor.
+        held_long: how many took more than 20 ms of that.
+        held_task: what took most of that one, by the clock.
     """
 
     cpu_s: float
     clock_s: float
     long_ones: int
     task: str
+    held_s: float
+    held_long: int
+    held_task: str
 
 
 class LoopWatch:
@@ -61,15 +70,24 @@ class LoopWatch:
         self._map[:] = bytes(_RECORD.size)
 
     def read(self) -> Stretch:
-        cpu, clock, long_ones, task = _RECORD.unpack(self._map)
-        return Stretch(cpu / 1e9, clock / 1e9, long_ones, task.rstrip(b"\0").decode(errors="replace"))
+        cpu, clock, long_ones, task, held, held_long, held_task = _RECORD.unpack(self._map)
+        return Stretch(cpu / 1e9, clock / 1e9, long_ones, _name(task), held / 1e9, held_long, _name(held_task))
 
-    def note(self, cpu: int, clock: int, task: str) -> None:
-        """A stretch that was long in either way; both in ns."""
-        longest, by_clock, long_ones, name = _RECORD.unpack(self._map)
+    def note(self, cpu: int, clock: int, task: str, held: int, held_task: str) -> None:
+        """A stretch that was long in any way; in ns."""
+        longest, by_clock, long_ones, name, longest_held, held_long, held_name = _RECORD.unpack(self._map)
         if cpu > longest:
             longest, name = cpu, task.encode()[:_NAME_BYTES]
-        self._map[:] = _RECORD.pack(longest, max(by_clock, clock), long_ones + (cpu > LONG_NS), name)
+        if held > longest_held:
+            longest_held, held_name = held, held_task.encode()[:_NAME_BYTES]
+        self._map[:] = _RECORD.pack(
+            longest, max(by_clock, clock), long_ones + (cpu > LONG_NS), name,
+            longest_held, held_long + (held > LONG_NS), held_name,
+        )  # fmt: skip
+
+
+def _name(task: bytes) -> str:
+    return task.rstrip(b"\0").decode(errors="replace")
 
 
 class _Watching(trio.abc.Instrument):
@@ -77,26 +95,36 @@ class _Watching(trio.abc.Instrument):
 
     def __init__(self, record: LoopWatch) -> None:
         self._record = record
-        self._began = (time.thread_time_ns(), time.perf_counter_ns())
-        self._step_began = 0
+        self._schedule = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        self._began = (time.thread_time_ns(), time.perf_counter_ns(), self._waited())
+        self._step_began = (0, 0)
         self._longest_step, self._task = 0, ""
+        self._longest_clock, self._clock_task = 0, ""
+
+    def _waited(self) -> int:
+        """How long this thread has waited for a processor."""
+        return int(os.pread(self._schedule, 64, 0).split()[1])
 
     def after_io_wait(self, timeout: float) -> None:
-        self._began = (time.thread_time_ns(), time.perf_counter_ns())
+        self._began = (time.thread_time_ns(), time.perf_counter_ns(), self._waited())
         self._longest_step, self._task = 0, ""
+        self._longest_clock, self._clock_task = 0, ""
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self._step_began = time.thread_time_ns()
+        self._step_began = (time.thread_time_ns(), time.perf_counter_ns())
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        took = time.thread_time_ns() - self._step_began
+        took, by_clock = time.thread_time_ns() - self._step_began[0], time.perf_counter_ns() - self._step_began[1]
         if took > self._longest_step:
             self._longest_step, self._task = took, task.name.removeprefix("yp2p.")
+        if by_clock > self._longest_clock:
+            self._longest_clock, self._clock_task = by_clock, task.name.removeprefix("yp2p.")
 
     def before_io_wait(self, timeout: float) -> None:
         cpu, clock = time.thread_time_ns() - self._began[0], time.perf_counter_ns() - self._began[1]
-        if cpu > LONG_NS // 10 or clock > LONG_NS:
-            self._record.note(cpu, clock, self._task)
+        if cpu > LONG_NS // 10 or clock > LONG_NS // 4:
+            held = max(cpu, clock - (self._waited() - self._began[2]))
+            self._record.note(cpu, clock, self._task, held, self._clock_task)
 
 
 def loop_busy_s(pid: int) -> float:

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from bridge import Bridge, clock, open_bridge, over_directory
+from bridge import Bridge, arrive, clock, open_bridge, over_directory
 
 from yp2p.disk.mass_deletion import Confirmation, end_pause
-from yp2p.documents.diff import Hunk
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.mounts import MountWatch, mounts_below
 from yp2p.files.root import ELSEWHERE, Root
@@ -227,8 +226,7 @@ async def test_our_own_directories_are_made_again(base: Path) -> None:
     async with open_bridge(base) as bridge:
         for name in ("tmp", "trash"):
             shutil.rmtree(base / "dir/.yp2p" / name)
-        live = bridge.document("a")
-        await bridge.folder.edits.record(live, live.text.edit([Hunk(0, 0, "newer\n")]) or b"", None).wait()
+        await arrive(bridge, "a", "newer\n" + TEXT)
         await _settle(bridge)
         assert (base / "dir/a").read_text() == "newer\n" + TEXT
         assert (base / "dir/.yp2p/tmp").stat().st_mode & 0o777 == 0o700

@@ -13,6 +13,7 @@ import trio.testing
 from bridge import open_bridge
 
 from yp2p.config import Files
+from yp2p.disk import scans as disk_scans
 from yp2p.disk.open_root import OpenRoot
 from yp2p.disk.rules_in_use import RulesInUse
 from yp2p.disk.scans import Phase, Scans
@@ -155,3 +156,44 @@ async def test_while_no_descriptor_is_left_scans_become_seldom(
                 count += 1
                 await scans.run(at)
         assert count == 4, "after 5, 15, 35 and 75 s"
+
+
+async def test_a_directory_that_is_shared_is_imported_as_it_is_found(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dir").mkdir()
+    for number in range(35):
+        (tmp_path / f"dir/{number:02}").write_text(f"text {number}\n")
+    monkeypatch.setattr(disk_scans, "BATCH", 10)
+    async with _opened(tmp_path) as (folder, scans, at):
+        waiting: list[int] = []
+        decide = at.ingest.decide
+
+        async def watched() -> None:
+            waiting.append(len(at.ingest.pending.fresh))
+            await decide()
+
+        monkeypatch.setattr(at.ingest, "decide", watched)
+        await scans.run(at)
+        assert waiting == [10, 10, 10, 5]
+        assert len(folder.files) == 35
+        assert not at.ingest.pending.fresh
+
+
+async def test_where_files_are_known_all_is_found_before_anything_is_new(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new file that is found first is the known one that is missed last."""
+    (tmp_path / "dir").mkdir()
+    for number in range(35):
+        (tmp_path / f"dir/{number:02}").write_text(f"text {number}\n")
+    monkeypatch.setattr(disk_scans, "BATCH", 10)
+    async with _opened(tmp_path) as (folder, scans, at):
+        await scans.run(at)
+        entry = folder.files.at["34"]
+        (tmp_path / "dir/34").rename(tmp_path / "dir/00.new")
+        scans.begin()
+        await scans.run(at)
+        await trio.sleep(10)
+        await at.ingest.decide()
+        assert folder.files.at["00.new"] == entry

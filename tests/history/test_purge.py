@@ -182,7 +182,7 @@ async def test_packs_and_what_was_removed_from_the_store_before_go_as_well(base:
             update = program.edit([hunk])
             assert update is not None
             live.replica.apply(update)
-            folder.edits.record(live, update, None, undo_gap_s=1.0)
+            folder.edits.record(live, update, program, undo_gap_s=1.0)
         await folder.database.pending().wait()
         assert await Packing(folder).pack() == 1
         await bridge.render()

@@ -6,15 +6,19 @@ from types import SimpleNamespace
 
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.text import TextReplica, imported
+from yp2p.documents.text import TextReplica, imported, read_first_import
 from yp2p.folder.budget import Budget, charged
 from yp2p.folder.burden import FORGIVEN_BYTES_S, MOST_BYTES
 from yp2p.identity import DeviceID, DocumentID, FolderID
-from yp2p.peers.pulls import Pulls, _by_document
+from yp2p.peers.pulls import _SHORT_BYTES, Pulls, _by_document
+from yp2p.protocol.insertions import Insertion
 from yp2p.protocol.messages import Documents
-from yp2p.protocol.ysync import Checked
+from yp2p.protocol.update_parts import in_parts
+from yp2p.protocol.ysync import Checked, Shape, check
 
 _DOCUMENT = DocumentID(b"d" * 16)
 
@@ -57,6 +61,47 @@ async def test_a_state_beyond_the_caps_of_an_update_comes_in_parts() -> None:
     for part in (*pulled, *later):
         here.take(part)
     assert here.version() == author.version()
+
+
+async def test_short_first_imports_are_taken_together_and_all_else_is_checked() -> None:
+    author = TextReplica(5)
+    author.edit([Hunk(0, 0, "one\n")])
+    short, long, edited, forged, lacking = (DocumentID(bytes([number]) * 16) for number in range(5))
+    insertion = imported("a")
+    states = {
+        short: [insertion],
+        long: [imported("x" * (_SHORT_BYTES + 1))],
+        edited: [author.state()],
+        forged: [insertion.replace(b"a", b"b")],
+        lacking: [b""],
+    }
+    together: list[DocumentID] = []
+    singly: list[DocumentID] = []
+
+    def take_first_imports(found: list[tuple[DocumentID, str, Insertion]], peer: DeviceID) -> set[DocumentID]:
+        together.extend(document for document, _, _ in found)
+        return set(together)
+
+    pulls = Pulls.__new__(Pulls)
+    pulls._peer, pulls._lacking = DeviceID(b"p" * 32), set()
+    pulls._folder = SimpleNamespace(  # type: ignore[assignment]
+        edits=SimpleNamespace(
+            take_first_imports=take_first_imports, take_pulled=lambda document, state, peer: singly.append(document)
+        )
+    )
+    await pulls._take_some(list(states.items()))
+    assert together == [short]
+    assert singly == [long, edited, forged]
+    assert pulls._lacking == {lacking}
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=3000))
+def test_what_is_taken_without_a_check_would_pass_it(text: str) -> None:
+    state = imported(text)
+    if read_first_import(state) is not None and len(state) <= _SHORT_BYTES:
+        [part] = in_parts(check(state, Shape.TEXT), {}, Shape.TEXT)
+        assert part is not None
+        assert part.data == state
 
 
 async def test_what_weighs_waits_for_who_owes_and_a_first_import_does_not(

@@ -124,7 +124,7 @@ PLACES = (
     Place("a save meets a history", "yp2p.folder.meetings:Meetings.meet_save"),
     Place("a meeting that had no common text", "yp2p.folder.meetings:join", _is(None)),
     Place("a meeting is repaired", "yp2p.folder.meetings:repair_for", lambda r: r is not None),
-    Place("the same first import from two", "yp2p.folder.edits:Edits._take_first_import"),
+    Place("the same first import from two", "yp2p.folder.edits:Edits.take_first_imports", bool),
     Place("a channel is opened anew", "yp2p.peers.channels:Channels.restart"),
     Place("a quiet channel is closed", "yp2p.peers.channels:Channels.closed_by_peer"),
     Place("a gap", "yp2p.documents.provider:Provider._resync"),

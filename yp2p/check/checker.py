@@ -228,7 +228,7 @@ def _is_fetching(folder: Folder) -> bool:
     sessions, blobs = folder.observers.sessions, folder.files.blobs
     given_by_none = blobs.given_by_none(sessions.keys())
     is_wanted = any(content.hash not in given_by_none for content in blobs.wanted.values())
-    return bool(sessions) and (is_wanted or bool(folder.catalogue.named.missing()))
+    return bool(sessions) and (is_wanted or not folder.catalogue.named.is_complete())
 
 
 def _known_damage(folder: Folder, disk: Disk) -> list[Finding]:

@@ -84,7 +84,7 @@ class InSync:
             (index := folder.files.blobs).wanted
             and index.wanted.keys() == index.who_wants(_on_no_device(folder) & index.searched)
             and folder.state.settled
-            and not folder.catalogue.named.missing()
+            and folder.catalogue.named.is_complete()
             for folder in self._folders.by_id.values()
             if not self._is_alone(folder)
         )

@@ -4,6 +4,9 @@ The first scan after a start waits until the peers in reach have been compared w
 here meanwhile may be what they have. It waits longer for the folder's rules on what is ignored, when these are not here
 yet. Until it is through nothing is written to the files: one that it has not looked at may be older than the store.
 
+What a scan finds is imported once all of it was found, as a new file may be a known one under another name. Where no
+file is known, as when a directory is shared, it is imported as it is found: a hundred thousand are never in memory.
+
 Later the folder is scanned when the kernel lost reports, when the rules or the mounts changed, and at intervals;
 continually where the kernel allows too few watches. Times are trio's.
 """
@@ -16,6 +19,7 @@ from enum import Enum, auto
 import structlog
 import trio
 
+from yp2p.disk import root_check
 from yp2p.disk.ingest.ignored import is_ignored_entry, rules_document_is_missing
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.meaning import ScanContext
@@ -148,8 +152,12 @@ class Scans:
         if reason:
             folder.state.pause_for_confirmation(f"{reason} here")
             return
+        is_all_new = context.is_first and not context.after_power_cut and not folder.files.at
         for start in range(0, len(paths), BATCH):
             await at.ingest.inspect(paths[start : start + BATCH], is_scan=True, is_first=context.is_first)
+            if is_all_new and at.ingest.pending:
+                root_check.check_marker(folder, at.root)
+                await at.ingest.decide()
         self._poll_at = math.inf
         self.poll(at.watcher, trio.current_time() - began)
         self._short_s = min(_LONGEST_SHORT_S, 2 * self._short_s) if at.watcher.was_short else _SHORT_S

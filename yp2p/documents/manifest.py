@@ -129,15 +129,15 @@ class Manifest:
         return self._digest[1]
 
     def _refresh(self, index: int) -> set[EntryID]:
-        keys = self.replicas[index].take_changed_keys()
-        touched = {
-            entry for key in keys if (entry := entry_of(key)) is not None and index_of(entry) == index
-        }  # fmt: skip
-        for key in keys:
-            claimed = client_and_owner(key)
-            if claimed is not None:
+        touched: set[EntryID] = set()
+        for key in self.replicas[index].take_changed_keys():
+            entry = entry_of(key)
+            if entry is not None:  # as almost all are
+                if index_of(entry) == index:
+                    touched.add(entry)
+            elif (claimed := client_and_owner(key)) is not None:
                 self._refresh_claim(index, key, *claimed)
-            if is_bookmark(key):
+            elif is_bookmark(key):
                 self._refresh_bookmark(index, key)
         parsed = self._parse(self.replicas[index], touched)
         for entry in touched - parsed.keys():

@@ -18,7 +18,8 @@ import fcntl
 import os
 import stat
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from yp2p.files.root import TMP, Root
@@ -60,6 +61,16 @@ class NewFiles:
     def __init__(self, root: Root) -> None:
         self._root = root
         self._known: dict[str, _Gives] = {}
+        self._tmp: int | None = None  # `.yp2p/tmp`, while it is kept open
+
+    @contextmanager
+    def keeping_open(self) -> Iterator[None]:
+        """For many files: the directory that they are made in is found once."""
+        with self._root.parent(f"{TMP}/") as (self._tmp, _):
+            try:
+                yield
+            finally:
+                self._tmp = None
 
     def make(self, name: str, path: str, flags: int, mode: int = 0o666) -> int:
         """An empty file under a name in `.yp2p/tmp` where nothing is, that is to be put at `path`; gives a descriptor.
@@ -72,7 +83,7 @@ class NewFiles:
         """
         directory, gives = self._above(path)
         if gives == self._of(TMP):
-            return self._root.open(name, flags | os.O_CREAT | os.O_EXCL, mode)
+            return self._make(name, flags | os.O_CREAT | os.O_EXCL, mode)
         try:
             self._make_unnamed(name, directory, mode)
             return self._root.open(name, flags)  # so that what is written is not told to who watches the directory
@@ -82,6 +93,13 @@ class NewFiles:
             descriptor = self._root.open(name, flags | os.O_CREAT | os.O_EXCL, mode)
             _give(descriptor, gives, mode)
             return descriptor
+
+    def _make(self, name: str, flags: int, mode: int) -> int:
+        """Make a file in `.yp2p/tmp`; that is made again where somebody removed it."""
+        if self._tmp is not None:
+            with suppress(FileNotFoundError):
+                return os.open(name.rpartition("/")[2], flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=self._tmp)
+        return self._root.open(name, flags, mode)
 
     def give_group(self, name: str, path: str) -> None:
         """Give a symlink in `.yp2p/tmp` the group that it would have had from the directory of `path`."""

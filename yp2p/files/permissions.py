@@ -39,7 +39,9 @@ def set_permissions(root: Root, descriptor: int, like: str | None, mode: Mode) -
     """
     status = root.lstat(like) if like is not None else None
     if status is None or not stat.S_ISREG(status.st_mode):
-        os.fchmod(descriptor, permissions(stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o777, mode))
+        made_with = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        if made_with != (bits := permissions(made_with & 0o777, mode)):
+            os.fchmod(descriptor, bits)
         return
     own = os.fstat(descriptor)
     _check_is_known(status)

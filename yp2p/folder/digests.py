@@ -98,6 +98,7 @@ class Leaves:
 
     def set(self, entry: EntryID) -> None:
         """Make its leaf anew now."""
+        self._changed.discard(entry)
         leaf = self._leaf(entry)
         if leaf is None:
             self._tree.remove(entry)

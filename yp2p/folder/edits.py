@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -281,10 +281,10 @@ class Edits:
             return None
         if not folder.membership.takes_from(source):
             return None
+        first = read_first_import(state.data)
+        if first is not None and self.take_first_imports([(document, *first)], source):
+            return folder.database.pending()
         folder.catalogue.awaited.content_came([folder.catalogue.entry_of[document]])
-        first = read_first_import(state.data) if folder.texts.in_memory(document) is None else None
-        if first is not None:
-            return self._take_first_import(document, *first, source)
         live = folder.texts.open(document)
         with folder.texts.reloading(live):
             before = live.replica.clocks()
@@ -296,20 +296,51 @@ class Edits:
         # The document of an empty file has no operations, but it is here from now on.
         return self.record(live, news if news is not None else state.data, source)
 
-    def _take_first_import(self, document: DocumentID, text: str, made: Insertion, source: DeviceID) -> Commit:
-        """A document that is one insertion, as almost all are at a first meeting, needs not be opened for that."""
+    def take_first_imports(
+        self, found: Sequence[tuple[DocumentID, str, Insertion]], source: DeviceID
+    ) -> set[DocumentID]:  # fmt: skip
+        """Take documents that are one insertion each, as almost all are at a first meeting: they need not be opened.
+
+        Args:
+            found: what was missing here, some dozens in one step: the text, and the insertion of it.
+
+        Returns:
+            Those that were taken; the others came meanwhile, are open, or are named by no entry any more.
+        """
+        folder, entry_of = self._folder, self._folder.catalogue.entry_of
+        if not folder.membership.takes_from(source):
+            return set()
+        new = {
+            document: (entry_of[document], text, made)
+            for document, text, made in found
+            if document in entry_of
+            and document not in folder.texts.digests
+            and folder.texts.in_memory(document) is None
+        }  # fmt: skip
+        if not new:
+            return set()
+        statements: list[Statement] = []
+        for document, (_, text, made) in new.items():
+            digest = Digest(made.version, hashlib.sha256(text.encode()).digest(), made.state_vector)
+            seq = folder.database.next_seq()
+            statements += (
+                log_row(folder.id, document, seq, source, made.update),
+                digest.save(folder.id, document, seq),
+            )
+            folder.texts.digests.learn(document, digest)
+            folder.texts.submitted(document, seq, made.update)
+        folder.database.submit(statements)
+        self._have_come({document: entry for document, (entry, _, _) in new.items()})
+        return set(new)
+
+    def _have_come(self, entries: Mapping[DocumentID, EntryID]) -> None:
+        """The texts of these entries are here, and nobody has heard of them."""
         folder = self._folder
-        digest = Digest(made.version, hashlib.sha256(text.encode()).digest(), made.state_vector)
-        seq = folder.database.next_seq()
-        commit = folder.database.submit(
-            [log_row(folder.id, document, seq, source, made.update), digest.save(folder.id, document, seq)]
-        )
-        folder.texts.digests.learn(document, digest)
-        folder.texts.submitted(document, seq, made.update)
-        folder.catalogue.named.wanted.discard(document)
-        entry = folder.catalogue.entry_of[document]
-        self._text_changed(entry)
-        folder.observers.entry_changed(entry)
-        folder.render_queue.want(entry)
+        folder.catalogue.awaited.content_came(entries.values())
+        folder.catalogue.named.wanted.difference_update(entries)
+        for entry in entries.values():
+            self._text_changed(entry)
+            folder.leaves.set(entry)  # its digest is known, and thousands may follow
+            folder.observers.entry_changed(entry)
+        folder.render_queue.want_all(entries.values())
         folder.state.touch()
-        return commit

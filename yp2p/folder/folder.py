@@ -40,6 +40,7 @@ from yp2p.folder.texts import Texts
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
+from yp2p.memory import keep_from_the_collector, without_collector
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Database
@@ -106,6 +107,11 @@ class Folder:
     async def load(self) -> None:
         """Read everything from the store; call once, before use."""
         await self.membership.load()
+        with without_collector():
+            self._load()
+        keep_from_the_collector(len(self.catalogue.entries))
+
+    def _load(self) -> None:
         self.notices.load()
         self.edits.named.load()
         self.catalogue.load()
@@ -288,7 +294,7 @@ class Folder:
 
     def is_complete(self) -> bool:
         """Whether everything that other devices have, as far as they told, is here."""
-        return not self.files.blobs.wanted and not self.catalogue.named.missing()
+        return not self.files.blobs.wanted and self.catalogue.named.is_complete()
 
     def rendered(self, entries: Iterable[EntryID]) -> None:
         """The files of these entries were brought in step: tell the peers."""

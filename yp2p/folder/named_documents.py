@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from yp2p.documents.registers import Entry
 from yp2p.folder.texts import Texts
 from yp2p.identity import DocumentID, EntryID
@@ -30,9 +33,30 @@ class NamedDocuments:
             if found.document not in self._texts.digests and is_alive:
                 self._lacking[entry] = found.document
 
-    def missing(self) -> list[DocumentID]:
-        """Those that live entries name, and those that are wanted, as far as they are not here yet."""
+    def missing(self, most: float = math.inf, but: Callable[[DocumentID], bool] = lambda _: False) -> list[DocumentID]:
+        """Those that live entries name, and those that are wanted, as far as they are not here yet.
+
+        Args:
+            most: so many at most; those that were named first are looked at first, and no more than are needed.
+            but: which ones are not meant.
+        """
         digests = self._texts.digests
-        self._lacking = {entry: doc for entry, doc in self._lacking.items() if doc not in digests}
-        named = [*self._lacking.values(), *(document for document in self.wanted if document in self.entry_of)]
-        return [document for document in dict.fromkeys(named) if document not in digests]
+        came: list[EntryID] = []
+        found: dict[DocumentID, None] = {}
+        for entry, document in self._lacking.items():
+            if len(found) >= most:
+                break
+            if document in digests:
+                came.append(entry)
+            elif not but(document):
+                found[document] = None
+        for entry in came:
+            del self._lacking[entry]
+        for document in self.wanted:
+            if len(found) < most and document in self.entry_of and document not in digests and not but(document):
+                found[document] = None
+        return list(found)
+
+    def is_complete(self) -> bool:
+        """Whether none is missing."""
+        return not self.missing(1)

@@ -234,13 +234,18 @@ class Intent:
         )  # fmt: skip
 
     def delete(self, folder: FolderID) -> Statement:
-        return tables.intent.delete(folder, self.entry)
+        return delete_intents(folder, [self])
 
     def record(self, stamp: Stamp | None = None) -> FileRecord:
         """The record once the file is in place; without a stamp its content is read again."""
         return FileRecord(
             self.entry, self.path, self.document, self.seq, None, self.content, self.mode, stamp or NO_STAMP, self.kind
         )
+
+
+def delete_intents(folder: FolderID, intents: Sequence[Intent]) -> Statement:
+    """The files of these, some hundreds at most, are in place, or will not be."""
+    return tables.intent.delete(folder, [intent.entry for intent in intents])
 
 
 def load_intents(database: Database, folder: FolderID) -> list[Intent]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import structlog
 import trio
 
-from yp2p.documents.text import TextReplica, read_first_import
+from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, HistoriesDiffer
 from yp2p.folder.burden import Held
 from yp2p.folder.client_ids import ClientIDs
@@ -189,9 +189,9 @@ class Texts:
             if text is not None:
                 return seq, text
             rows = self.rows(document)
-            first = read_first_import(rows[0][1]) if len(rows) == 1 else None
-            if first is not None:
-                return rows[0][0], first[0]
+            text = inserted_text(rows[0][1]) if len(rows) == 1 else None
+            if text is not None:
+                return rows[0][0], text
         live = self.open(document)
         return live.last_seq, live.text.text()
 
@@ -279,7 +279,8 @@ class Texts:
     def state(self, document: DocumentID) -> bytes:
         """The full state of a document that is here, for a peer that has nothing of it."""
         if document not in self._open:
-            rows = self.rows(document)
+            on_its_way = self._unstored.get(document)
+            rows = [on_its_way] if on_its_way is not None else self.rows(document)
             if len(rows) == 1:
                 return rows[0][1]
         return self.open(document).replica.state()

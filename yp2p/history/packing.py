@@ -28,6 +28,8 @@ from yp2p.store.writer import GIVE_BACK_ROOM
 _LOOK_S, _RETRY_S = 1.0, 60.0
 # Rows that are read at a time: of a store of before a text can have any number.
 _AT_ONCE = 10 * MAX_ROWS
+# More rows than that are counted in a thread: each takes a microsecond.
+_FEW_ROWS = 1000
 # Free pages of 4 KiB; fewer are filled again by what is typed next.
 _ROOM_PAGES, _ROOM_PAUSE_S = 1024, 0.05
 _MANIFEST = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
@@ -93,6 +95,8 @@ class Packing:
         await database.pending().wait()
         if self._seen < 0:
             counts = await trio.to_thread.run_sync(self._many, abandon_on_cancel=True)
+        elif last - self._seen > _FEW_ROWS:
+            counts = await trio.to_thread.run_sync(self._after, self._seen, abandon_on_cancel=True)
         else:
             counts = tables.log.counts_after(database.rows, self._folder.id, self._seen)
         self._seen = last
@@ -101,6 +105,11 @@ class Packing:
             is_typed = count >= MIN_ROWS or self._folder.texts.in_memory(document) is not None
             if document not in _MANIFEST and is_typed:
                 self._tails.setdefault(DocumentID(document), _Tail(0, now)).count += count
+
+    def _after(self, seen: int) -> list[tuple[Any, ...]]:
+        """How many rows the documents have that came after this one. Blocks."""
+        with self._folder.database.reader() as read:
+            return tables.log.counts_after(read, self._folder.id, seen)
 
     def _many(self) -> list[tuple[Any, ...]]:
         """The documents with many rows; of others what was not packed when a daemon ended does not matter. Blocks."""

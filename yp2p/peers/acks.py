@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable
 import trio
 
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import Slice
 from yp2p.identity import DocumentID, EntryID
-from yp2p.protocol.messages import MAX_LEAVES, Ack
+from yp2p.protocol.messages import SENT_LEAVES, Ack
 from yp2p.protocol.reconcile import Leaf
 from yp2p.transport.link import Link
 
@@ -84,7 +85,9 @@ class Acks:
             if folder.state.pause_reason:
                 continue
             leaves: list[tuple[EntryID, Leaf]] = []
+            part = Slice()
             for entry in entries:
+                await part.end_if_long()
                 # What programs type is not asked for its digest; it comes back here when it is on the disk.
                 if folder.is_being_typed(entry) or folder.files.is_not_here_by_choice(entry):
                     continue
@@ -93,8 +96,8 @@ class Acks:
                     if leaf is not None:
                         leaves.append((entry, leaf))
             await folder.database.pending().wait()
-            for start in range(0, len(leaves), MAX_LEAVES):
-                await self._link.send(Ack(folder.id, tuple(leaves[start : start + MAX_LEAVES])))
+            for start in range(0, len(leaves), SENT_LEAVES):
+                await self._link.send(Ack(folder.id, tuple(leaves[start : start + SENT_LEAVES])))
 
     def _settle(self, entry: EntryID, acknowledged: Leaf | None) -> None:
         if acknowledged is None:

@@ -20,8 +20,8 @@ from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.peers.blob_server import MAX_REQUESTS_WAITING, BlobQuestion, BlobServer
 from yp2p.protocol.messages import (
-    MAX_LEAVES,
     MAX_PULL,
+    SENT_LEAVES,
     ChunkHashesQuery,
     CountedQuery,
     Documents,
@@ -100,9 +100,9 @@ class Answers:
             if number % _BUCKET_SLICE == 0:
                 await turn()
         await folder.database.pending().wait()
-        for start in range(0, max(len(leaves), 1), MAX_LEAVES):
-            last = start + MAX_LEAVES >= len(leaves)
-            part = tuple(leaves[start : start + MAX_LEAVES])
+        for start in range(0, max(len(leaves), 1), SENT_LEAVES):
+            last = start + SENT_LEAVES >= len(leaves)
+            part = tuple(leaves[start : start + SENT_LEAVES])
             await self._link.send(Leaves(folder.id, part, last, tuple(branches) if last else ()))
 
     async def _serve_pulls(self) -> None:

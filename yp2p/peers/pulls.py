@@ -27,7 +27,11 @@ from yp2p.transport.pacing import FEW_TEXTS
 _PULL_BATCH = 1024
 # Where the link is limited: nobody knows how large they are.
 _PULL_BATCH_LIMITED = 64
-_SLICE = 32
+# So many are taken in one step, of some milliseconds; the store takes fifty rows of a kind at once.
+_SLICE = 50
+# A first import is an update that this device could have made itself, so it needs no check where it is no longer than
+# what is checked in one step.
+_SHORT_BYTES = 16 << 10
 
 
 class Pulls:
@@ -83,13 +87,15 @@ class Pulls:
 
     def _wanted(self) -> list[DocumentID]:
         observers, now = self._folder.observers, trio.current_time()
-        return [
-            document
-            for document in self._folder.catalogue.named.missing()
-            if not observers.document_claims.is_held(document, self._peer, now)
-            and document not in self._lacking
-            and not observers.quarantine.is_quarantined(self._peer, document, now)
-        ][:_PULL_BATCH]
+
+        def is_left_out(document: DocumentID) -> bool:
+            return (
+                document in self._lacking
+                or observers.document_claims.is_held(document, self._peer, now)
+                or observers.quarantine.is_quarantined(self._peer, document, now)
+            )
+
+        return self._folder.catalogue.named.missing(_PULL_BATCH, is_left_out)
 
     async def _pull(self, wanted: list[DocumentID]) -> None:
         folder = self._folder
@@ -103,13 +109,26 @@ class Pulls:
             size, now = sum(len(state) for _, state in reply.states), trio.current_time()
             folder.state.progress.traffic.add(size, now)
             folder.state.transfers.moved(Key(Way.RECEIVING, self._peer, TEXTS), size, now)
-            for number, (document, parts) in enumerate(_by_document(reply).items()):
-                if document in waiting:
-                    waiting.discard(document)
-                    await self._take(document, parts)
-                if number % _SLICE == 0:
-                    await turn()
+            came = [(document, parts) for document, parts in _by_document(reply).items() if document in waiting]
+            waiting.difference_update(document for document, _ in came)
+            for start in range(0, len(came), _SLICE):
+                await self._take_some(came[start : start + _SLICE])
+                await turn()
         self._questions.close()
+
+    async def _take_some(self, came: Sequence[tuple[DocumentID, list[bytes]]]) -> None:
+        """Take documents: those that are but a short insertion, which is what it says, together and at once."""
+        imports = [
+            (document, *found)
+            for document, states in came
+            if len(states) == 1
+            and len(states[0]) <= _SHORT_BYTES
+            and (found := read_first_import(states[0])) is not None
+        ]
+        taken = self._folder.edits.take_first_imports(imports, self._peer)
+        for document, states in came:
+            if document not in taken:
+                await self._take(document, states)
 
     async def _take(self, document: DocumentID, states: list[bytes]) -> None:
         if not all(states):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
+from struct import Struct
 
 from yp2p.errors import MessageFault
 from yp2p.identity import ID_BYTES, DocumentID
@@ -123,8 +124,17 @@ def version_id(kind: Kind, content: bytes, before: tuple[bytes, ...] = ()) -> Do
     return DocumentID(hashlib.sha256(parts).digest()[:ID_BYTES])
 
 
+# A text that replaced nothing: kind, mode, document, time.
+_TEXT = Struct(f">BB{ID_BYTES}sq")
+_MODE_BITS = Mode.EXECUTABLE | Mode.PRIVATE
+_MODES = [Mode(bits) for bits in range(_MODE_BITS + 1)]
+
+
 def decode_content(value: bytes) -> Content:
     """Read a content register. Raises MessageFault."""
+    if len(value) == _TEXT.size and value[0] == Kind.TEXT:  # as almost all are
+        _, mode, document, mtime_ns = _TEXT.unpack(value)
+        return Content(Kind.TEXT, _MODES[mode & _MODE_BITS], DocumentID(document), mtime_ns=mtime_ns)
     data = Reader(value)
     try:
         kind = Kind(data.u8())

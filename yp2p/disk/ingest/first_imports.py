@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -30,7 +30,8 @@ from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries, content_of, record_of
 from yp2p.disk.ingest.pending_paths import BUSY_RETRY_S, PendingPaths
 from yp2p.documents.diff import hunks
-from yp2p.documents.registers import Change, Entry
+from yp2p.documents.registers import Change, Entry, index_of
+from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.inspect import NO_STAMP, Finding, inspect
 from yp2p.files.replace import Outcome, Result, move_away
 from yp2p.files.root import OURS, Root
@@ -41,13 +42,18 @@ from yp2p.folder.former_files import Former
 from yp2p.folder.new_texts import document_id_for, entry_id_for, new_text, next_entry_id
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import FileRecord, Sight, save_chunks
+from yp2p.folder.turns import Slice
 from yp2p.identity import EntryID
+from yp2p.memory import keep_from_the_collector
 from yp2p.protocol.entries import Content, Kind
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit
 
-# Batches of new files that are made while those before are not in the store yet: they hold all their texts.
+# So many files are imported before those of the batch before have to be in the store: they hold all their texts.
+_BATCH = 500
 _MOST_ON_THEIR_WAY = 2
+# And so many in one step, which nothing comes between: some milliseconds. The store takes fifty rows of a kind at once.
+_AT_ONCE = 50
 
 log = structlog.get_logger()
 
@@ -81,17 +87,28 @@ class FirstImports:
         self._kept = kept
         self._on_their_way: deque[Commit] = deque()  # batches
 
-    async def take(self, findings: list[Finding], context: ScanContext) -> None:
+    async def take(self, findings: Sequence[Finding], context: ScanContext) -> None:
         """Bring new files into the manifest, many at once.
 
-        In two passes: first all that awaits, each file by itself; then what is simply new, together and without an
-        await, so that nobody sees a document that is in no commit yet.
+        In two passes: first all that awaits, each file by itself; then what is simply new, some together and without
+        an await, so that nobody sees a document that is in no commit yet.
         """
-        folder = self._folder
+        ordered = findings
+        if len(findings) > _AT_ONCE:
+            ordered = await trio.to_thread.run_sync(lambda: sorted(findings, key=self._manifest_index))
+        for start in range(0, len(ordered), _BATCH):
+            await self._take_batch(ordered[start : start + _BATCH], context)
+
+    def _manifest_index(self, finding: Finding) -> int:
+        return index_of(self._first_id(finding))
+
+    async def _take_batch(self, findings: Sequence[Finding], context: ScanContext) -> None:
         if len(self._on_their_way) == _MOST_ON_THEIR_WAY:
             await self._on_their_way.popleft().wait()
+        part = Slice()
         plain: list[Finding] = []
         for finding in findings:
+            await part.end_if_long()
             if self._is_unclaimed(finding):
                 plain.append(finding)
                 continue
@@ -102,20 +119,31 @@ class FirstImports:
                 self._pending.fresh.pop(finding.path, None)
                 self._kept.is_new(finding)
             return
+        commit, count = None, 0
+        for start in range(0, len(plain), _AT_ONCE):
+            await part.end()
+            imports = self._imports(plain[start : start + _AT_ONCE])
+            if imports:
+                commit, count = self._import(imports), count + len(imports)
+        if commit is not None:
+            self._on_their_way.append(commit)
+            keep_from_the_collector(count)
+            await trio.lowlevel.checkpoint()
+            log.info("files_imported", folder=self._folder.label, count=count)
+
+    def _imports(self, findings: Iterable[Finding]) -> list[tuple[EntryID, Finding]]:
+        """What of these is still simply new, with the entries that it becomes."""
         # no await from here to `_import`: what is not submitted yet nobody may see
         imports: list[tuple[EntryID, Finding]] = []
         chosen: set[EntryID] = set()
-        for finding in plain:
+        for finding in findings:
             if not self._is_unclaimed(finding):
                 continue  # another device's entry came meanwhile: it is still fresh, and decided in the next round
             entry = self._new_entry(finding, chosen)
             chosen.add(entry)
             imports.append((entry, finding))
             self._is_imported(finding)
-        if imports:
-            self._on_their_way.append(self._import(imports))
-            await trio.lowlevel.checkpoint()
-            log.info("files_imported", folder=folder.label, count=len(imports))
+        return imports
 
     def _is_imported(self, finding: Finding) -> None:
         self._pending.fresh.pop(finding.path, None)
@@ -161,9 +189,7 @@ class FirstImports:
         Where the ID was used before, the next one is computed of it. What is no text and was here before lives again.
         """
         known = self._folder.catalogue.entries
-        entry = copy_id_of(self._folder, finding) or entry_id_for(
-            self._folder.id, os.fsencode(finding.path), finding.content
-        )
+        entry = copy_id_of(self._folder, finding) or self._first_id(finding)
         if finding.kind is Kind.TEXT:
             while entry in known or entry in chosen:
                 entry = next_entry_id(entry)
@@ -171,17 +197,31 @@ class FirstImports:
             entry = next_entry_id(entry)  # what was here has another name now
         return entry
 
-    def _import(self, imports: Iterable[tuple[EntryID, Finding]]) -> Commit:
+    def _first_id(self, finding: Finding) -> EntryID:
+        """The ID of an entry that was never used before."""
+        return entry_id_for(self._folder.id, os.fsencode(finding.path), finding.content)
+
+    def _import(self, imports: Sequence[tuple[EntryID, Finding]]) -> Commit:
         """Make new entries with their documents and submit them, in one step."""
         changes: list[Change] = []
         statements: list[Statement] = []
         entries: list[EntryID] = []
+        known = self._folder.catalogue.entries
+        new = {entry: finding.path for entry, finding in imports if entry not in known}
         for entry, finding in imports:
             self._add(entry, finding, changes, statements)
             entries.append(entry)
         commit = self._folder.catalogue.write(changes, statements)
-        commit.then(lambda: self._folder.rendered(entries))
+        self._folder.render_queue.put_off(entry for entry, path in new.items() if self._is_in_step(entry, path))
+        # What others have written into them meanwhile is not on the disk yet.
+        commit.then(lambda: self._folder.rendered(entry for entry in entries if self._folder.is_on_disk(entry)))
         return commit
+
+    def _is_in_step(self, entry: EntryID, path: str) -> bool:
+        """Whether the file of a new entry is all that is to be there of it; what rules it brings is still looked at."""
+        folder = self._folder
+        is_there = folder.catalogue.layout().path_of.get(entry) == path and not folder.files.is_left_alone(entry)
+        return is_there and path != IGNORE_FILE
 
     def _is_in_use(self, entry: EntryID) -> bool:
         found = self._folder.catalogue.entries.get(entry)

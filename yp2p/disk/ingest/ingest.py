@@ -61,9 +61,10 @@ from yp2p.files.root import Root
 from yp2p.files.watch import Watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, Sight
+from yp2p.folder.turns import Slice
 from yp2p.protocol.entries import Kind
 
-_IMPORT_BATCH = 512
+_PREVIEW_BATCH = 512
 _THERE = (Meaning.UNCHANGED, Meaning.KNOWN, Meaning.LONG, Meaning.BUSY)
 
 log = structlog.get_logger()
@@ -162,7 +163,9 @@ class Ingest:
         try:
             is_by_path = context.after_power_cut or self._kept.is_on
             left = findings if is_by_path else await self._exchanged.take(findings, context)
+            part = Slice()
             for finding in left:
+                await part.end_if_long()
                 await self._sort(finding, context)
         finally:
             busy = {finding.path for finding in findings if finding.found is Found.BUSY}
@@ -178,8 +181,8 @@ class Ingest:
         changed = await trio.to_thread.run_sync(_changed, self._root, records)
         if self.damage.is_expected or self._kept.is_on or self.put_back.is_within_limit(len(changed)):
             return ""
-        for start in range(0, len(changed), _IMPORT_BATCH):
-            batch = changed[start : start + _IMPORT_BATCH]
+        for start in range(0, len(changed), _PREVIEW_BATCH):
+            batch = changed[start : start + _PREVIEW_BATCH]
             unread = self.readers.stop_counting(batch)
             findings = await self._inspector.inspect([record.path for record in batch])
             self.readers.count_again(unread, set())
@@ -297,8 +300,7 @@ class Ingest:
             and due_at(fresh) <= now
             and fresh.finding.stamp.inode not in self._exchanged.awaited
         ]
-        for start in range(0, len(ready), _IMPORT_BATCH):
-            await self._imports.take(ready[start : start + _IMPORT_BATCH], context)
+        await self._imports.take(ready, context)
 
     async def _inspect_requeued(self, now: float, context: ScanContext) -> None:
         """What is about to be decided may have changed since: a new file moved on, a missing one came back."""

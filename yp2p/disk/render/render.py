@@ -14,7 +14,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -44,6 +44,7 @@ from yp2p.files.root import Root
 from yp2p.files.temporary_names import Purpose
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
+from yp2p.folder.turns import Slice
 from yp2p.identity import EntryID
 from yp2p.machine import reason as reason_of
 from yp2p.protocol.entries import Kind, Mode
@@ -114,30 +115,20 @@ class Render:
         if folder.catalogue.layout().conflicts and not folder.membership.is_reader:
             await join_equal_entries(folder)
         await self._name_makers()
-        reason = self._deletions.refused(now)
+        # What comes in from now on is for the next round: the guard has not counted it.
+        wanted = list(folder.render_queue)
+        reason = await self._deletions.refused(now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
             return
-        puts: list[StagedWrite] = []
-        tried: list[EntryID] = []
-        chars = 0
         rules = folder.catalogue.layout().entry_at.get(IGNORE_FILE)
         first = [rules] if rules is not None and rules in folder.render_queue else []
         if first:
             self._look(IGNORE_FILE)  # what it leaves out is not rendered after it
-        wanted = first or list(folder.render_queue)  # what comes in meanwhile has not been counted by the guard
-        if not first:
+            wanted = first
+        else:
             await self._move_directories()
-            wanted = [entry for entry in wanted if entry in folder.render_queue]
-        for entry in wanted:
-            if len(puts) >= BATCH or chars >= _BATCH_CHARS:
-                break
-            folder.render_queue.take(entry)
-            tried.append(entry)
-            put = await self._carry_out(entry)
-            if put is not None:
-                puts.append(put)
-                chars += len(put.text)
+        puts, tried = await self._carry_out_all(wanted)
         if puts:
             with self._pace.putting(len(puts)):
                 await self._staged.commit_batch(puts)
@@ -147,6 +138,27 @@ class Render:
         self._replacements.tell()
         self._remove_obsolete()
         await self._name_makers()  # of what came to stand beside another one in this round there may be no further one
+
+    async def _carry_out_all(self, wanted: Sequence[EntryID]) -> tuple[list[StagedWrite], list[EntryID]]:
+        """Do what needs no new content for these entries, up to a batch; gives the files to write, and whose turn it
+        was."""
+        folder, part = self._folder, Slice()
+        puts: list[StagedWrite] = []
+        tried: list[EntryID] = []
+        chars = 0
+        for entry in wanted:
+            if len(puts) >= BATCH or chars >= _BATCH_CHARS:
+                break
+            await part.end_if_long()
+            if entry not in folder.render_queue or self._deletions.came_since(entry):
+                continue
+            folder.render_queue.take(entry)
+            tried.append(entry)
+            put = await self._carry_out(entry)
+            if put is not None:
+                puts.append(put)
+                chars += len(put.text)
+        return puts, tried
 
     async def _name_makers(self) -> None:
         if self._folder.catalogue.layout().conflicts and not self._folder.membership.is_reader:

@@ -28,12 +28,14 @@ _WAVE_FILES = 3
 
 def replaced_by_others(folder: Folder, entries: Iterable[EntryID]) -> dict[EntryID, int]:
     """Of these entries those whose file is to have another content that is no later version of it, with its size."""
-    found: dict[EntryID, int] = {}
-    for entry_id in entries:
-        entry, record = folder.catalogue.entries.get(entry_id), folder.files.get(entry_id)
-        if entry is not None and record is not None and _is_replaced(folder, entry, record):
-            found[entry_id] = record.stamp.size
-    return found
+    records = [record for entry in entries if (record := folder.files.get(entry)) is not None]
+    return {record.entry: record.stamp.size for record in records if is_replaced_by_others(folder, record)}
+
+
+def is_replaced_by_others(folder: Folder, record: FileRecord) -> bool:
+    """Whether the file of an entry is to have another content that is no later version of it."""
+    entry = folder.catalogue.entries.get(record.entry)
+    return entry is not None and _is_replaced(folder, entry, record)
 
 
 def _is_replaced(folder: Folder, entry: Entry, record: FileRecord) -> bool:

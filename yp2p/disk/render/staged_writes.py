@@ -4,6 +4,10 @@ Theory of operation
     All temporary files of a batch are written and forced to the disk, all intents committed at once, all files put in
     place, all bases advanced.
 
+    The loop decides and remembers; what touches the disk is done for the whole batch in a worker thread: a file system
+    that commits its journal holds up whoever makes a file meanwhile. The intent of a new file names its temporary
+    file, so the batch is written first, and forced to the disk while the intents are committed.
+
     The order for one file (invariants 1 and 3): take the text -> make its updates, the intent and the temporary file
     durable -> exchange under a lease -> advance the base. A crash between any two leaves either the old file with the
     old base, or the new file with evidence that `crash_recovery.py` turns into the new base. The file that was
@@ -38,13 +42,20 @@ from yp2p.files.inspect import Found
 from yp2p.files.new_files import NewFiles
 from yp2p.files.replace import Filling, Outcome, Result
 from yp2p.files.root import Root
+from yp2p.files.syscalls import sync_file_system
 from yp2p.files.temporary_names import Purpose, Temporary
 from yp2p.folder.folder import Folder
-from yp2p.folder.records import FileRecord, Intent
+from yp2p.folder.records import FileRecord, Intent, delete_intents
+from yp2p.folder.turns import Slice
 from yp2p.identity import DocumentID, EntryID
 from yp2p.machine import low_room
 from yp2p.machine import reason as reason_of
+from yp2p.memory import keep_from_the_collector
 from yp2p.protocol.entries import Kind, Mode
+from yp2p.store.writer import Commit
+
+# Files of which is told, and stored, in one go: a few milliseconds. The store takes fifty rows of a kind at once.
+_TOLD_TOGETHER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +86,23 @@ class StagedWrite:
             self.entry, self.path, self.document, temporary, self.seq, self.content, self.mode, self.kind
         )  # fmt: skip
 
-    def temporary(self, root: Root, new_files: NewFiles) -> Temporary:
-        """Raises OSError."""
+    def make(self, root: Root, new_files: NewFiles, *, sync: bool) -> Temporary:
+        """Make the temporary file with what goes into it, forced to the disk if `sync`. Blocks.
+
+        Raises OSError: nothing was made, and a blob that was fetched is where it was.
+        """
         purpose = Purpose.of(self.entry, self.seq, self.content) if self.record is not None else None
         if self.kind is Kind.SYMLINK:
             return disk.make_symlink(root, self.path, self.target, purpose, new_files=new_files)
-        if self.downloaded:
-            return disk.take_over(root, self.downloaded, purpose)
-        return disk.create_temporary(root, self.path, purpose, new_files=new_files)
+        if not self.downloaded:
+            return disk.create_filled(root, self.path, purpose, self.filling, new_files=new_files, sync=sync)
+        temporary = disk.take_over(root, self.downloaded, purpose)
+        try:
+            disk.fill_temporary(root, self.filling(temporary), sync=sync)
+        except OSError:
+            disk.rename_own(root, temporary.name, self.downloaded)
+            raise
+        return temporary
 
     def filling(self, temporary: Temporary) -> Filling:
         """What goes into the temporary file."""
@@ -136,7 +156,9 @@ class StagedWrites:
         installing = await self._write(writes)
         results = await self._install(installing)
         installed = [(*item, result) for item, result in zip(installing, results, strict=True)]
-        self._record_new([item for item in installed if item[0].record is None and item[2].outcome is Outcome.DONE])
+        await self._record_new(
+            [item for item in installed if item[0].record is None and item[2].outcome is Outcome.DONE]
+        )
         for write, intent, result in installed:
             if result.outcome is not Outcome.DONE:
                 await self._not_installed(write, intent, result)
@@ -146,38 +168,70 @@ class StagedWrites:
     async def _write(self, writes: Sequence[StagedWrite]) -> list[tuple[StagedWrite, Intent]]:
         """Write the temporary files; gives those that are durable, with their intents."""
         folder = self._folder
-        ready: list[tuple[StagedWrite, Intent]] = []
-        new_files = NewFiles(self._root)
-        shortage = low_room(folder.path)
-        for write in sorted(writes, key=lambda write: write.path):  # those of one directory together
-            try:
-                if shortage and not write.downloaded:  # what was fetched has its room already
-                    raise OSError(errno.ENOSPC, shortage)
-                ready.append((write, write.intent(write.temporary(self._root, new_files))))
-            except OSError as error:
-                if write.downloaded:  # it is kept for the next attempt
-                    self._folder.files.blobs.downloaded[write.content] = write.downloaded
-                self._retries.wait(write.entry, reason_of(error))
-                self._install_is_over(write)
-        new = [intent.save(folder.id) for write, intent in ready if write.record is None]
-        # Commits are in order: this one follows those of all updates in the texts. Meanwhile the contents are written.
-        durable = folder.database.submit(new) if new else folder.database.pending()
-        items = [write.filling(intent.temporary) for write, intent in ready]
-        failures = await trio.to_thread.run_sync(disk.fill_temporaries, self._root, items)
+        batch = sorted(writes, key=lambda write: write.path)  # those of one directory together
+        is_new = any(write.record is None for write in batch)
+        durable = folder.database.pending()
+        # Of a replacement the name tells, so that it can be forced to the disk at once.
+        made = await trio.to_thread.run_sync(self._make_all, batch, not is_new)
+        ready = [(write, write.intent(it)) for write, it in zip(batch, made, strict=True) if isinstance(it, Temporary)]
+        failures: list[OSError | None] = [None] * len(ready)
+        if is_new:
+            # Commits are in order: these follow those of all updates in the texts.
+            durable = await self._submit([intent for write, intent in ready if write.record is None])
+            temporaries = [intent.temporary for _, intent in ready]
+            failures = await trio.to_thread.run_sync(disk.force_temporaries, self._root, temporaries)
         await durable.wait()
+        for write, it in zip(batch, made, strict=True):
+            if isinstance(it, OSError):
+                self._not_made(write, it)
         for (write, intent), failure in zip(ready, failures, strict=True):
             if failure is not None:
-                await self._not_written(write, intent, failure)
+                await self._not_installed(write, intent, Result(Outcome.BLOCKED, reason=reason_of(failure)))
         return [item for item, failure in zip(ready, failures, strict=True) if failure is None]
 
-    async def _not_written(self, write: StagedWrite, intent: Intent, failure: OSError) -> None:
+    async def _submit(self, intents: Sequence[Intent]) -> Commit:
+        """Submit intents in slices; gives the last commit, which follows the others."""
+        folder, part = self._folder, Slice()
+        for start in range(0, len(intents), _TOLD_TOGETHER):
+            some = intents[start : start + _TOLD_TOGETHER]
+            folder.database.submit([intent.save(folder.id) for intent in some])
+            await part.end_if_long()
+        return folder.database.pending()
+
+    def _make_all(self, writes: Sequence[StagedWrite], sync: bool) -> list[Temporary | OSError]:
+        """Blocks: in a worker thread. Gives the temporary files, or why there is none."""
+        new_files = NewFiles(self._root)
+        is_bulk = len(writes) >= disk.BULK
+        shortage = low_room(self._folder.path)
+        try:
+            with new_files.keeping_open():
+                made = [self._make(it, new_files, shortage, sync=sync and not is_bulk) for it in writes]
+        except OSError as error:  # there is no `.yp2p/tmp`, and none can be made
+            return [error] * len(writes)
+        if sync and is_bulk:
+            sync_file_system(self._root.descriptor)
+        return made
+
+    def _make(self, write: StagedWrite, new_files: NewFiles, shortage: str, *, sync: bool) -> Temporary | OSError:
+        if shortage and not write.downloaded:  # what was fetched has its room already
+            return OSError(errno.ENOSPC, shortage)
+        try:
+            return write.make(self._root, new_files, sync=sync)
+        except OSError as error:
+            return error
+
+    def _not_made(self, write: StagedWrite, failure: OSError) -> None:
+        """There is no temporary file: it is tried again later."""
+        blobs = self._folder.files.blobs
+        if write.downloaded:  # it is kept for the next attempt
+            blobs.downloaded[write.content] = write.downloaded
         is_stale = write.copy_of is not None and failure.errno == errno.ESTALE
         if write.copy_of is not None and is_stale:
             self._retries.look(write.copy_of.path)
             # Until it is known again the blob is fetched.
-            self._folder.files.blobs.remove_file(write.content, write.copy_of.entry)
-        outcome = Outcome.BUSY if is_stale else Outcome.BLOCKED
-        await self._not_installed(write, intent, Result(outcome, reason=reason_of(failure)))
+            blobs.remove_file(write.content, write.copy_of.entry)
+        self._retries.wait(write.entry, reason_of(failure), is_busy=is_stale)
+        self._install_is_over(write)
 
     async def _install(self, installing: Sequence[tuple[StagedWrite, Intent]]) -> list[Result]:
         await self._watch_for_readers(installing)
@@ -233,15 +287,21 @@ class StagedWrites:
             for session in folder.observers.sessions.values():
                 session.fetch()
 
-    def _record_new(self, installed: list[tuple[StagedWrite, Intent, Result]]) -> None:
-        """New files are in place: all that is to be stored of that in one go."""
+    async def _record_new(self, installed: Sequence[tuple[StagedWrite, Intent, Result]]) -> None:
+        """New files are in place: what is to be stored of that, many in one go."""
+        part = Slice()
+        for start in range(0, len(installed), _TOLD_TOGETHER):
+            self._record_some(installed[start : start + _TOLD_TOGETHER])
+            await part.end_if_long()
+        keep_from_the_collector(len(installed))
+
+    def _record_some(self, installed: Sequence[tuple[StagedWrite, Intent, Result]]) -> None:
         folder = self._folder
         records = [self._record(write, intent, result) for write, intent, result in installed]
         statements = [record.save(folder.id) for record in records]
         statements += [row for write, _, _ in installed for row in self._ingest.readers.statements(write.entry)]
-        statements += [intent.delete(folder.id) for _, intent, _ in installed]
-        if statements:
-            folder.database.submit(statements)
+        statements.append(delete_intents(folder.id, [intent for _, intent, _ in installed]))
+        folder.database.submit(statements)
         folder.rendered(record.entry for record in records)
 
     def _record(self, write: StagedWrite, intent: Intent, result: Result) -> FileRecord:

@@ -54,7 +54,7 @@ from yp2p.protocol.messages.folders import (
     FolderState,
     Membership,
 )
-from yp2p.protocol.messages.layouts import MAX_LEAVES, MAX_TIME_MS
+from yp2p.protocol.messages.layouts import MAX_LEAVES, MAX_TIME_MS, SENT_LEAVES
 from yp2p.protocol.messages.links import (
     EXTENSIONS_FROM,
     MAX_DEVICE_NAME_BYTES,
@@ -114,6 +114,7 @@ __all__ = [
     "MAX_STATEMENT_BYTES",
     "MAX_TIME_MS",
     "PROTOCOL_VERSIONS",
+    "SENT_LEAVES",
     "STATEMENTS_OF_PART",
     "Ack",
     "AnyMessage",

@@ -13,6 +13,8 @@ from yp2p.protocol.wire import Reader, Writer
 
 # Entries per list: 4096 leaves are 450 KiB, within one interactive message.
 MAX_LEAVES = 4096
+# And so many are sent in one: they are read, and taken, at a stretch of a few milliseconds.
+SENT_LEAVES = 512
 # The year 5138. A later time is no time that a float has to the millisecond.
 MAX_TIME_MS = 10**14
 ID, DEVICE, HASH = Struct(f">{ID_BYTES}s"), Struct(f">{DEVICE_ID_BYTES}s"), Struct(f">{HASH_BYTES}s")

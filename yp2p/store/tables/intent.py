@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from yp2p.identity import DocumentID, EntryID, FolderID
@@ -26,8 +27,10 @@ def save(
     )
 
 
-def delete(folder: FolderID, entry: EntryID) -> Statement:
-    return ("DELETE FROM intent WHERE folder = ? AND entry = ?", (folder, entry))
+def delete(folder: FolderID, entries: Sequence[EntryID]) -> Statement:
+    """Args: `entries` are at most some hundreds."""
+    places = ", ".join("?" * len(entries))
+    return (f"DELETE FROM intent WHERE folder = ? AND entry IN ({places})", (folder, *entries))
 
 
 def read_all(read: Read, folder: FolderID) -> list[tuple[Any, ...]]:
