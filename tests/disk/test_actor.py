@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ import trio.testing
 from bridge import open_folder
 
 from yp2p.config import Files, Trash
+from yp2p.disk import rounds
 from yp2p.disk.actor import Disk
+from yp2p.disk.ingest import pending_paths
+from yp2p.disk.ingest.ingest import Ingest
 from yp2p.errors import FolderError
 from yp2p.folder.folder import Folder
 from yp2p.history.trash import on_root
@@ -80,6 +83,46 @@ async def test_an_answer_is_for_one_question(tmp_path: Path, monkeypatch: pytest
         _remove(folder, range(60, _FILES))
         await _until(folder, lambda: folder.state.question.reason)
         assert _alive(folder) == _FILES - 60
+
+
+def _filled(base: Path, count: int) -> Path:
+    """A directory outside of the folder."""
+    made = base / "outside"
+    made.mkdir()
+    for number in range(count):
+        (made / f"{number}.txt").write_text(f"new {number}\n")
+    return made
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_files_that_are_all_new_are_imported_while_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Where a known one may be among them all are read first: it is the same entry under another name."""
+    monkeypatch.setattr(pending_paths, "SETTLE_S", 0.0)
+    monkeypatch.setattr(rounds, "BATCH", 10)
+    monkeypatch.setattr(Ingest, "inspect", _noting(Ingest.inspect, imported := []))
+    outside = _filled(tmp_path, 35)
+    async with _running(tmp_path) as (folder, _):
+        imported.clear()
+        entry = folder.files.at["7.txt"]
+        if known:
+            (folder.path / "7.txt").rename(outside / "99.txt")
+        outside.rename(folder.path / "inside")
+        await _until(
+            folder, lambda: _alive(folder) == _FILES + 35 and "7.txt" not in (folder.files.at if known else ())
+        )
+        assert folder.files.at["inside/99.txt" if known else "7.txt"] == entry
+    before = {count - _FILES for count in imported}
+    assert before <= {0, 35} if known else before >= {0, 10, 20, 30}
+
+
+def _noting(inspect: Callable[..., Awaitable[None]], counts: list[int]) -> Callable[..., Awaitable[None]]:
+    async def noting(self: Ingest, paths: Any, **given: Any) -> None:
+        counts.append(len(self._folder.files))
+        await inspect(self, paths, **given)
+
+    return noting
 
 
 async def test_files_are_put_back_between_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

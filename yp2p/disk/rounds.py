@@ -125,8 +125,13 @@ class Rounds:
             await self._rules.apply(at, self._scans.context)
             self._changed.scan_wanted = True
         ordered = sorted(path for path in paths if not is_ignored_entry(folder, path))
+        is_all_new = folder.files.at.keys().isdisjoint(ordered)
         for start in range(0, len(ordered), BATCH):
             await at.ingest.inspect(ordered[start : start + BATCH])
+            # As long as nothing known is missing, or may be, none of them is a known file under another name.
+            is_open = at.ingest.pending.missing or self._changed
+            if is_all_new and not is_open and start + BATCH < len(ordered):
+                await self._decide(at)
 
     async def _decide(self, at: OpenRoot) -> None:
         """Decide on what waited long enough: renames, deletions, new files. Raises RootGone: what is missing was not
