@@ -62,25 +62,29 @@ def test_to_remove_a_device_says_of_which_folders_and_asks_nothing_that_is_not_s
     assert dialog.get_by_role("checkbox").count() == 1  # it has let nobody in
 
 
-def test_one_file_is_brought_back_as_before_a_change(laptop: Device, tab: Tab) -> None:
-    plan, other = laptop.dir / "plan.md", laptop.dir / "other.md"
+def test_one_file_is_brought_back_as_before_a_change(pair: list[Device], tab: Tab) -> None:
+    one, two = pair
+    other, photo = one.dir / "other.md", one.dir / "photo.bin"
     other.write_text("other\n")
-    laptop.wait()
-    before = plan.read_text()
-    tab.open(laptop)
-    # What changed in one second is one moment.
-    eventually(lambda: laptop.call("POST", "/v1/history/log", {"path": str(laptop.dir)})["changes"] != [])
-    tab.page.wait_for_timeout(2100)
-    plan.write_text("spoilt\n")
+    photo.write_bytes(b"\x00\xff" * 100)
+    one.wait()
+    tab.open(one)
+    tab.page.wait_for_timeout(2100)  # what changes in one second is one moment
+    before = {name: (one.dir / name).read_bytes() for name in ("plan.md", "photo.bin")}
+    (one.dir / "plan.md").write_text("spoilt\n")
     other.write_text("better\n")
-    tab.go("folder", str(_status_of(laptop)["id"]), "at")
-    tab.reads("Or as it was before one of the last changes")
-    tab.page.get_by_role("button", name="As before this (plan.md)").first.click()
-    tab.press("See it as it was", "plan.md")
-    tab.reads("bread")
-    tab.page.get_by_role("dialog").get_by_role("button", name="Restore only this file").click()
-    tab.reads("plan.md is what it was.")
-    eventually(lambda: plan.read_text() == before)
+    (two.dir / "photo.bin").unlink()
+    eventually(lambda: not photo.exists())
+    for name, what in (("plan.md", "laptop changed"), ("photo.bin", "desktop deleted")):
+        tab.go()
+        tab.go("folder", str(_status_of(one)["id"]), "at")
+        tab.reads("Or as it was before one of the last changes", f"{what} {name}")
+        line = tab.page.get_by_role("listitem").filter(has_text=f"{what} {name}")
+        line.first.get_by_role("button").click()
+        tab.press("See it as it was", name)
+        tab.page.get_by_role("dialog").get_by_role("button", name="Restore only this file").click()
+        tab.reads(f"{name} is what it was.")
+        eventually(lambda name=name: (one.dir / name).exists() and (one.dir / name).read_bytes() == before[name])
     assert other.read_text() == "better\n"
 
 

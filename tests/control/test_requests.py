@@ -93,7 +93,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/history/blame": {"path": "/d/a", "when": WHEN},
     "/v1/history/authors": {"path": "/d/a", "clients": [1]},
     "/v1/history/restore": {"path": "/d/a", "when": WHEN},
-    "/v1/history/restore-directory": {"path": "/d", "at": 2.5, "dry_run": True},
+    "/v1/history/restore-directory": {"path": "/d", "at": 2.5, "dry_run": True, "only": ["p"]},
     "/v1/bookmarks": {"path": "/d/a", "when": WHEN},
     "/v1/bookmarks/set": {
         "path": "/d/a", "name": "n", "position": {"tname": "source", "assoc": 0}, "place": {"line": 1, "column": 1},
@@ -107,7 +107,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/page/close": {},
     "/v1/stop": {},
 }  # fmt: skip
-FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose", "glob"}
+FILE_NAMES = {"path", "paths", "folder", "names", "beneath", "choose", "glob", "only"}
 
 
 class _NoDevice:

@@ -71,6 +71,21 @@ async def test_others_work_while_it_is_looked_at(tmp_path: Path, monkeypatch: py
             await restore_directory(folder, "03.md", at, dry_run=True)
 
 
+async def test_one_file_of_a_moment_is_brought_back_and_no_other(tmp_path: Path) -> None:
+    async with _folder(tmp_path) as folder:
+        at = time.time()
+        for name in ("03.md", "05.md"):
+            (folder.path / name).write_text("other\n")
+        (folder.path / "04.md").unlink()
+        await _until(folder, lambda: len(folder.catalogue.layout().path_of) == _COUNT - 1)
+        both = [{"path": "03.md", "action": "change"}, {"path": "04.md", "action": "bring back"}]
+        assert await restore_directory(folder, "", at, dry_run=True, only=["03.md", "04.md"]) == both
+        assert await restore_directory(folder, "", at, dry_run=False, only=["04.md"]) == both[1:]
+        await _until(folder, lambda: len(folder.catalogue.layout().path_of) == _COUNT)
+        left = await restore_directory(folder, "", at, dry_run=True)
+        assert [one["path"] for one in left] == ["03.md", "05.md"]
+
+
 async def test_a_text_that_was_changed_back_is_as_it_was(tmp_path: Path) -> None:
     async with _folder(tmp_path) as folder:
         at, entry = time.time(), folder.catalogue.layout().entry_at["05.md"]

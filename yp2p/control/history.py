@@ -99,6 +99,7 @@ class MomentRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: FileName
     at: float
     dry_run: bool
+    only: list[FileName] = []
 
 
 class _History:
@@ -231,14 +232,14 @@ class _History:
         return _undone(path, done)
 
     async def restore_directory(self, wanted: MomentRequest) -> Any:
-        """Bring back a directory as it was at a moment.
+        """Bring back a directory as it was at a moment; with `only` nothing but these paths in the folder.
 
         Answer: `{path, done: [{path, action, reason?}]}`.
         """
         folder, path = lookup.find(self._folders(), wanted.path)
         if not wanted.dry_run:
             folder.membership.check_may_write()
-        done = await point_in_time.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run)
+        done = await point_in_time.restore_directory(folder, path, wanted.at, dry_run=wanted.dry_run, only=wanted.only)
         return {"path": path, "done": done}
 
     async def list_bookmarks(self, wanted: FileRequest) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,8 +113,13 @@ def _told(path: str, action: str, reason: str = "") -> dict[str, str]:
     return {"path": path, "action": "skipped", "reason": reason} if reason else {"path": path, "action": action}
 
 
-async def restore_directory(folder: Folder, directory: str, at: float, *, dry_run: bool) -> list[dict[str, str]]:
+async def restore_directory(
+    folder: Folder, directory: str, at: float, *, dry_run: bool, only: Collection[str] = ()
+) -> list[dict[str, str]]:
     """Make a directory what it was at a moment, as far as the contents are here; tells what was done to which path.
+
+    Args:
+        only: paths in the folder, as they are told: nothing is done to others; empty: all.
 
     Raises:
         UsageError: this device knew nothing of that directory then.
@@ -126,6 +131,9 @@ async def restore_directory(folder: Folder, directory: str, at: float, *, dry_ru
     past, _ = await _folder_at(folder, at)
     beneath = directory and f"{directory}/"
     wanted, moved = await _wanted(folder, past, directory, beneath)
+    if only:
+        path_of = folder.catalogue.layout().path_of
+        wanted, moved = ([was for was in some if path_of.get(was.id, was.path) in only] for some in (wanted, moved))
     if not wanted:
         raise UsageError(f"this device knew nothing of {directory or folder.path} at that moment")
     exchanged = _exchanged_texts(folder, moved)

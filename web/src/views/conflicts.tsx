@@ -194,7 +194,12 @@ function Side({ name, conflict, version, against, isPlace, isStanding, path }: S
             , <Time at={version.at} />
           </span>
         )}
-        {isStanding && <span class="tag">stands there now</span>}
+        {isStanding && (
+          <>
+            {" "}
+            <span class="tag">stands there now</span>
+          </>
+        )}
       </h4>
       {isPlace ? (
         version.text ? (

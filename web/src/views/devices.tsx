@@ -74,24 +74,23 @@ export function Devices({ parts }: { parts: string[] }) {
 /** A device is let into a folder. */
 function AddTo() {
   const folders = status.value?.folders ?? [];
+  if (folders.length === 0) {
+    return (
+      <p class="changing">
+        <a href={to()}>Share a folder or join one</a>: then a device can be added to it.
+      </p>
+    );
+  }
   return (
-    <div class="row changing">
-      {folders.length === 0 ? (
-        <a class="button" href={to()}>
-          Share a folder first, or join one
-        </a>
-      ) : (
-        <>
-          <span>Add a device to the folder</span>
-          <span class="buttons">
-            {folders.map((folder) => (
-              <a key={folder.id} class="button" href={to("folder", folder.id, "add")}>
-                + <Name text={folder.label} />
-              </a>
-            ))}
+    <div class="buttons changing">
+      <span>Add a device to the folder</span>
+      {folders.map((folder) => (
+        <a key={folder.id} class="button" href={to("folder", folder.id, "add")}>
+          <span>
+            + <Name text={folder.label} />
           </span>
-        </>
-      )}
+        </a>
+      ))}
     </div>
   );
 }

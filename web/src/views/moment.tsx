@@ -217,7 +217,7 @@ function AsItWas({ folder, path, at, onRestore, onClose }: AsItWasProps) {
       {...(mayWrite.value ? { does: "Restore only this file" } : {})}
       onClose={onClose}
       onAct={async () => {
-        await post("/v1/history/restore", { path: `${folder.path}/${path}`, when: { at } });
+        await post("/v1/history/restore-directory", { path: folder.path, at, dry_run: false, only: [path] });
         onRestore();
         return `${printable(path)} is what it was.`;
       }}
