@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,15 @@ class NodeProcess:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self._asking = threading.Lock()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It does nothing meanwhile."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def ask(self, what: str, **arguments: Any) -> Any:
         assert self._process.stdin is not None

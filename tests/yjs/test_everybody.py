@@ -229,8 +229,12 @@ def test_other_providers_take_part(node: Node, two_devices: tuple[Device, Device
     one.start()
     for device in two_devices:
         eventually(lambda device=device: "while away " in (device.dir / path).read_text())  # type: ignore[misc]
-    texts = [node.text("other"), node.text("stock"), *((device.dir / path).read_text() for device in two_devices)]
-    assert len(set(texts)) == 1
+
+    def texts() -> set[str]:
+        disks = {(device.dir / path).read_text() for device in two_devices}
+        return {node.text("other"), node.text("stock"), *disks}
+
+    eventually(lambda: len(texts()) == 1, what=lambda: f"one text of {texts()}")
     for name in ("other", "stock"):
         expected = [f"person {'stock' if name == 'other' else 'other'}"]
         eventually(
@@ -238,6 +242,7 @@ def test_other_providers_take_part(node: Node, two_devices: tuple[Device, Device
         )  # type: ignore[misc]
     if kind == "hocuspocus":
         eventually(lambda: node.ask("look", name="other")["unsynced"] == 0, what="it being shown as saved")
+        eventually(lambda: (one.dir / "notes" / "b.md").exists(), what="the other file having come")
         node.open(one, path, "second", room=f"{one.dir.name}/notes/b.md", kind=kind)  # over the same connection
         eventually(lambda: node.text("second") == "another one\n")
         node.open(one, path, "none", room=f"{one.dir.name}/none.md", kind=kind)

@@ -182,8 +182,9 @@ def test_what_is_typed_and_saved_while_the_daemon_is_away_comes_once(
         ann.type("saved\n")
         wanted = "saved\nlive\n" + TEXT
         eventually(lambda: _on_disk(one) == wanted, LIVE_S)
-        time.sleep(4)  # by then it looks for the daemon so seldom that the daemon reads the disk first
-        one.start()
+        with node.stopped():  # the daemon reads the disk first
+            one.start()
+            one.wait()
         eventually(lambda: "yp2p: live" in ann.status, LIVE_S, lambda: ann.status)
         one.wait()
         assert ann.text == _on_disk(one) == wanted
