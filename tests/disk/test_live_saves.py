@@ -89,6 +89,30 @@ async def test_a_save_of_what_is_live_is_no_second_change(base: Path) -> None:
 
 
 @over_directory
+async def test_a_save_of_what_was_live_until_its_editor_was_closed_is_no_change(base: Path) -> None:
+    """As `:wq`: the editor has gone when the file is read, and the text has gone on."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    half = TYPED.replace("here", "he")
+    async with open_bridge(base) as bridge:
+        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True)
+        await _comes(bridge, half, 5)
+        await _comes(bridge, TYPED, 5)
+        unsubscribe()
+        await _comes(bridge, BOTH, 6)
+        path.write_text(half)  # one that its editor showed
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == BOTH
+        assert not list(bridge.folder.notices)
+        for text in (BOTH + "one\n", BOTH + "one more\n"):
+            await _comes(bridge, text, 6)
+        path.write_text(BOTH + "one\n")  # one that no editor showed
+        written = bridge.document(NAME).text.clocks()
+        await bridge.render()
+        assert bridge.document(NAME).text.clocks() != written, "it is no edit"
+
+
+@over_directory
 async def test_random_saves_of_what_is_live_are_no_changes(base: Path) -> None:
     rng = random.Random(1)
     async with _open(base, is_live=True) as (bridge, path):

@@ -150,14 +150,16 @@ def test_a_daemon_that_comes_back_finds_everything(tmp_path: Path, backend: str)
                         if number == 25:
                             await anyio.to_thread.run_sync(one.kill)
                     await _until(file, lambda: not file.is_connected)
-                    file.insert(0, f"<{round_}-away>")
+                    file.insert(0, f"<{round_}-a way>")
+                    (one.dir / "a.md").write_text(str(file))  # by the same program: it comes from the disk as well
+                    file.replace_all(str(file).replace("-a way>", "-away>") + f"<{round_}-not saved>")
                     await anyio.to_thread.run_sync(one.start)
                     await file.flush()
                 wanted = str(file)
                 for round_ in range(3):
                     for number in range(50):
                         assert wanted.count(f"<{round_}-{number}😀>") == 1
-                    assert wanted.count(f"<{round_}-away>") == 1
+                    assert wanted.count(f"<{round_}-away>") == wanted.count(f"<{round_}-not saved>") == 1
                 await anyio.to_thread.run_sync(
                     partial(eventually, lambda: all((d.dir / "a.md").read_text() == wanted for d in (one, two)), 30)
                 )

@@ -198,6 +198,35 @@ def test_an_editor_that_tells_first_is_given_what_others_wrote_before_it_saves(t
 
 
 @pytest.mark.long
+def test_what_is_typed_and_saved_while_no_daemon_runs_is_there_once(tmp_path: Path) -> None:
+    """Also where the last of it was not saved, and another device has changed the file meanwhile."""
+
+    async def test(one: Device, two: Device) -> None:
+        path = one.dir / "a.md"
+        async with open_editor(one, "a.md", name="Neovim") as editor:
+            editor.type(editor.text + "typed\n")
+            await _until(lambda: path.read_text() == (two.dir / "a.md").read_text() == editor.text)
+            for number in range(2):
+                await asyncio.to_thread(one.kill)
+                (two.dir / "a.md").write_text(f"of another device {number}\n" + (two.dir / "a.md").read_text())
+                await asyncio.to_thread(two.wait)
+                editor.type(editor.text + f"mor {number}\n")
+                path.write_text(editor.text)
+                editor.type(editor.text.replace("mor ", "more "))
+                editor.type(editor.text + "not saved\n")
+                wanted = f"of another device {number}\n" + editor.text
+                await asyncio.to_thread(one.start)
+                await _until(lambda: editor.text == path.read_text() == (two.dir / "a.md").read_text() == wanted)  # noqa: B023
+        assert editor.said == []
+
+    with devices(tmp_path, "one", "two") as (one, two):
+        _shared(one, two)
+        asyncio.run(test(one, two))
+        for device in (one, two):
+            assert not device.call("GET", "/v1/notices")
+
+
+@pytest.mark.long
 def test_two_editors_and_a_disk_have_everything_once(tmp_path: Path) -> None:
     rng = random.Random(1)
 

@@ -237,6 +237,35 @@ def test_an_editor_does_not_notice_that_the_daemon_restarts(tmp_path: Path) -> N
 
 
 @pytest.mark.long
+def test_what_is_typed_and_saved_while_no_daemon_runs_is_there_once(tmp_path: Path) -> None:
+    """Also where the last of it was not saved, and where nothing was typed after the save."""
+
+    async def test() -> None:
+        async with editor(one) as ann:
+            text = (one.dir / "a.txt").read_bytes().decode()
+            file = await ann.open(one.dir / "a.txt", text, "\r\n")
+            for last in ("", "ing", " and more"):
+                await trio.to_thread.run_sync(one.kill)
+                file.edit((file.size, file.size, "typed\n"))
+                assert await ann.flush() == []
+                (one.dir / "a.txt").write_bytes(file.content.encode())
+                file.edit((file.size - (3 if last == "ing" else 1), file.size - 1, last))
+                assert await ann.flush() == []
+                wanted = file.content
+                await trio.to_thread.run_sync(one.start)
+                await ann.until(lambda: file.content == wanted)  # noqa: B023
+                await _soon(lambda: (one.dir / "a.txt").read_bytes().decode() == wanted)  # noqa: B023
+                await trio.to_thread.run_sync(one.wait)
+                assert file.content == wanted == (one.dir / "a.txt").read_bytes().decode()
+
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "a.txt").write_bytes(b"text\r\nand\r\n")
+        _alone(one)
+        trio.run(test)
+        assert not one.call("GET", "/v1/notices")
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_random_edits_of_two_editors_and_a_disk(tmp_path: Path, seed: int) -> None:
     """Editors as Emacs' and VS Code's plugins are, several ranges in an edit among them."""

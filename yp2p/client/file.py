@@ -9,6 +9,10 @@ Theory of operation
     they have. Updates are idempotent, so nothing is lost or doubled. `flush` is a step 1 whose answer comes after all
     that was sent before it was stored.
 
+    What was written meanwhile may have been saved as well, by whoever shows the text. So a daemon that is back is told
+    first which texts there were (`away.py`), and what is here; only then it is asked for what it has, which is then
+    merged with that.
+
     However the block of `open` is left, by its end, an exception, `sys.exit`, Ctrl-C or a cancellation, a last flush
     follows. What keeps the file in step is shielded, so that it outlives the cancellation of the block, and ends when
     that flush has ended or its time is over.
@@ -28,6 +32,7 @@ from urllib.parse import unquote_to_bytes
 import anyio
 import anyio.to_thread
 
+from yp2p.client.away import AwayTexts
 from yp2p.client.changes import ChangeCount, NextChange
 from yp2p.client.connection import Connection
 from yp2p.client.edits import Authors, Edits, Received
@@ -64,7 +69,8 @@ class File(EditableText):
     def __init__(self, socket: Path, path: str) -> None:
         self.path = path
         self._socket_path = socket
-        super().__init__(SharedText(self._changed, self._tell, self._check_open))
+        super().__init__(SharedText(self._changed, self._tell, self._before_edit))
+        self._away = AwayTexts()
         self._waiting: deque[bytes] = deque()
         self._more = anyio.Event()
         self._connection: Connection | None = None
@@ -187,9 +193,8 @@ class File(EditableText):
         while wanted is None or self._answers < wanted:
             self._check_open()
             if self._is_live and wanted is None:
-                self._asked += 1
+                self._ask()
                 wanted, made = self._asked, self._made
-                self._queue(channel.encode(channel.Step1(self._shared.state_vector())))
             elif not self._is_live:
                 wanted = None
             await self._progress.wait()
@@ -216,6 +221,12 @@ class File(EditableText):
         """Something changed that others can see."""
         self._changes.add()
         self._touch()
+
+    def _before_edit(self) -> None:
+        """Raises FileUnavailable."""
+        self._check_open()
+        if self._away.is_away:
+            self._away.note(str(self))
 
     def _changed(self, update: bytes) -> None:
         self._made += 1
@@ -369,16 +380,37 @@ class File(EditableText):
         self._waiting.clear()
         self._asked = self._answers = 0
         connection.wake_sender = lambda: self._more.set()
-        async with connection, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._send, connection)
-            self._asked += 1
-            self._queue(channel.encode(channel.Step1(self._shared.state_vector())))
-            if self._own_clock:
-                self._queue(self._own_presence())
-            async for data in connection:
-                self._take(data)
-                self._touch()
-            tasks.cancel_scope.cancel()
+        try:
+            async with connection, anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send, connection)
+                if not self._away.is_away:
+                    self._ask()
+                if self._own_clock:
+                    self._queue(self._own_presence())
+                async for data in connection:
+                    self._take(data)
+                    self._touch()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._is_live = False
+            self._away.is_away = True
+            self._away.note(str(self))
+
+    def _ask(self) -> None:
+        self._asked += 1
+        self._queue(channel.encode(channel.Step1(self._shared.state_vector())))
+
+    def _answer(self, state_vector: bytes) -> None:
+        """Say what the daemon lacks; after a while without it, what was shown here, and then ask what it has."""
+        update = channel.Step2(self._shared.update_since(state_vector))
+        if not self._away.is_away:
+            self._queue(channel.encode(update))
+            return
+        self._away.note(str(self))
+        self._away.is_away = False
+        for message in (channel.Shown(self._away.hashes), channel.Have(self._shared.state_vector()), update):
+            self._queue(channel.encode(message))
+        self._ask()
 
     async def _send(self, connection: Connection) -> None:
         try:
@@ -404,13 +436,14 @@ class File(EditableText):
     def _take(self, data: bytes) -> None:
         match channel.decode(data):
             case channel.Step1(state_vector):
-                self._queue(channel.encode(channel.Step2(self._shared.update_since(state_vector))))
+                self._answer(state_vector)
                 if not self._is_live:
                     self._is_live = True
                     self._tell()
             case channel.Step2(update):
                 self._shared.receive(update)
                 self._answers += 1
+                self._away.forget()
             case channel.Updates(updates):
                 self._shared.receive(*updates)
             case channel.Denied(reason):

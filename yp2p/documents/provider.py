@@ -38,7 +38,18 @@ from yp2p.documents.plain import PlainDoc, as_document
 from yp2p.documents.resyncs import Resyncs
 from yp2p.documents.synced import FOLLOWS, Channel, CutInParts, PeerState, SyncedDocument
 from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
-from yp2p.protocol.channel import Answer, AwarenessUpdate, Have, Step1, Step2, Unrecognised, Updates, decode, encode
+from yp2p.protocol.channel import (
+    Answer,
+    AwarenessUpdate,
+    Have,
+    Shown,
+    Step1,
+    Step2,
+    Unrecognised,
+    Updates,
+    decode,
+    encode,
+)
 from yp2p.protocol.state_vectors import MAX_VECTOR_CLIENTS, read_state_vector
 
 # A longer one takes more than a millisecond to read.
@@ -69,6 +80,7 @@ class Provider:
         source: what the document is told as the origin of what arrives here.
         must_relay: whether an update from that source has to go to this peer at once.
         on_awareness: takes awareness updates of the peer.
+        on_shown: takes the hashes of texts that the peer showed while it was away.
         batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own, which is
             what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
         tells_state: whether the peer is told what we have with what we send (kind 41).
@@ -86,6 +98,7 @@ class Provider:
         source: object = None,
         must_relay: Callable[[object], bool] = lambda source: False,
         on_awareness: Callable[[bytes], None] = lambda data: None,
+        on_shown: Callable[[Sequence[bytes]], None] = lambda contents: None,
         batches: bool | None = None,
         tells_state: bool = False,
         pace_s: Callable[[], float] = lambda: 0.0,
@@ -97,6 +110,7 @@ class Provider:
         self._source = source if source is not None else self
         self._must_relay = must_relay
         self._on_awareness = on_awareness
+        self._on_shown = on_shown
         self._batches = batches if batches is not None else self._document is document
         self._tells_state = tells_state
         self._pace_s = pace_s
@@ -342,6 +356,8 @@ class Provider:
                 await self._receive(updates, is_answer=False)
             case AwarenessUpdate(states):
                 self._on_awareness(states)
+            case Shown(contents):
+                self._on_shown(contents)
             case Unrecognised(kind):
                 self.log.debug("message kind %d on %s is not known", kind, self._channel.path)
 

@@ -27,6 +27,7 @@ from yp2p.documents.synced import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
 from yp2p.folder.budget import is_free, is_heavy, until_light
+from yp2p.folder.shown_texts import ShownTexts
 from yp2p.folder.telling import Telling
 from yp2p.folder.turns import Slice, turn
 from yp2p.identity import DocumentID
@@ -184,6 +185,8 @@ class LiveDocument:
         self._changing = 0
         self._cost_s = 0.0  # of the last update, by the time of the processor: of large documents each takes long
         self.recent = Recent()
+        self.shown = ShownTexts()
+        self._left_at = 0  # the row that was the last one when the last program let go of it
 
     @property
     def is_needed(self) -> bool:
@@ -203,6 +206,11 @@ class LiveDocument:
     def is_in_programs(self) -> bool:
         """Whether a program of this device has it open."""
         return bool(self._telling.early)
+
+    @property
+    def shown_until(self) -> int:
+        """The last row of the log that a program of this device may have shown, as far as is known; 0: none."""
+        return self.last_seq if self.is_in_programs else self._left_at
 
     def pace_s(self) -> float:
         """How far apart live updates of this document go to one reader: the more, the more programs have it open."""
@@ -369,7 +377,13 @@ class LiveDocument:
         Args:
             early: for programs of this device, see above.
         """
-        return self._telling.subscribe(listener, early=early)
+        unsubscribe = self._telling.subscribe(listener, early=early)
+
+        def end() -> None:
+            self._left_at = self.shown_until
+            unsubscribe()
+
+        return end
 
     def applied(self, update: bytes, source: object, commit: Commit) -> None:
         """An update was applied and will be durable with `commit`: tell the listeners."""

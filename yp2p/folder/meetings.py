@@ -6,6 +6,9 @@ Theory of operation
     Deciding may take a while (a worker process parses), so the document may have changed by then: then it is decided
     anew. After some tries it is decided on the spot, as a text of no language.
 
+    What a program wrote while no daemon ran may come twice: from the program, and in a file that was saved there. The
+    text of that save is then what the program went on from, whichever of the two comes first (`shown_texts.py`).
+
 Invariants
     * What came has passed the wall before the library sees it, here as everywhere.
     * Update and repair are one step: applied between two awaits, durable together, told to others together. Who was
@@ -14,7 +17,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,7 +35,7 @@ from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.deleted_ranges import DeletedRange, finish
 from yp2p.protocol.dependencies import check_dependencies
-from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.state_vectors import StateVector, contains
 from yp2p.protocol.ysync import Checked, Parsed
 
 if TYPE_CHECKING:
@@ -72,31 +75,9 @@ class Meetings:
             return await self._receive(live, updates, source, theirs)
 
     async def _receive(self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState) -> bool:
-        parsed, data = [update.parsed for update in updates], [update.data for update in updates]
-        for attempt in range(_TRIES + 1):
-            in_time, changes = attempt == _TRIES, live.changes
-            ours = live.replica.clocks()
-            meeting = meeting_of(ours, theirs.vector, apart=theirs.has_diverged)
-            if meeting is None:
-                return False
-            union = await _made(self._union(live, parsed), in_time=in_time)
-            if not are_whole(ours, theirs.vector, union):
-                return False
-            if self._folder.membership.is_reader:
-                return False  # those who may write make the repair
-            if not self._merges_alike(source):
-                self._tell_other_rules(live)
-                return False
-            gone = await _made(_deleted(live.text), in_time=in_time)
-            there = [item for update in updates for item in update.deleted]
-            if not theirs.is_answer:
-                there += deleted_at(theirs.vector, self._folder.texts.updates_as_made(live, theirs.vector), gone)
-            if live.changes != changes:
-                continue  # what is known of it is of different moments
-            sides = Side(ours, gone), Side(theirs.vector, there)
-            settled = await self.settle(live, data, source, *sides, meeting, in_time=in_time)
-            if live.changes == changes:
-                break
+        settled = await self._met(live, updates, source, theirs)
+        if settled is None:
+            return False
         if not self._folder.membership.takes_from(source):  # it was a member when this was begun
             return True
         with self._folder.edits.as_one(live):
@@ -104,6 +85,70 @@ class Meetings:
                 self._folder.edits.accept(live, update, source)
             self._folder.edits.settle_meeting(live, settled)
         return True
+
+    async def meet_program(
+        self, live: LiveDocument, update: Checked, theirs: PeerState, shown: Sequence[bytes]
+    ) -> Settled | None:
+        """What settles the meeting of a document with what a program wrote while no daemon ran; None where nothing met.
+        When this returns, the document is as it was looked at.
+
+        Args:
+            shown: the hashes of the texts that it showed then.
+
+        Raises:
+            InvalidUpdate, MissingDependency: as `receive`.
+        """
+        return await self._met(live, [update], None, theirs, lambda: self._saved_text(live, theirs.vector, shown))
+
+    def _saved_text(self, live: LiveDocument, vector: StateVector, shown: Sequence[bytes]) -> str | None:
+        """What a program showed last that was then saved, by somebody who saw it there; None where nothing was."""
+        record = self._folder.files.get(self._folder.catalogue.entry_of.get(live.id))
+        known = [one for one in (*live.shown.saves, record) if one is not None and one.document == live.id]
+        number = {content: at for at, content in enumerate(shown)}
+        saves = sorted((one for one in known if one.content in number), key=lambda one: number[one.content])
+        for save in reversed(saves):
+            found = self._folder.texts.fork_at_base(save)
+            if not contains(vector, found.clocks()):
+                return found.text()
+        return None
+
+    async def _met(
+        self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState,
+        base: Callable[[], str | None] = lambda: None,
+    ) -> Settled | None:  # fmt: skip
+        """What settles a meeting; None where nothing is to be decided. When this returns, the document is as it was
+        looked at.
+
+        Args:
+            base: gives the text that both sides went on from, where that is not what both have.
+        """
+        parsed, data = [update.parsed for update in updates], [update.data for update in updates]
+        settled: Settled | None = None
+        for attempt in range(_TRIES + 1):
+            in_time, changes = attempt == _TRIES, live.changes
+            ours = live.replica.clocks()
+            meeting = meeting_of(ours, theirs.vector, apart=theirs.has_diverged)
+            if meeting is None:
+                return None
+            union = await _made(self._union(live, parsed), in_time=in_time)
+            if not are_whole(ours, theirs.vector, union):
+                return None
+            if self._folder.membership.is_reader:
+                return None  # those who may write make the repair
+            if not self._merges_alike(source):
+                self._tell_other_rules(live)
+                return None
+            gone = await _made(_deleted(live.text), in_time=in_time)
+            there = [item for update in updates for item in update.deleted]
+            if not theirs.is_answer:
+                there += deleted_at(theirs.vector, self._folder.texts.updates_as_made(live, theirs.vector), gone)
+            if live.changes != changes:
+                continue  # what is known of it is of different moments
+            sides = Side(ours, gone), Side(theirs.vector, there)
+            settled = await self.settle(live, data, source, *sides, meeting, base=base(), in_time=in_time)
+            if live.changes == changes:
+                break
+        return settled
 
     def _merges_alike(self, source: object) -> bool:
         session = self._folder.observers.sessions.get(DeviceID(source)) if isinstance(source, bytes) else None
@@ -129,12 +174,13 @@ class Meetings:
 
     async def settle(
         self, live: LiveDocument, updates: Sequence[bytes], source: object, ours: Side, theirs: Side, meeting: Meeting,
-        *, in_time: bool = False,
+        *, base: str | None = None, in_time: bool = False,
     ) -> Settled:  # fmt: skip
         """Decide a meeting of a document with a history that these updates add to it.
 
         Args:
             source: the device that they come from; None for this one.
+            base: the text that both sides went on from, where that is not what both have.
             in_time: on the spot, without any await.
         """
         both = {client: min(clock, theirs.vector.get(client, 0)) for client, clock in ours.vector.items()}
@@ -147,6 +193,8 @@ class Meetings:
             joined = await trio.to_thread.run_sync(join, log, ours, theirs)
         if joined is None:
             return Settled()
+        if base is not None:
+            joined = replace(joined, base=base, back=frozenset())
         decision = decide("", joined, meeting) if in_time else await self._decide(path, joined, meeting)
         repair = repair_for(joined, decision.text, meeting)
         if not decision.told:
@@ -173,7 +221,8 @@ class Meetings:
         if meeting is None:
             return Settled()
         sides = Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())
-        settled = await self.settle(live, [update], None, *sides, meeting, in_time=in_time)
+        base = fork.text() if live.shown.has(fork) else None
+        settled = await self.settle(live, [update], None, *sides, meeting, base=base, in_time=in_time)
         return replace(settled, decision=_exchanged(settled.decision), makers=settled.makers[::-1])
 
     async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:

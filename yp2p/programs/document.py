@@ -8,19 +8,21 @@ Invariants
     * A text that a program makes can be a file: no NUL, no more bytes than a text may have here.
     * Where this device only reads nothing of it is taken; the program is told so, and sees what others write.
     * Between the check and the last of the updates that put an edit right nothing is awaited.
+    * What it brings when it comes back meets what was saved meanwhile as two histories do (`folder/meetings.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from secrets import randbits
 
 from yp2p.documents.diff import Hunk
 from yp2p.documents.synced import Listener, PeerState
-from yp2p.errors import FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, UsageError
+from yp2p.errors import CrdtPanic, FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument, check_in_slices
+from yp2p.folder.meetings import Settled
 from yp2p.programs.corrections import CAPTURE_S, Corrections
 from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
@@ -34,6 +36,8 @@ from yp2p.store.writer import Commit
 _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a program that is faster than the disk fills the memory.
 _MAX_UNTOLD = 512
+# Texts that a program showed: more than anybody saves, and types in the time of a restart.
+_MOST_SHOWN = 4096
 _NUL = "\x00"
 
 
@@ -67,6 +71,7 @@ class ProgramDocument:
         self._is_known = program.is_this_file  # whether the program has said what it has
         self._corrections = Corrections(folder, live, program, moved, tell)
         self._said = 0  # up to which clock the operations with the program's client ID are its own
+        self._shown: Sequence[bytes] = ()  # hashes of what it showed while it was away
 
     # --- what a provider needs ----------------------------------------------------------------------------------
 
@@ -78,8 +83,8 @@ class ProgramDocument:
 
         UsageError: the file has left the path that it asked for, and it has nothing of it.
         """
+        self._says_it_has(read_state_vector(state_vector))
         if self._program.client is not None:
-            self._said = max(self._said, read_state_vector(state_vector).get(self._program.client, 0))
             self._check_own_id(self._live.replica.clocks())
         if not self._program.is_this_file:
             vector, earlier = read_state_vector(state_vector), self._program.earlier
@@ -101,10 +106,44 @@ class ProgramDocument:
         """
         if not self._is_its_file():
             raise FileGone("the file is another one by now, or no text any more")
+        if theirs is not None:
+            self._says_it_has(theirs.vector)
         for update in updates:
-            commit = self._take(update, await self._checked(update), source)
+            checked = await self._checked(update)
+            settled = await self._met(checked, theirs) if checked is not None and theirs is not None else None
+            with self._folder.edits.as_one(self._live) if settled is not None else nullcontext():
+                commit = self._take(update, checked, source)
+                if settled is not None:
+                    self._folder.edits.settle_meeting(self._live, settled)
             if commit is not None and (len(update) > _SLICED_BYTES or self._is_behind()):
                 await commit.wait()
+
+    def was_shown(self, contents: Sequence[bytes]) -> None:
+        """The program says what it showed while it was away, as hashes of texts."""
+        self._shown = contents[-_MOST_SHOWN:]
+
+    def _says_it_has(self, vector: StateVector) -> None:
+        if self._program.client is not None:
+            self._said = max(self._said, vector.get(self._program.client, 0))
+
+    async def _met(self, update: Checked, theirs: PeerState) -> Settled | None:
+        """What settles the meeting of what a program brings with what came meanwhile; None where it is merely taken.
+        When this returns, the document is as it was looked at."""
+        if not theirs.is_answer or self._is_synced():
+            return None
+        wrote = {client: stop for client, (_, stop) in update.parsed.sections.items()}
+        self._live.shown.add(self._shown, wrote)
+        try:
+            settled = await self._folder.edits.meetings.meet_program(self._live, update, theirs, self._shown)
+        except (InvalidUpdate, MissingDependency, CrdtPanic):
+            return None  # as will be told
+        return settled if self._is_plain(update) else None
+
+    def _is_plain(self, update: Checked) -> bool:
+        """Whether an update is taken as it is."""
+        is_text = not update.has_nul and not update.has_replacement and not self._is_too_large(update)
+        is_taken = is_text and not self._folder.membership.is_reader
+        return is_taken and not self._corrections.is_beside_moved(update.parsed)
 
     def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         return False  # the channel of a program does not ask

@@ -60,8 +60,10 @@ class Session:
             source=program,
             must_relay=lambda source: True,  # nobody else tells it
             on_awareness=lambda data: programs.said(program, data),
+            on_shown=document.was_shown,
             batches=self._wanted.takes_lists,
             pace_s=live.pace_s,
+            was_away=False,  # keystrokes of a restart are merged as all keystrokes are
         )
         programs.add(program)
         try:

@@ -12,8 +12,9 @@ bytes                   meaning
 01 length states        awareness
 02 00 length reason     what you sent, or asked for, was refused (UTF-8); only to programs
 40 count (length upd.)  live updates, oldest first
-41 length vector        what I have with the step 2 or the updates that follow; only between devices
+41 length vector        what I have with the step 2 or the updates that follow; only between devices, or behind 43
 42 count (length upd.)  step 2 in parts, each repair by itself; the last part is all of it; only between devices
+43 length hashes        SHA-256 of each text that I showed while you were away, in order; only from programs
 ======================  ================================================
 """
 
@@ -25,11 +26,12 @@ from yp2p.errors import InvalidUpdate
 from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.wire import write_varint
 
-_SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE, _ANSWER = 0x00, 0x01, 0x02, 0x40, 0x41, 0x42
+_SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE, _ANSWER, _SHOWN = 0x00, 0x01, 0x02, 0x40, 0x41, 0x42, 0x43
 _PERMISSION_DENIED = 0  # y-protocols/auth
 _STEP1, _STEP2, _UPDATE = 0, 1, 2
 # A list is cut off long before this; more would be a way to make us parse without end.
 MAX_UPDATES = 1024
+_HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ class Have:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The hashes of the texts that a program showed while it was not connected, the oldest first."""
+
+    contents: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AwarenessUpdate:
     data: bytes
 
@@ -81,7 +90,7 @@ class Unrecognised:
     kind: int
 
 
-ProviderMessage = Step1 | Step2 | Answer | Updates | Have | AwarenessUpdate | Denied | Unrecognised
+ProviderMessage = Step1 | Step2 | Answer | Updates | Have | Shown | AwarenessUpdate | Denied | Unrecognised
 
 
 def _sized(data: bytes) -> bytes:
@@ -102,12 +111,20 @@ def encode(message: ProviderMessage) -> bytes:
             return bytes([_ANSWER]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
         case Have(vector):
             return bytes([_HAVE]) + _sized(vector)
+        case Shown(contents):
+            return bytes([_SHOWN]) + _sized(b"".join(contents))
         case AwarenessUpdate(data):
             return bytes([_AWARENESS]) + _sized(data)
         case Denied(reason):
             return bytes([_AUTH, _PERMISSION_DENIED]) + _sized(reason.encode(errors="replace"))
         case Unrecognised(kind):
             raise ValueError(f"message kind {kind} cannot be sent")
+
+
+def _shown(hashes: bytes) -> Shown:
+    if len(hashes) % _HASH_BYTES:
+        raise InvalidUpdate("half a hash", len(hashes))
+    return Shown(tuple(hashes[at : at + _HASH_BYTES] for at in range(0, len(hashes), _HASH_BYTES)))
 
 
 def decode(data: bytes) -> ProviderMessage:
@@ -134,6 +151,8 @@ def decode(data: bytes) -> ProviderMessage:
         message = Denied(cursor.text())
     elif kind == _HAVE:
         message = Have(cursor.sized())
+    elif kind == _SHOWN:
+        message = _shown(cursor.sized())
     elif kind in (_UPDATES, _ANSWER):
         count = cursor.count(1)
         if count > MAX_UPDATES:

@@ -1,8 +1,9 @@
 """Acts on what a known file holds now, as `meaning.state_of` classifies it.
 
 An older version in a file is no edit after a power cut, or when a person decided so (`put_back.py`). Neither is a
-version that is newer than what the file held, while a program has the text open: an editor saved what it shows, and has
-told of all of that letter by letter. Taken for a change of what the file held it would come a second time.
+version that is newer than what the file held, and that a program had open: an editor saved what it shows, or showed
+when it was closed, and has told of all of that letter by letter. Taken for a change of what the file held it would come
+a second time.
 
 Versions are looked up in the store, which has them a commit later than the document in memory has. So what is on its
 way there is waited for first, and then it is asked anew what the document says: it may have gone on meanwhile.
@@ -116,6 +117,8 @@ class KnownFiles:
                 what = replace(what, is_current=None)
             elif state is FileState.NEED_VERSION:
                 old = version_found(self._folder, record, finding, may_be_older=is_older)
+                if old is not None and not what.is_first and old.base_seq > self._shown_until(record):
+                    old = None
                 what = replace(what, is_version=old is not None)
             elif state is FileState.NEED_BASE:
                 base = self._folder.texts.fork_at_base(record).text()
@@ -124,8 +127,11 @@ class KnownFiles:
                 return state, old
 
     def _is_live(self, record: FileRecord) -> bool:
-        live = self._folder.texts.in_memory(record.document) if record.kind is Kind.TEXT else None
-        return live is not None and live.is_in_programs and live.last_seq > record.base_seq
+        return record.kind is Kind.TEXT and self._shown_until(record) > record.base_seq
+
+    def _shown_until(self, record: FileRecord) -> int:
+        live = self._folder.texts.in_memory(record.document)
+        return live.shown_until if live is not None else 0
 
     def _last_seq(self, record: FileRecord) -> int:
         return self._folder.texts.open(record.document).last_seq

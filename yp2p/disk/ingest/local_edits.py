@@ -183,6 +183,7 @@ class LocalEdits:
             assert live.last_seq == seq, "the base ends at the row that holds the save"
             folder.edits.settle_meeting(live, settled)
         folder.files.set(updated)
+        live.shown.saves.append(updated)
         self._is_edited(record.entry)
         if not is_head:
             folder.render_queue.want(record.entry)

@@ -101,7 +101,7 @@ class Circumstances:
     Attributes:
         is_replaced: the entry is another kind of thing by now.
         is_first: a first scan after a start found it.
-        is_live: a program has the text open, and it has gone on since the file was written.
+        is_live: a program has or had the text open, and it has gone on since the file was written.
         is_current, is_version, extends_base: answers to what was needed; None: not asked yet.
     """
 

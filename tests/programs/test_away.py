@@ -1,0 +1,178 @@
+"""What was written in a program and saved, both while no daemon ran: it comes from the disk and from the program."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like
+
+from yp2p.documents.diff import hunks
+from yp2p.documents.synced import PeerState
+from yp2p.documents.text import TextReplica
+from yp2p.programs.document import ProgramDocument
+from yp2p.programs.programs import Program
+from yp2p.protocol.clients import Writer
+
+NAME = "a.txt"
+TEXT = "top\n\n\none\ntwo\nthree\n"
+PROGRAM, OTHER = 77, 6
+LIMIT = 1 << 20
+
+
+@dataclass
+class Away:
+    """A program that has a file open, and what it shows while no daemon is there."""
+
+    replica: TextReplica
+    shown: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, bridge: Bridge) -> Away:
+        replica = replica_like(bridge, NAME, PROGRAM, Writer.TYPED)
+        return cls(replica, [replica.text()])
+
+    def write(self, text: str) -> None:
+        self.replica.edit(hunks(self.replica.text(), text))
+        self.shown.append(text)
+
+    async def come_back(self, bridge: Bridge) -> None:
+        live = bridge.document(NAME)
+        record = bridge.folder.files.by_path(NAME)
+        assert record is not None
+        document = ProgramDocument(
+            bridge.folder, live, Program(record.entry, PROGRAM, is_this_file=True), LIMIT, [], is_synced=lambda: False
+        )
+        answer = self.replica.update_since(live.state_vector())
+        document.was_shown([sha256(text.encode()).digest() for text in self.shown])
+        await document.receive_all([answer], self, PeerState(self.replica.clocks(), is_answer=True))
+        news, _ = document.cut(self.replica.state_vector())
+        document.subscribe(lambda update, source, _: self.replica.receive(update) if source is not self else None)
+        self.replica.receive(news)
+
+
+async def _comes(bridge: Bridge, text: str) -> None:
+    """Another device makes a text of what the document says."""
+    peer = replica_like(bridge, NAME, OTHER)
+    update = peer.edit(hunks(peer.text(), text))
+    assert update is not None
+    await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=False))
+
+
+def _replaced(*pairs: tuple[str, str]) -> list[str]:
+    """The texts that come one after the other of a text."""
+    texts = [TEXT]
+    for old, new in pairs:
+        texts.append(texts[-1].replace(old, new))
+    return texts[1:]
+
+
+# What is written in the program one after the other, and after how many of these steps the file is saved.
+SITUATIONS = {
+    "all of it": (_replaced(("two\n", "two\nmore\n")), 1),
+    "a line, and another line after the save": (_replaced(("two\n", "two\nmore\n"), ("more\n", "more\nyet\n")), 1),
+    "half a word": (_replaced(("two", "two mor"), ("mor", "more and more")), 1),
+    "a mistake that is put right afterwards": (_replaced(("two", "teh two"), ("teh", "the")), 1),
+    "what is deleted afterwards": (_replaced(("two", "two more"), (" more", "")), 1),
+    "a deletion, and a letter afterwards": (_replaced(("two\n", ""), ("one\n", "one!\n")), 1),
+    "a line that is deleted and written again": (_replaced(("two\n", ""), ("one\n", "one\ntwo\n")), 1),
+    "nothing of it": (_replaced(("two\n", "two\nmore\n")), 0),
+}
+
+
+@over_directory
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("is_first", ["the disk", "the program"])
+@pytest.mark.parametrize("others", [("top", "top!"), ("three\n", "three\nof another device\n"), None])
+async def test_what_was_saved_and_comes_from_its_program_is_there_once(
+    base: Path, situation: str, is_first: str, others: tuple[str, str] | None
+) -> None:
+    texts, saved = SITUATIONS[situation]
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    for text in texts:
+        away.write(text)
+    path.write_text(away.shown[saved])
+    async with open_bridge(base, scan=False) as bridge:
+        if is_first == "the disk":
+            await bridge.scan()
+        if others is not None:
+            await _comes(bridge, bridge.document(NAME).text.text().replace(*others))
+        await away.come_back(bridge)
+        if is_first == "the program":
+            await bridge.scan()
+        clock().jump(5)
+        await bridge.render()
+        wanted = texts[-1].replace(*others) if others is not None else texts[-1]
+        assert bridge.document(NAME).text.text() == path.read_text() == away.replica.text() == wanted
+        assert not list(bridge.folder.notices)
+
+
+@over_directory
+async def test_what_is_put_back_after_the_program_came_is_an_edit(base: Path) -> None:
+    """What it showed counts for the file that was saved meanwhile alone."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    for text in _replaced(("two", "two more"), ("more", "and more")):
+        away.write(text)
+    path.write_text(away.shown[1])
+    async with open_bridge(base) as bridge:
+        await away.come_back(bridge)
+        clock().jump(5)
+        await bridge.render()
+        assert path.read_text() == away.shown[-1]
+        path.write_text(away.shown[1])  # as `cp` of a former version
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == away.shown[1]
+
+
+@over_directory
+@pytest.mark.parametrize("seed", range(2))
+async def test_whatever_is_written_and_saved_each_line_is_there_once(base: Path, seed: int) -> None:
+    """Stops and starts, saves of any moment, and another device in between."""
+    rng = random.Random(seed)
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    away: Away | None = None
+    there: set[str] = set()
+    for round_ in range(6):
+        async with open_bridge(base, scan=False, clean_end=rng.random() < 0.5) as bridge:
+            is_before = rng.random() < 0.5 and round_ > 0
+            if not is_before:
+                await bridge.scan()
+            word = f"<{round_} other>\n"
+            await _comes(bridge, _with_line(rng, bridge.document(NAME).text.text(), word))
+            there.add(word)
+            if away is not None:
+                await away.come_back(bridge)
+            if is_before:
+                await bridge.scan()
+            clock().jump(5)
+            await bridge.render()
+            text = bridge.document(NAME).text.text()
+            assert text == path.read_text()
+            assert _all_once(text, there), (round_, text)
+            away = Away.of(bridge)
+        for number in range(rng.randint(0, 5)):
+            word = f"<{round_}.{number} 😀>\n"
+            away.write(_with_line(rng, away.shown[-1], word))
+            there.add(word)
+        if rng.random() < 0.7:
+            path.write_text(rng.choice(away.shown))
+
+
+def _with_line(rng: random.Random, text: str, line: str) -> str:
+    lines = text.splitlines(keepends=True)
+    lines.insert(rng.randint(0, len(lines)), line)
+    return "".join(lines)
+
+
+def _all_once(text: str, there: set[str]) -> bool:
+    return sorted(text.splitlines()) == sorted([*TEXT.splitlines(), *map(str.strip, there)])
