@@ -207,6 +207,11 @@ def _write(root: Root, descriptor: int, item: Filling, *, sync: bool) -> None:
         os.fdatasync(descriptor)
 
 
+def force_all(root: Root) -> None:
+    """Force everything that was written on the file system of a root to the disk. Raises OSError."""
+    sync_file_system(root.descriptor)
+
+
 def force_temporaries(root: Root, items: Sequence[Temporary]) -> list[OSError | None]:
     """Force temporary files to the disk that were filled without that; gives what went wrong, one by one.
 
@@ -214,7 +219,7 @@ def force_temporaries(root: Root, items: Sequence[Temporary]) -> list[OSError | 
         OSError: so many were forced together, and that failed.
     """
     if len(items) >= BULK:
-        sync_file_system(root.descriptor)
+        force_all(root)
         return [None] * len(items)
     results: list[OSError | None] = []
     for item in items:

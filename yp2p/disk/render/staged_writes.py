@@ -42,7 +42,6 @@ from yp2p.files.inspect import Found
 from yp2p.files.new_files import NewFiles
 from yp2p.files.replace import Filling, Outcome, Result
 from yp2p.files.root import Root
-from yp2p.files.syscalls import sync_file_system
 from yp2p.files.temporary_names import Purpose, Temporary
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, Intent, delete_intents
@@ -209,7 +208,7 @@ class StagedWrites:
         except OSError as error:  # there is no `.yp2p/tmp`, and none can be made
             return [error] * len(writes)
         if sync and is_bulk:
-            sync_file_system(self._root.descriptor)
+            disk.force_all(self._root)
         return made
 
     def _make(self, write: StagedWrite, new_files: NewFiles, shortage: str, *, sync: bool) -> Temporary | OSError:
