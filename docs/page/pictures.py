@@ -133,7 +133,7 @@ class Camera:
         scheme = "dark" if is_dark else "light"
         self.page: Page = browser.new_page(viewport=_NARROW if is_narrow else _WIDE, color_scheme=scheme)
         self.page.goto(device.call("POST", "/v1/page/open", {})["url"])
-        self.page.wait_for_selector(".headline.good, .headline.busy")
+        self.page.wait_for_selector(".headline.good, .headline.busy, .headline.away")
 
     def go(self, address: str) -> Page:
         self.page.evaluate("address => { location.hash = address }", address)

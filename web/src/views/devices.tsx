@@ -82,7 +82,7 @@ function AddTo() {
     );
   }
   return (
-    <div class="buttons changing">
+    <div class="buttons middle changing">
       <span>Add a device to the folder</span>
       {folders.map((folder) => (
         <a key={folder.id} class="button" href={to("folder", folder.id, "add")}>
