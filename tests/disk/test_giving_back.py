@@ -20,24 +20,34 @@ from yp2p.memory import free_bytes
 _MIB = 1 << 20
 
 
-@pytest.mark.parametrize(("free_mib", "trims"), [(40, 120), (2, 0)])
-async def test_a_folder_that_never_rests_gives_back_what_is_free_every_five_seconds(
+@pytest.mark.parametrize(
+    ("free_mib", "trims"),
+    [
+        ([0, 40], 60),  # used and given back again and again, as by a member that sends without end
+        ([40], 1),  # free, and given to the kernel: there is no more to give
+        ([1], 0),
+        (list(range(120)), 59),  # a little more each time
+    ],
+)
+async def test_a_folder_that_never_rests_gives_back_what_is_free_and_the_kernel_has_not(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     autojump_clock: trio.testing.MockClock,
-    free_mib: int,
+    free_mib: list[int],
     trims: int,
 ) -> None:
-    """A member that sends without end kept it busy, and what its messages took was kept for ever."""
+    """What is free is so for the C library as well when the kernel has it."""
     trimmed: list[float] = []
-    monkeypatch.setattr(housekeeping, "free_bytes", lambda: free_mib * _MIB)
+    now_free = 0
+    monkeypatch.setattr(housekeeping, "free_bytes", lambda: now_free * _MIB)
     monkeypatch.setattr(housekeeping, "trim", lambda: trimmed.append(1.0))
     (tmp_path / "dir").mkdir()
     render: Any = SimpleNamespace(drop_caches=lambda: None)
     async with open_bridge(tmp_path) as bridge:
         monkeypatch.setattr(type(bridge.folder.state), "settled", False)
         keeping = Housekeeping(bridge.folder, Trash())
-        for _ in range(int(600 / EVERY_S)):
+        for number in range(int(600 / EVERY_S)):
+            now_free = free_mib[number % len(free_mib)]
             await trio.sleep(EVERY_S)
             await keeping._give_back_memory(render)
     assert len(trimmed) == trims

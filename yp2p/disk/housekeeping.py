@@ -32,8 +32,9 @@ from yp2p.store import tables
 
 EVERY_S = 5.0
 _PRUNE_S = 3600.0
-# Where others never let a folder rest, what they had us use and give back goes to the kernel all the same.
-_TRIM_S, _MUCH_FREE_BYTES = 5.0, 8 << 20
+# Where others never let a folder rest, what they had us use and give back goes to the kernel all the same: as soon as
+# so much more is free than after the last time. Between what is used there is free memory that the kernel has already.
+_TRIM_S, _MUCH_FREE_BYTES = 5.0, 2 << 20
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class Housekeeping:
         self._settings = settings
         self._was_settled = False
         self._trimmed_at = -math.inf
+        self._given_back = 0  # of what is free, what the kernel has
         self._pruned_at = 0.0
         self._is_too_large = False
         self._trash_filled_at = 0  # when something came into the trash last, as its directory says
@@ -98,10 +100,17 @@ class Housekeeping:
         now = trio.current_time()
         if self._was_settled and has_dropped:
             folder.database.trim()
-        elif now - self._trimmed_at < _TRIM_S or free_bytes() < _MUCH_FREE_BYTES:
+        elif now - self._trimmed_at < _TRIM_S or not self._is_much_free():
             return
         self._trimmed_at = now
         await trio.to_thread.run_sync(trim)
+        self._given_back = free_bytes()
+
+    def _is_much_free(self) -> bool:
+        """Whether the kernel would get much."""
+        free = free_bytes()
+        self._given_back = min(self._given_back, free)  # what was used again is none of it
+        return free - self._given_back >= _MUCH_FREE_BYTES
 
     async def fetch_from_trash(self, root: Root) -> None:
         """Take from the trash what has been wanted since the last time, and nobody gives."""

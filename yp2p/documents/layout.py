@@ -138,11 +138,12 @@ class LayoutIndex:
 
     Invariants
         * `path_of` and `entry_at` have all but the losers in `_to_place`; `get` places these.
-        * `_waiting` has the losers by the path that they want; `_looked_at` by the names that they looked at.
+        * `_waiting` has the losers by the path that they want, and `_lost` those paths by the losers; what all others
+          want is where they are. `_looked_at` has the losers by the names that they looked at.
     """
 
     def __init__(self) -> None:
-        self._wanted: dict[EntryID, str] = {}
+        self._lost: dict[EntryID, str] = {}
         self._directories: set[EntryID] = set()  # those of them that are directories
         self._origins: dict[EntryID, str] = {}  # of those of them of which that is known
         self._needed: Counter[str] = Counter()  # directories, by how many entries beneath or at them there are
@@ -159,7 +160,7 @@ class LayoutIndex:
             origin: who made it and when, where that is known.
         """
         self._has_origin(entry, origin if wanted is not None else "")
-        old = self._wanted.get(entry)
+        old = self._lost.get(entry) or self._layout.path_of.get(entry)
         was_directory = entry in self._directories
         if wanted == (None if old is None else (old, was_directory)):
             return
@@ -181,7 +182,6 @@ class LayoutIndex:
     # --- who wants a path, and has it ---------------------------------------------------------------------------
 
     def _add(self, entry: EntryID, path: str, is_directory: bool) -> None:
-        self._wanted[entry] = path
         for directory in _directories(path, is_directory):
             self._needed[directory] += 1
             if self._needed[directory] == 1:
@@ -208,7 +208,6 @@ class LayoutIndex:
             entry_at[path] = min(first, entry)
 
     def _remove(self, entry: EntryID, path: str, is_directory: bool) -> None:
-        del self._wanted[entry]
         if is_directory:
             self._remove_directory(entry, path)
         elif entry in self._losers:
@@ -246,7 +245,7 @@ class LayoutIndex:
     def _holder(self, path: str) -> EntryID | None:
         """The file that has a path because it wants it."""
         found = self._layout.entry_at.get(path)
-        return found if found is not None and self._wanted.get(found) == path and found not in self._losers else None
+        return found if found is not None and found not in self._losers else None
 
     def _give(self, path: str) -> None:
         """A path is free: the first of those that want it has it."""
@@ -267,6 +266,7 @@ class LayoutIndex:
             del self._layout.entry_at[path]
         self._layout.path_of.pop(entry, None)
         self._waiting.setdefault(path, set()).add(entry)
+        self._lost[entry] = path
         self._losers.add(entry)
         self._moved.add(entry)
 
@@ -275,6 +275,7 @@ class LayoutIndex:
         if not self._waiting[path]:
             del self._waiting[path]
         name = self._layout.path_of.pop(entry, None)
+        del self._lost[entry]
         self._losers.remove(entry)
         if name is not None and self._layout.entry_at.get(name) == entry:
             del self._layout.entry_at[name]
@@ -297,7 +298,7 @@ class LayoutIndex:
         before = path_of.pop(entry, None)
         if before is not None and entry_at.get(before) == entry:
             del entry_at[before]
-        for name in _names_beside(self._wanted[entry], entry, self._origins.get(entry, "")):
+        for name in _names_beside(self._lost[entry], entry, self._origins.get(entry, "")):
             self._losers.looks_at(entry, name)
             has_it = entry_at.get(name)
             is_later = has_it is not None and has_it in self._losers and has_it > entry

@@ -14,6 +14,8 @@ MAX_PATH_BYTES = 3072
 # Each directory above a file is a path of its own, in the layout, the rules on what is ignored, the watcher: without a
 # cap a path of 3 KB would be two megabytes of them. The deepest trees of packages have some forty.
 MAX_PATH_NAMES = 128
+# A path of so few characters of ASCII is in no way too long. Others may have no bytes at all.
+_SURELY_SHORT = min(MAX_NAME_BYTES, MAX_PATH_NAMES) - 1
 # A checkout's hooks are code that runs by itself: a peer that may write into them owns the machine. The same
 # holds for the other version control directories; `.yp2p` is our own. Compared without case, because some
 # file systems do.
@@ -52,6 +54,8 @@ def points_outside(path: str, target: bytes) -> bool:
 
 def length_problem(path: str) -> str | None:
     """Say how a path is too long for a folder, or None when it is not."""
+    if len(path) <= _SURELY_SHORT and path.isascii():
+        return None
     if len(encode_path(path)) > MAX_PATH_BYTES:
         return f"its path has more than {MAX_PATH_BYTES} bytes"
     if path.count("/") >= MAX_PATH_NAMES:
