@@ -57,6 +57,7 @@ class Host:
         self.has_joined = False
         self.stopped_in_order = False
         self.ignored = ""  # a pattern of the settings
+        self.has_lifted_rule = False  # whether a person here removed the folder's rule: then it is none here
         self.is_away = False  # whether its folder, or the marker in it, is somewhere else
         self.locked = ""  # a directory that nobody can look into
         self.is_mounted_over = False  # because another file system is there

@@ -10,7 +10,7 @@ from simulation.hooks import current_host
 from simulation.people import tokens_in
 
 from yp2p.errors import FolderError
-from yp2p.files.ignore import IGNORE_FILE
+from yp2p.files.ignore import IGNORE_FILE, IgnoreRules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +86,7 @@ def loosen(world: World) -> None:
 
 def _remove_rules(world: World, host: Host) -> None:
     REAL.unlink(host.disk.path / IGNORE_FILE)
+    host.has_lifted_rule = True
     host.disk.changed()
     world.note(f"{host.name} removes {IGNORE_FILE}")
 
@@ -108,7 +109,10 @@ def agree(world: World) -> None:
 def remove_ignored(world: World, host: Host) -> None:
     """What is left out is removed from one disk. Nobody else has it deleted."""
     people = world.people[host.name]
-    paths = [path for path in host.disk.contents() if host.leaves_out(path) and not people.is_locked(path)]
+    # Where a person has lifted the folder's rule, what it was about is the folder's again, and its removal is seen.
+    rules = IgnoreRules([host.ignored] if host.ignored else [])
+    ignores = rules.ignores if host.has_lifted_rule else host.leaves_out
+    paths = [path for path in host.disk.contents() if ignores(path) and not people.is_locked(path)]
     gone: set[str] = set()
     for path in paths:
         tokens = tokens_in(peek(host.disk.path / path)) | people.overwritten.pop(path, set())
