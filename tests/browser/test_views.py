@@ -138,7 +138,8 @@ def test_a_question_takes_the_focus_and_gives_it_back(room: list[Device], tab: T
     tab.open(room[0]).go("devices")
     tab.settled()
     tab.press("Remove…")
-    assert tab.page.evaluate("document.activeElement.closest('dialog') !== null")
+    is_in_it = "document.activeElement.closest('dialog') !== null"
+    tab.eventually(lambda: bool(tab.page.evaluate(is_in_it)), "the question having the focus")
     tab.page.keyboard.press("Escape")
     tab.eventually(lambda: tab.page.locator("dialog").count() == 0, "the question being gone")
     assert str(tab.page.evaluate("document.activeElement.innerText")).startswith("Remove…")
