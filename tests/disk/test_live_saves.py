@@ -19,6 +19,8 @@ from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import version_found
+from yp2p.protocol.clients import Writer
+from yp2p.protocol.ysync import Shape, check
 from yp2p.store.writer import Commit
 from yp2p.store.writer import Writer as StoreWriter
 
@@ -224,3 +226,28 @@ async def test_of_what_is_live_only_versions_behind_the_base_are_compared(
         compared.clear()
         assert version_found(bridge.folder, record, finding, may_be_older=True) == found
         assert len(compared) == 43
+
+
+@over_directory
+@pytest.mark.parametrize("is_read", [False, True])
+async def test_what_was_typed_here_since_git_read_the_file_is_told_where_it_goes(base: Path, is_read: bool) -> None:
+    async with _open(base, is_live=False) as (bridge, path):
+        path.read_text()
+        await bridge.take_events()
+        update = replica_like(bridge, NAME, 4711, Writer.TYPED).edit(hunks(TEXT, TYPED))
+        assert update is not None
+        live = bridge.document(NAME)
+        bridge.folder.edits.accept_from_program(live, check(update, Shape.TEXT), object(), 10.0, 4711)
+        clock().jump(5)
+        await bridge.render()
+        assert path.read_bytes() == TYPED.encode() if is_read else path.stat().st_size == len(TYPED)
+        await bridge.take_events()
+        (base / "dir" / ".git").mkdir()
+        (base / "dir" / ".git" / "index.lock").touch()
+        path.write_text(TEXT.replace("one", "ONE"))
+        await bridge.render()
+        assert live.text.text() == TEXT.replace("one", "ONE")
+        told = [(notice.kind, notice.text) for notice in bridge.folder.notices]
+        removed = len(TYPED) - len(TEXT)
+        assert told == [] if is_read else [kind for kind, _ in told] == [NoticeKind.REMOVED_OTHERS_TEXT]
+        assert is_read or f"removed {removed} characters" in told[0][1]

@@ -129,6 +129,7 @@ class Edits:
             brought = own if len(own) > _MAX_CLIENTS_OF_PROGRAM else set()
             own -= brought
         self.own_claims.to_publish |= own
+        live.recent_here.add_typed(time.time(), {one: (before.get(one, 0), clocks[one]) for one in wrote})
         return self.record(live, news, source, undo_gap_s=None if brought else undo_gap_s)
 
     @contextmanager

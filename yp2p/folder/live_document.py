@@ -41,6 +41,8 @@ from yp2p.store.writer import Commit
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
 RECENT_S = 600.0
+# What a program types is remembered by so much at once.
+_ONE_RANGE_S = 60.0
 # Smaller updates are parsed in a few milliseconds.
 _SLICED_BYTES = 16 << 10
 # What an update costs beside its bytes: one that says nothing has two of them, and takes a tenth of a millisecond. And
@@ -64,7 +66,7 @@ Meet: TypeAlias = "Callable[[LiveDocument, Sequence[Checked], object, PeerState]
 
 
 class Recent:
-    """Which operations came from other devices in the last ten minutes; `overlap` tells what of them a save removes."""
+    """Which operations were written elsewhere in the last ten minutes; `overlap` tells what of them a save removes."""
 
     def __init__(self) -> None:
         self._ranges: deque[tuple[float, int, int, int]] = deque()
@@ -73,6 +75,16 @@ class Recent:
         """Args: `at` in seconds since 1970; `sections` as in `ysync.Parsed`."""
         for client, (start, stop) in sections.items():
             self._ranges.append((at, client, start, stop))
+        self.forget(at)
+
+    def add_typed(self, at: float, sections: Mapping[int, tuple[int, int]]) -> None:
+        """The same, for many small updates: what a client goes on with within a minute is kept as one."""
+        for client, (start, stop) in sections.items():
+            last = self._ranges[-1] if self._ranges else None
+            if last is not None and (last[1], last[3]) == (client, start) and at < last[0] + _ONE_RANGE_S:
+                self._ranges[-1] = (last[0], client, last[2], stop)
+            else:
+                self._ranges.append((at, client, start, stop))
         self.forget(at)
 
     def newest(self) -> set[int]:
@@ -184,7 +196,8 @@ class LiveDocument:
         self._telling = Telling()
         self._changing = 0
         self._cost_s = 0.0  # of the last update, by the time of the processor: of large documents each takes long
-        self.recent = Recent()
+        self.recent = Recent()  # of other devices
+        self.recent_here = Recent()  # of programs of this device
         self.shown = ShownTexts()
         self._left_at = 0  # the row that was the last one when the last program let go of it
 

@@ -159,7 +159,10 @@ class LocalEdits:
         fork, found = await self._changes(live, base, finding)
         fork, update, is_head, settled = await self._made_on(live, base, fork, found, context)
         # no await from here: whether the base is the head, and what met, is decided together with the merge
-        has_recent = bool(live.recent)  # what others wrote: what the save removes of it is told
+        # What it removes is told of others' text, and where it may be made of an older version, of what was typed here.
+        is_doubtful = bool(self._readers.candidates(record.entry))
+        recents = [live.recent, live.recent_here] if is_doubtful else [live.recent]
+        has_recent = any(recents)
         before = live.text.text() if has_recent else ""
         if is_head and not context.is_scan:
             news = update = fork.edit(found)
@@ -187,7 +190,7 @@ class LocalEdits:
         self._is_edited(record.entry)
         if not is_head:
             folder.render_queue.want(record.entry)
-        removed = live.recent.overlap(deleted_ranges(update)) if has_recent else 0
+        removed = sum(recent.overlap(deleted_ranges(update)) for recent in recents) if has_recent else 0
         await commit.wait()
         log.debug(
             "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
@@ -229,13 +232,13 @@ class LocalEdits:
         return fork, update, False, settled
 
     async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
-        """A save took out what another device wrote a moment ago: say so, with what brings it back."""
+        """A save took out what was written elsewhere a moment ago: say so, with what brings it back."""
         undo = None
         if after:
             changes = await trio.to_thread.run_sync(hunks, after, before)
             # Only what was removed comes back, behind what replaced it; what the save brought stays.
             undo = Undo.of(record.document, seq, [Hunk(h.stop, h.stop, h.text) for h in changes if h.text])
-        text = f"a save here removed {removed} characters that another device wrote in the last ten minutes"
+        text = f"a save here removed {removed} characters that another device or program wrote in the last ten minutes"
         self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
 
     async def _changes(
