@@ -114,7 +114,7 @@ async def test_a_live_update_is_within_the_caps_of_the_peer(monkeypatch: pytest.
     news = ours.replica.apply(b"\x00\x01\x4d" + write_varint(400) + gone)
     assert news is not None
     provider._on_update(news, None)
-    assert provider._overrun
+    assert provider._outgoing.is_overrun
     assert not channel.sent
     await provider._answer(provider._peer_vector, Updates)
     said = decode(channel.sent[-1])
@@ -141,7 +141,7 @@ async def test_what_is_said_of_the_manifest_goes_in_messages_of_which_each_is_sm
         if live_ones:
             provider._on_update(update, None)
     if live_ones:
-        assert not provider._overrun
+        assert not provider._outgoing.is_overrun
         for message in provider._messages(provider._waiting.take()):
             await channel.send(message)
     else:
