@@ -142,7 +142,7 @@ async def test_what_is_said_of_the_manifest_goes_in_messages_of_which_each_is_sm
             provider._on_update(update, None)
     if live_ones:
         assert not provider._outgoing.is_overrun
-        for message in provider._messages(provider._waiting.take()):
+        for message in provider._messages(provider._outgoing.take()):
             await channel.send(message)
     else:
         await provider._answer(b"\x00")
