@@ -16,6 +16,7 @@ import trio
 import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge, replica_like
 
+from yp2p.disk.ingest import first_imports
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Manifest
 from yp2p.documents.provider import PeerState
@@ -28,6 +29,7 @@ from yp2p.files.root import Root
 from yp2p.files.temporary_names import Purpose, Temporary
 from yp2p.folder import turns
 from yp2p.folder.guard import MIN_FILES, DeletionGuard
+from yp2p.folder.members import Membership
 from yp2p.folder.records import load_log
 from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.peers import acks
@@ -338,3 +340,33 @@ def test_a_batch_is_made_also_where_somebody_removes_the_directory_for_it(tmp_pa
             assert (tmp_path / made.name).read_text() == "text"
     assert replace.force_temporaries(root, [made, Temporary(f"{made.name}-not", 1)])[0] is None
     root.close()
+
+
+def test_a_device_that_comes_to_read_only_in_the_middle_of_an_import_imports_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was not submitted is known nowhere, so that it is imported once the device may write again."""
+
+    async def test(one: Bridge, two: Bridge) -> None:
+        folder = one.folder
+        is_reader = False
+
+        class Slice(turns.Slice):
+            async def end(self) -> None:
+                nonlocal is_reader
+                await super().end()
+                is_reader = bool(folder.files)  # in the turn after the first files were imported
+
+        monkeypatch.setattr(first_imports, "Slice", Slice)
+        monkeypatch.setattr(Membership, "is_reader", property(lambda _: is_reader))
+        await one.scan()
+        imported = len(folder.files)
+        assert 0 < imported < FILES
+        assert set(folder.files) == set(folder.catalogue.entries)
+        assert len(folder.files.local.paths) == FILES - imported
+        monkeypatch.undo()
+        folder.files.local.clear()
+        await one.scan()
+        assert len(folder.files) == len(folder.catalogue.entries) == FILES
+
+    _run(test)

@@ -114,16 +114,14 @@ class FirstImports:
                 continue
             await self._take_occupied_path(finding, context)
             self._is_imported(finding)
-        if self._kept.is_on:
-            for finding in plain:
-                self._pending.fresh.pop(finding.path, None)
-                self._kept.is_new(finding)
-            return
         commit, count = None, 0
         for start in range(0, len(plain), _AT_ONCE):
             await part.end()
-            imports = self._imports(plain[start : start + _AT_ONCE])
-            if imports:
+            # no await from here to `_import`: meanwhile this device may be one that only reads
+            some = plain[start : start + _AT_ONCE]
+            if self._kept.is_on:
+                self._keep(some)
+            elif imports := self._imports(some):
                 commit, count = self._import(imports), count + len(imports)
         if commit is not None:
             self._on_their_way.append(commit)
@@ -131,9 +129,15 @@ class FirstImports:
             await trio.lowlevel.checkpoint()
             log.info("files_imported", folder=self._folder.label, count=count)
 
+    def _keep(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if self._is_unclaimed(finding):
+                self._pending.fresh.pop(finding.path, None)
+                self._kept.is_new(finding)
+
     def _imports(self, findings: Iterable[Finding]) -> list[tuple[EntryID, Finding]]:
         """What of these is still simply new, with the entries that it becomes."""
-        # no await from here to `_import`: what is not submitted yet nobody may see
+        # what is not submitted yet nobody may see
         imports: list[tuple[EntryID, Finding]] = []
         chosen: set[EntryID] = set()
         for finding in findings:
@@ -202,7 +206,8 @@ class FirstImports:
         return entry_id_for(self._folder.id, os.fsencode(finding.path), finding.content)
 
     def _import(self, imports: Sequence[tuple[EntryID, Finding]]) -> Commit:
-        """Make new entries with their documents and submit them, in one step."""
+        """Make new entries with their documents and submit them, in one step. Raises FolderError, and does nothing."""
+        self._folder.membership.check_may_write()
         changes: list[Change] = []
         statements: list[Statement] = []
         entries: list[EntryID] = []
