@@ -8,6 +8,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from yp2p.files import new_files, replace
 from yp2p.files.blobs import Assembly, WholeBlob, name_of, write_blobs
 from yp2p.files.inspect import Stamp
+from yp2p.files.new_files import NewFiles
 from yp2p.files.replace import Filling, Outcome
 from yp2p.files.root import TMP, Root
 from yp2p.files.temporary_names import Purpose
@@ -23,6 +25,7 @@ from yp2p.protocol.blobs import chunk_hash
 from yp2p.protocol.entries import Mode
 
 _GROUP = 12345
+_SOMEBODY = 54321
 _NODUMP = 0x40
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
 _ACL_ACCESS, _ACL_DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
@@ -126,6 +129,75 @@ def test_the_access_control_list_of_the_directory(
     assert os.getxattr(root.path / "team/f", _ACL_ACCESS) == os.getxattr(root.path / "team/made", _ACL_ACCESS)
     assert (root.path / "team/f").stat().st_mode == (root.path / "team/made").stat().st_mode
     assert _ACL_ACCESS not in os.listxattr(root.path / "f")
+
+
+@contextmanager
+def _without_privileges(path: Path) -> Iterator[None]:
+    """As somebody whom permissions bind, and to whom the folder belongs."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for found in (path, *path.rglob("*")):
+        os.chown(found, _SOMEBODY, -1)
+    os.seteuid(_SOMEBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def _filled(root: Root, path: str) -> None:
+    made = replace.create_filled(
+        root, path, None, lambda it: Filling(it, None, b"text", Mode.PLAIN), new_files=NewFiles(root), sync=True
+    )
+    assert replace.install_new(root, made, path).outcome is Outcome.DONE
+
+
+def _replaced(root: Root, path: str) -> None:
+    """What is filled is one that replaces another: made for no other eyes than the owner's."""
+    purpose = Purpose(bytes(16), 7, bytes(8))
+    made = replace.create_filled(
+        root, path, purpose, lambda it: Filling(it, None, b"text", Mode.PLAIN), new_files=NewFiles(root), sync=True
+    )
+    assert replace.install_new(root, made, path).outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("owner_may", [0, 4], ids=["nothing", "read"])
+@pytest.mark.parametrize(
+    "way", [_filled, _replaced, _text, _small_blob, _long_blob], ids=lambda way: way.__name__.strip("_")
+)
+def test_a_directory_that_gives_the_owner_no_right_to_write(
+    root: Root, way: Callable[[Root, str], None], owner_may: int, is_unnamed: bool
+) -> None:
+    entries = ((1, owner_may), (4, 4), (32, 4))
+    given = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry, _HERE) for entry in entries)
+    os.setxattr(root.path / "team", _ACL_DEFAULT, given)
+    with _without_privileges(root.path):
+        way(root, "team/f")
+    assert (root.path / "team/f").stat().st_size
+    assert root.temporaries() == []
+
+
+@pytest.mark.parametrize("owner_may", [0, 4], ids=["nothing", "read"])
+def test_a_file_has_no_more_rights_than_the_directory_gives(root: Root, owner_may: int) -> None:
+    entries = ((1, owner_may), (4, 4), (32, 4))
+    given = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry, _HERE) for entry in entries)
+    os.setxattr(root.path / "team", _ACL_DEFAULT, given)
+    with _without_privileges(root.path):
+        os.close(os.open("team/made", os.O_CREAT | os.O_WRONLY, 0o666, dir_fd=root.descriptor))
+        _filled(root, "team/f")
+    assert (root.path / "team/f").stat().st_mode == (root.path / "team/made").stat().st_mode
+
+
+def test_a_file_that_cannot_be_opened_by_its_name_leaves_none(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    os.setxattr(root.path / "team", _ACL_DEFAULT, _TEAM)
+    monkeypatch.setattr(NewFiles, "_open_by_name", cannot)
+    _filled(root, "team/f")
+    assert (root.path / "team/f").read_bytes() == b"text"
+    assert root.temporaries() == []
 
 
 @ways

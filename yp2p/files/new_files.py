@@ -85,8 +85,7 @@ class NewFiles:
         if gives == self._of(TMP):
             return self._make(name, flags | os.O_CREAT | os.O_EXCL, mode)
         try:
-            self._make_unnamed(name, directory, mode)
-            return self._root.open(name, flags)  # so that what is written is not told to who watches the directory
+            return self._make_unnamed(name, directory, flags, mode)
         except FileExistsError:
             raise
         except OSError:  # the file system cannot, or the directory is not ours to write to
@@ -108,13 +107,32 @@ class NewFiles:
             if gives.group != os.stat(link, dir_fd=directory, follow_symlinks=False).st_gid and gives.is_setgid:
                 os.chown(link, -1, gives.group, dir_fd=directory, follow_symlinks=False)
 
-    def _make_unnamed(self, name: str, directory: str, mode: int) -> None:
-        descriptor = self._root.open(directory or ".", os.O_TMPFILE | os.O_RDWR, mode)
+    def _make_unnamed(self, name: str, directory: str, flags: int, mode: int) -> int:
+        """Make a file in a directory and give it a name in `.yp2p/tmp`. Raises OSError: nothing has that name by us."""
+        made = self._root.open(directory or ".", os.O_TMPFILE | os.O_RDWR, mode)
         try:
             with self._root.parent(name) as (tmp, new):
-                os.link(f"/proc/self/fd/{descriptor}", new, dst_dir_fd=tmp, follow_symlinks=True)
+                os.link(f"/proc/self/fd/{made}", new, dst_dir_fd=tmp, follow_symlinks=True)
+                try:
+                    return self._open_by_name(made, name, flags)
+                except OSError:
+                    os.unlink(new, dir_fd=tmp)
+                    raise
         finally:
-            os.close(descriptor)
+            os.close(made)
+
+    def _open_by_name(self, made: int, name: str, flags: int) -> int:
+        """So that what is written is not told to who watches the directory. That may give its files' owner no right
+        to open them, which only who makes one does not need."""
+        try:
+            return self._root.open(name, flags)
+        except PermissionError:
+            mode = stat.S_IMODE(os.fstat(made).st_mode)
+            os.fchmod(made, mode | stat.S_IRUSR | stat.S_IWUSR)
+            try:
+                return self._root.open(name, flags)
+            finally:
+                os.fchmod(made, mode)
 
     def _above(self, path: str) -> tuple[str, _Gives]:
         """The directory that is to hold `path`, and what it gives; the next one above where it is still to be made."""
