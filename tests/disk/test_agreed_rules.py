@@ -52,6 +52,14 @@ class Room:
         await self.until(lambda: not self.rules.exists())
         await self.settled()
 
+    def forget_record(self) -> None:
+        """As of an entry that no member has: its file stays."""
+        record = self.folder.files.by_path(IGNORE_FILE)
+        assert record is not None
+        self.folder.files.drop(record.entry)
+        self.folder.database.submit([record.delete(self.folder.id)])
+        self.folder.render_queue.wake()
+
     async def receive_removal(self) -> None:
         record = self.folder.files.by_path(IGNORE_FILE)
         assert record is not None
@@ -82,11 +90,11 @@ class Room:
 
 
 @asynccontextmanager
-async def _room(base: Path, *ignored_here: str) -> AsyncIterator[Room]:
+async def _room(base: Path, *ignored_here: str, after_power_cut: bool = False) -> AsyncIterator[Room]:
     path = base / "dir"
     path.mkdir(exist_ok=True)
     async with open_folder(base, _FOLDER) as folder:
-        disk = Disk(folder, Files(ignore=list(ignored_here)), Trash())
+        disk = Disk(folder, Files(ignore=list(ignored_here)), Trash(), after_power_cut=after_power_cut)
         async with trio.open_nursery() as nursery:
             await nursery.start(disk.run)
             room = Room(folder, disk)
@@ -148,6 +156,105 @@ async def test_rules_that_a_reader_removed_as_all_did_wait_for_a_person_and_can_
         await room.until(lambda: room.waiting)
         assert room.disk.agree()
         await room.until(lambda: not room.folder.files.ignored.rules.ignores(".env"))
+
+
+async def test_what_waits_still_does_when_the_record_of_the_file_goes_and_the_file_stays(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_save("*.log\n")
+        await room.until(lambda: room.waiting)
+        async with room.folder.files.writing:
+            await room.receive_removal()
+            room.forget_record()
+        await room.until(lambda: room.folder.files.by_path(IGNORE_FILE))
+        await room.settled()
+        assert room.waiting
+        assert not room.has(".env")
+
+
+async def test_what_others_loosened_waits_when_the_record_goes_before_anybody_looked(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+
+        async def forget_when_rendered() -> None:
+            while True:
+                async with room.folder.files.writing:  # the next one after the round that renders it
+                    if room.rules.read_text() == "*.log\n":
+                        assert not room.waiting
+                        room.forget_record()
+                        return
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(forget_when_rendered)
+            await room.others_save("*.log\n")
+        await room.until(lambda: room.waiting)
+        await room.settled()
+        assert room.waiting
+        assert not room.has(".env")
+
+
+async def test_what_others_loosened_waits_after_a_restart_without_a_record(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_save("*.log\n")
+        await room.until(lambda: room.waiting)
+    async with open_folder(tmp_path, _FOLDER) as folder:
+        record = folder.files.by_path(IGNORE_FILE)
+        assert record is not None
+        await folder.database.submit([record.delete(folder.id)]).wait()
+    async with _room(tmp_path) as room:
+        assert room.waiting
+        assert not room.has(".env")
+
+
+async def test_a_save_while_nothing_runs_does_not_agree_to_what_others_loosened_before(tmp_path: Path) -> None:
+    _with_secret(tmp_path, ".env\n*.log\n*.bak\n")
+    async with _room(tmp_path) as room:
+        await room.others_save("*.log\n*.bak\n")
+        await room.until(lambda: room.waiting)
+    (tmp_path / "dir" / IGNORE_FILE).write_text("*.log\n*.tmp\n")
+    async with _room(tmp_path) as room:
+        assert "'.env'" in room.waiting
+        assert "'*.bak'" not in room.waiting
+        assert not room.has(".env")
+        assert room.folder.files.ignored.rules.ignores("x.tmp")
+        assert not room.folder.files.ignored.rules.ignores("x.bak")
+
+
+async def test_a_person_may_loosen_the_rules_while_nothing_runs(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        assert not room.has(".env")
+    (tmp_path / "dir" / IGNORE_FILE).write_text("*.log\n")
+    async with _room(tmp_path) as room:
+        assert room.has(".env")
+        assert (room.waiting, list(room.folder.notices)) == ("", [])
+
+
+async def test_what_a_power_cut_takes_away_agrees_to_nothing(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_save("*.log\n")
+        await room.until(lambda: room.waiting)
+    rules = tmp_path / "dir" / IGNORE_FILE
+    rules.unlink()
+    async with _room(tmp_path, after_power_cut=True) as room:
+        await room.until(rules.exists)
+        await room.settled()
+        assert room.waiting
+        assert not room.has(".env")
+
+
+async def test_a_new_file_of_rules_does_not_agree_to_what_others_removed_before(tmp_path: Path) -> None:
+    _with_secret(tmp_path)
+    async with _room(tmp_path) as room:
+        await room.others_remove()
+        await room.until(lambda: room.waiting)
+        room.rules.write_text("*.tmp\n*.log\n")
+        await room.until(lambda: room.folder.files.by_path(IGNORE_FILE))
+        await room.settled()
+        assert "'.env'" in room.waiting
+        assert not room.has(".env")
 
 
 async def test_what_a_person_here_changes_takes_effect_at_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import math
 import trio
 
 from yp2p.disk import mass_deletion, root_check
-from yp2p.disk.ingest.ignored import is_ignored_entry
+from yp2p.disk.ingest.ignored import has_rules, is_ignored_entry
 from yp2p.disk.open_root import OpenRoot
 from yp2p.disk.pause import Pause
 from yp2p.disk.rules_in_use import RulesInUse
@@ -72,6 +72,7 @@ class Rounds:
         if self._scans.phase.writes and (folder.render_queue or render.next_deadline() <= trio.current_time()):
             folder.state.settled = False
             await render.run()
+        self._rules.agreed.note_record()
         if self._rules.have_gone:
             self._changed.add(IGNORE_FILE)
         in_trash = folder.files.blobs.given_by_none(folder.observers.sessions.keys()) - folder.files.blobs.searched
@@ -140,7 +141,8 @@ class Rounds:
         had_rules = IGNORE_FILE in self._folder.files.at
         await at.ingest.decide()
         if had_rules and IGNORE_FILE not in self._folder.files.at:
-            self._rules.agreed.was_removed_here()
+            if not has_rules(self._folder):  # else it is made again
+                self._rules.agreed.was_removed_here()
             self._changed.add(IGNORE_FILE)
 
     async def _wait_for_work(self, at: OpenRoot) -> None:

@@ -5,7 +5,9 @@ here is what the device's settings say, or what the file says, or what the file 
 or agreed: others can have more ignored, and what they loosen frees nothing on this disk until somebody here agrees.
 
 Whose change it was follows from the record of the file: the content that was last rendered or ingested came from others
-or is known already, and any other content was saved here.
+or is known already, and any other content was saved here. That stays so where the record goes and the file does not,
+as when it is told that no member has the text. After a start it is not known what waited, and it is found out from the
+text that the file was made of; where no record says which that was, all that was agreed to is taken for waiting.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from functools import partial
 
 import trio
 
+from yp2p.disk.ingest.ignored import has_rules
 from yp2p.files.ignore import IGNORE_FILE, loosened, readable
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.root import Root
@@ -32,7 +35,10 @@ class AgreedRules:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._current = self.text = tables.rules.read_agreed(folder.database.rows, folder.id) or ""
+        self.text = tables.rules.read_agreed(folder.database.rows, folder.id) or ""
+        self._current = ""  # what the file said when somebody last looked
+        self._known: bytes | None = None  # the content that was last rendered or ingested
+        self._has_looked = False
 
     async def look(self, root: Root, max_text_bytes: int, *, is_damaged: bool) -> None:
         """Note what the file says by now, and who changed it.
@@ -43,14 +49,21 @@ class AgreedRules:
         finding = await trio.to_thread.run_sync(
             partial(inspect, root, IGNORE_FILE, None, max_text_bytes, trust_stamp=False)
         )
+        self.note_record()
         record = self._folder.files.by_path(IGNORE_FILE)
-        if finding.found is Found.MISSING and record is None:
+        if finding.found is Found.MISSING and record is None and not has_rules(self._folder):
             self._came("")
         elif finding.found in (Found.TEXT, Found.BLOB):  # of the latter nothing is agreed to
-            if record is not None and record.content == finding.content:
+            if finding.content == self._known:
                 self._came(finding.text)
             elif not is_damaged:
                 self._was_saved_here(record, finding.text)
+
+    def note_record(self) -> None:
+        """The file may have been rendered or ingested: its record may be gone when somebody looks."""
+        record = self._folder.files.by_path(IGNORE_FILE)
+        if record is not None:
+            self._known = record.content
 
     def was_removed_here(self) -> None:
         """A person here removed the file, or gave it another name: that agrees to what follows from it."""
@@ -69,21 +82,31 @@ class AgreedRules:
             readable(text)
         except ValueError:
             return  # they are not used, and what they said before is
-        self._current = text
-        if record is None or not self._folder.files.ignored.waiting:
-            self._agree_to(text)
-            return
-        before = self._folder.texts.fork_at_base(record).text() if record.kind is Kind.TEXT else ""
+        before = self._text_before(record)
+        is_waiting = bool(self._folder.files.ignored.waiting)
+        if not self._has_looked:
+            is_waiting = bool(loosened(self.text, before))
+        self._note(text)
         gone = set(before.splitlines()) - set(text.splitlines())
-        self._store("\n".join(line for line in self.text.splitlines() if line not in gone))
-        self._tell(loosened(self.text, text))
+        agreed = "\n".join(line for line in self.text.splitlines() if line not in gone)
+        if is_waiting and (missing := loosened(agreed, text)):
+            self._store(agreed)
+            self._tell(missing)
+        else:
+            self._agree_to(text)
+
+    def _text_before(self, record: FileRecord | None) -> str:
+        """What the file said before somebody here saved it, as far as that is known."""
+        if record is None:
+            return self._current
+        return self._folder.texts.fork_at_base(record).text() if record.kind is Kind.TEXT else ""
 
     def _came(self, text: str) -> None:
         try:
             readable(text)
         except ValueError:
             text = ""
-        self._current = text
+        self._note(text)
         missing = loosened(self.text, text)
         if missing:
             self._tell(missing)
@@ -91,9 +114,12 @@ class AgreedRules:
             self._agree_to(text)
 
     def _agree_to(self, text: str) -> None:
-        self._current = text
+        self._note(text)
         self._store(text)
         self._tell([])
+
+    def _note(self, text: str) -> None:
+        self._current, self._has_looked = text, True
 
     def _store(self, text: str) -> None:
         if text != self.text:

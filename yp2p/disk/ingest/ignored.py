@@ -51,6 +51,11 @@ def _rules_entry(folder: Folder) -> Entry | None:
     return found if found is not None and found.kind is Kind.TEXT else None
 
 
+def has_rules(folder: Folder) -> bool:
+    """Whether the folder has rules on what is left out, here or to come."""
+    return _rules_entry(folder) is not None
+
+
 def rules_document_is_missing(folder: Folder) -> bool:
     """Whether the folder has rules on what is left out that are not here yet."""
     found = _rules_entry(folder)
