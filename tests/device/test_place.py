@@ -38,6 +38,18 @@ async def test_a_directory_is_made_only_where_a_folder_may_be_and_when_it_is_sai
             place(str(tmp_path / "file/below"), make=True)
 
 
+async def test_a_path_of_which_nobody_can_tell_what_is_there_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    """As one below a directory that may not be entered: there `Path.exists` raises."""
+    unknown = tmp_path / ("n" * 300)
+    async with open_database(tmp_path / "store", make_room=False) as database:
+        device = Device(Config(), Identity(b"s" * 32), database, [tmp_path / "state/yp2p"])
+        for make in (False, True):
+            with pytest.raises(FolderError, match="cannot be used: File name too long"):
+                device.changes.place(str(unknown), make=make)
+        with pytest.raises(FolderError, match="cannot be used: File name too long"):
+            device.home.check(str(unknown))
+
+
 async def test_only_a_whole_path_is_a_directory_to_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes").mkdir()

@@ -14,9 +14,10 @@ import pytest
 from yp2p.config import Paths
 from yp2p.control.socket import lock_text
 from yp2p.doctor.finding import Finding
-from yp2p.doctor.home import check_home
+from yp2p.doctor.home import check_folder, check_home
 from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.store import schema, tables
+from yp2p.store.look import StoredFolder
 from yp2p.trust.keyfile import text_of
 
 FOLDER = FolderID(b"f" * 16)
@@ -107,6 +108,12 @@ def test_a_root_that_is_away_is_found(home: Home) -> None:
     home.root.rename(home.root.with_name("elsewhere"))
     assert home.problem().text == f"{home.root} is not there"
     assert "yp2p folder move notes DIR" in home.problem().remedy
+
+
+def test_a_root_of_which_nobody_can_tell_whether_it_is_there_is_found(home: Home) -> None:
+    (found,) = check_folder(StoredFolder(FolderID(bytes(16)), "notes", home.root / ("n" * 300)))
+    assert "cannot be used: File name too long" in found.text
+    assert "yp2p folder move notes DIR" in found.remedy
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o666])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -58,7 +59,7 @@ def _place_of_the_stopped() -> tuple[str, str]:
     from yp2p.config import find_paths
 
     log = find_paths().state / "daemon.log"
-    where = str(log) if log.exists() else "`journalctl --user -u yp2p` or `journalctl -u 'yp2p@*'`"
+    where = str(log) if os.path.exists(log) else "`journalctl --user -u yp2p` or `journalctl -u 'yp2p@*'`"
     return "no yp2p daemon is running for this home", where
 
 

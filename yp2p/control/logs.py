@@ -67,7 +67,7 @@ def elsewhere() -> str:
     unit = groups.strip().rpartition("/")[2]
     if os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}" and unit.endswith(".service"):
         return f"journalctl {'--user ' if '/user@' in groups else ''}-u {unit}"
-    return str(target) if target.is_absolute() and target.is_file() else ""
+    return str(target) if target.is_absolute() and os.path.isfile(target) else ""
 
 
 def log_routes(metrics: Callable[[], Metrics]) -> list[Route]:

@@ -24,6 +24,7 @@ from yp2p.device.folders import Folders, open_root
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
+from yp2p.folder.roots import mode_of
 from yp2p.machine import reason
 from yp2p.store import tables
 from yp2p.store.database import Database
@@ -84,13 +85,13 @@ class FolderChanges:
             make: it is made where there is none.
 
         Raises:
-            FolderError: it is not there, and no folder can be at that path.
+            FolderError: it is not there, and no folder can be at that path, or whether it is there cannot be told.
         """
         wanted = os.path.expanduser(text)
         if not os.path.isabs(wanted):
             raise FolderError(f"{text!r} is no whole path: it has to begin with / or with ~/")
         path = Path(os.path.realpath(wanted))
-        if path.exists():
+        if mode_of(path) is not None:
             return path, True
         self._folders.check_place(path)
         if make:
@@ -189,7 +190,7 @@ class FolderChanges:
         return folder.path
 
     async def _rename(self, folder: Folder, target: Path) -> None:
-        if not target.parent.is_dir():  # noqa: ASYNC240
+        if mode_of(target.parent) is None:
             raise FolderError(f"{target.parent} does not exist; make it first (mkdir -p {target.parent})")
         source = folder.path
         with open_root(source) as root:

@@ -15,9 +15,10 @@ from pathlib import Path
 from yp2p.config import Paths, load_config
 from yp2p.control.socket import read_lock
 from yp2p.doctor.finding import Finding
-from yp2p.errors import YpError
+from yp2p.errors import FolderError, YpError
 from yp2p.files.capabilities import Capabilities, probe
 from yp2p.files.root import OURS
+from yp2p.folder.roots import mode_of
 from yp2p.machine import low_room, reason
 from yp2p.store.look import StoredFolder, look
 from yp2p.store.salvage import kept_stores
@@ -118,10 +119,14 @@ def check_lock(paths: Paths) -> Iterator[Finding]:
 def check_folder(folder: StoredFolder) -> Iterator[Finding]:
     """Whether the directory of a folder can be used."""
     check, root = f"folder {folder.label}", folder.root
-    if not root.is_dir():
-        yield Finding(
-            check, f"{root} is not there", f"mount its disk, or `yp2p folder move {folder.label} DIR` where it is now"
-        )
+    remedy = f"mount its disk, or `yp2p folder move {folder.label} DIR` where it is now"
+    try:
+        mode = mode_of(root)
+    except FolderError as error:
+        yield Finding(check, str(error), remedy)
+        return
+    if mode is None or not stat.S_ISDIR(mode):
+        yield Finding(check, f"{root} is not there", remedy)
         return
     try:
         marker = (root / OURS / "marker").read_text().strip()

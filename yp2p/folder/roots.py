@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from yp2p.errors import FolderError
+from yp2p.machine import reason
 from yp2p.protocol.names import is_reserved
 
 # Not places for a person's files, and full of what changes when it is read.
@@ -26,14 +28,25 @@ def check_directory(text: str, taken: Iterable[tuple[str, Path]], own: Iterable[
     if not os.path.isabs(text):
         raise FolderError(f"{text!r} is no whole path: that of a directory begins with /")
     path = Path(os.path.realpath(text))
-    if not path.exists():
+    mode = mode_of(path)
+    if mode is None:
         raise FolderError(f"{path} does not exist; make it first (mkdir -p {path})")
-    if not path.is_dir():
+    if not stat.S_ISDIR(mode):
         raise FolderError(f"{path} is a file; a folder to share is a directory")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise FolderError(f"{path} is not writable for this user; yp2p has to read and write in it")
     check_place(path, taken, own)
     return path
+
+
+def mode_of(path: Path) -> int | None:
+    """What kind of thing is at a path, as `stat` says; None: nothing is. Raises FolderError: that cannot be told."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FolderError(f"{path} cannot be used: {reason(error)}") from error
 
 
 def check_place(path: Path, taken: Iterable[tuple[str, Path]], own: Iterable[Path] = ()) -> None:
