@@ -18,6 +18,8 @@ from yp2p.printable import size_text
 THROUGH_OTHERS = "reached through other devices"
 # The condition of a member that gets there by itself.
 WORKING = "working"
+# What sentences are made of: a name that has any of it could pretend to be one.
+_MARKS = frozenset('.,:;"')
 
 
 class Mood(Enum):
@@ -101,15 +103,37 @@ def summary(status: dict[str, Any]) -> Said:
     failing = [folder for folder in folders if _is_stopped(folder)]
     if failing:
         said = of_folder(failing[0])
-        return Said(Mood.LOOK, f"Not in sync: {failing[0]['label']}: {said.text}", said.hint)
-    busy = [folder for folder in folders if _is_busy(folder)]
+        return Said(Mood.LOOK, f"Not in sync: {_called(failing[0]['label'])}: {said.text}", said.hint)
+    busy = [folder for folder in folders if of_folder(folder).mood is Mood.BUSY]
     if busy:
-        return Said(Mood.BUSY, f"Not in sync yet: {busy[0]['label']} is {of_folder(busy[0]).text}.")
+        return Said(Mood.BUSY, f"Not in sync yet: {_called(busy[0]['label'])} is {of_folder(busy[0]).text}.")
     alone = [folder for folder in folders if not connected(folder)]
     if alone:
-        text = f"No other device is connected for {_names(alone)}: what changes now is on this device only."
-        return Said(Mood.LOOK, text)
+        return Said(Mood.LOOK, _of_those_alone(alone))
     return _of_those_away([member for folder in folders for member in folder["devices"] if not member["connected"]])
+
+
+def _of_those_alone(folders: list[dict[str, Any]]) -> str:
+    """Of folders with nobody connected: what is on this device only, as far as is known.
+
+    Of each folder the device counts that has most of it. Where of none is known what it has, all may be here only.
+    """
+    parts: list[str] = []
+    nowhere = [folder for folder in folders if not folder["devices"]]
+    if nowhere:
+        parts.append(f"No other device takes part in {_names(nowhere)} yet: all of it is on this device only.")
+    away = [folder for folder in folders if folder["devices"]]
+    known = [[lacks for lacks in map(_lacks, folder["devices"]) if lacks is not None] for folder in away]
+    here_only = sum(min(each) for each in known if each)
+    if not all(known):
+        what = "what is here may be"
+    elif here_only:
+        what = f"{here_only:,} file{' is' if here_only == 1 else 's are'}, as far as it knows,"
+    else:
+        what = "what changes now is"
+    if away:
+        parts.append(f"No other device is connected for {_names(away)}: {what} on this device only.")
+    return " ".join(parts)
 
 
 def _of_those_away(absent: list[dict[str, Any]]) -> Said:
@@ -124,14 +148,15 @@ def _of_those_away(absent: list[dict[str, Any]]) -> Said:
     parts = ["In sync with every connected device."]
     if away:
         names = ", ".join(
-            f"{name}{_behind_text(sum(filter(None, lacks)), ' ({})')}" for (name, _), lacks in sorted(away.items())
+            f"{_called(name)}{_behind_text(sum(filter(None, lacks)), ' ({})')}"
+            for (name, _), lacks in sorted(away.items())
         )
         parts.append(f"Not connected: {names}.")
     if through:
         parts.append(f"{through:,} more {'is' if through == 1 else 'are'} reached through them.")
     had_all = all(lacks == 0 for each in away.values() for lacks in each)
     hint = "`yp2p wait --all` asks each." if through else ""
-    return Said(Mood.GOOD if had_all else Mood.AWAY, " ".join(parts), hint)
+    return Said(Mood.GOOD if had_all and not through else Mood.AWAY, " ".join(parts), hint)
 
 
 def of_folder(folder: dict[str, Any]) -> Said:
@@ -154,12 +179,24 @@ def of_folder(folder: dict[str, Any]) -> Said:
         return Said(Mood.LOOK, "no other device is connected")
     behind = [member["name"] for member in here if not member["in_sync"]]
     if behind:
-        return Said(Mood.BUSY, f"sending to {', '.join(behind)}")
+        return Said(Mood.BUSY, f"sending to {', '.join(map(_called, behind))}")
     if folder["state"] != "idle":
         return Said(Mood.BUSY, WORKING)
-    through = sum(map(_is_through_others, folder["devices"]))
-    more = f"; {through:,} more {'is' if through == 1 else 'are'} reached through these" if through else ""
-    return Said(Mood.GOOD, f"in sync with {', '.join(sorted(member['name'] for member in here))}{more}")
+    return _of_folder_in_sync(folder, here)
+
+
+def _of_folder_in_sync(folder: dict[str, Any], here: list[dict[str, Any]]) -> Said:
+    """Where all that are connected have everything: `good` only if all others had it, too."""
+    text = f"in sync with {', '.join(sorted(_called(member['name']) for member in here))}"
+    absent = [member for member in folder["devices"] if not member["connected"]]
+    through = sum(map(_is_through_others, absent))
+    behind = [member for member in absent if not _is_through_others(member) and _lacks(member) != 0]
+    if behind:
+        names = (f"{_called(member['name'])}{_behind_text(_lacks(member), ' ({})')}" for member in behind)
+        text += f"; not connected: {', '.join(sorted(names))}"
+    if through:
+        text += f"; {through:,} more {'is' if through == 1 else 'are'} reached through these"
+    return Said(Mood.AWAY if behind or through else Mood.GOOD, text)
 
 
 def of_member(member: dict[str, Any], *, is_paused: bool = False) -> Said:
@@ -200,14 +237,18 @@ def _is_through_others(member: dict[str, Any]) -> bool:
 
 def _is_stopped(folder: dict[str, Any]) -> bool:
     """Whether its problem keeps it from being synced; others only say what is not as it could be."""
-    return folder["state"] == "paused" or (bool(folder["problem"]) and not connected(folder))
-
-
-def _is_busy(folder: dict[str, Any]) -> bool:
-    progress = folder["progress"]
-    is_receiving = bool(progress["files_to_go"] or progress["bytes_to_go"]) or folder["state"] != "idle"
-    return is_receiving or not all(member["in_sync"] for member in connected(folder))
+    return (
+        bool(folder.get("paused")) or folder["state"] == "paused" or (bool(folder["problem"]) and not connected(folder))
+    )
 
 
 def _names(folders: list[dict[str, Any]]) -> str:
-    return ", ".join(folder["label"] for folder in folders)
+    return ", ".join(_called(folder["label"]) for folder in folders)
+
+
+def _called(name: str) -> str:
+    """A name within a sentence: in quotes where it could be read as a part of the sentence, or as its end."""
+    if not set(name) & _MARKS:
+        return name
+    quoted = name.replace('"', "'")
+    return f'"{quoted}"'

@@ -66,26 +66,37 @@ def test_a_device_that_is_away_and_lacks_something_is_told_with_when_it_was_seen
     assert not any("pi: " in line for line in lines(_status(_folder(_DESK, none))))
 
 
-_DESK, _PI = _member("desk"), _member("pi", connected=False, in_sync=False)
-_FAR, _FARTHER = (_member(name, connected=False, in_sync=False) | {"condition": THROUGH_OTHERS} for name in ("f", "g"))
+_NOT_THERE = {"connected": False, "in_sync": False, "behind": None}
+_DESK, _PI = _member("desk"), _member("pi") | _NOT_THERE
+_FAR, _FARTHER = (_member(name) | _NOT_THERE | {"condition": THROUGH_OTHERS} for name in ("f", "g"))
 
 
 @pytest.mark.parametrize(
     ("folders", "said"),
     [
         ([], "Nothing is shared yet."),
-        ([_folder()], "No other device is connected for notes: what changes now is on this device only."),
-        ([_folder(_PI)], "No other device is connected for notes: what changes now is on this device only."),
+        ([_folder()], "No other device takes part in notes yet: all of it is on this device only."),
+        ([_folder(_PI)], "No other device is connected for notes: what is here may be on this device only."),
+        ([_folder(_PI | {"lacks": 14})],
+         "No other device is connected for notes: 14 files are, as far as it knows, on this device only."),
+        ([_folder(_PI | {"lacks": 14}, _PI | {"lacks": 1})],
+         "No other device is connected for notes: 1 file is, as far as it knows, on this device only."),
+        ([_folder(_PI | {"lacks": 0})],
+         "No other device is connected for notes: what changes now is on this device only."),
+        ([_folder(_PI, state="working")], "No other device is connected for notes: what is here may be"),
+        ([_folder(), _folder(_PI | {"lacks": 0}, label="code")],
+         "No other device takes part in notes yet: all of it is on this device only."
+         " No other device is connected for code: what changes now is on this device only."),
         ([_folder(_DESK)], "In sync: all folders are the same on all devices."),
         ([_folder(_DESK, _PI)], "In sync with every connected device. Not connected: pi."),
         ([_folder(_DESK, _FAR, _FARTHER), _folder(_DESK, _FAR, label="code")],
          "In sync with every connected device. 2 more are reached through them. `yp2p wait --all` asks each."),
         ([_folder(_DESK, _PI, _FAR)],
          "In sync with every connected device. Not connected: pi. 1 more is reached through them. `yp2p wait"),
-        ([_folder(_FAR)], "No other device is connected for notes: what changes now is on this device only."),
+        ([_folder(_FAR)], "No other device is connected for notes: what is here may be on this device only."),
         ([_folder(_member("desk", in_sync=False), _FAR)], "Not in sync yet: notes is sending to desk."),
         ([_folder(_DESK), _folder(label="code")],
-         "No other device is connected for code: what changes now is on this device only."),
+         "No other device takes part in code yet: all of it is on this device only."),
         ([_folder(_member("desk", in_sync=False))], "Not in sync yet: notes is sending to desk."),
         ([_folder(_DESK), _folder(_DESK, label="code", state="working")], "Not in sync yet: code is working."),
         ([_folder(_DESK, progress=_NOTHING | {"files_to_go": 2})], "Not in sync yet: notes is receiving: 2 files"),
@@ -111,12 +122,14 @@ _AWAY = _PI | {"lacks": 14}
         ([_folder(_DESK, _PI | {"lacks": 0})], Mood.GOOD),
         ([_folder(_DESK, _AWAY)], Mood.AWAY),
         ([_folder(_DESK, _PI | {"lacks": None})], Mood.AWAY),  # nobody knows whether it has all
+        ([_folder(_DESK, _FAR)], Mood.AWAY),  # nobody asked it
         ([_folder(_DESK, _AWAY), _folder(_DESK, state="working")], Mood.BUSY),
         ([_folder(_DESK, state="what is not known yet")], Mood.BUSY),
         ([_folder(_DESK, progress=_NOTHING | {"bytes_to_go": 1})], Mood.BUSY),
         ([_folder(_DESK, _member("pi", in_sync=False))], Mood.BUSY),
         ([_folder(_DESK, state="paused")], Mood.LOOK),
         ([_folder(_DESK, paused=True, state="paused", problem="paused by you")], Mood.LOOK),
+        ([_folder(_DESK, paused=True)], Mood.LOOK),  # a moment before its state says so
         ([_folder(_DESK, awaiting_confirmation=True)], Mood.LOOK),
         ([_folder(_DESK), _folder(_PI)], Mood.LOOK),
         ([_folder(_PI, problem="the directory is away")], Mood.LOOK),
@@ -128,6 +141,30 @@ def test_only_what_is_everywhere_looks_good(folders: list[dict[str, Any]], mood:
     if mood not in (Mood.GOOD, Mood.AWAY):
         assert not said.text.startswith("In sync")
         assert not any(one.text.startswith("in sync") for one in map(of_folder, folders[-1:]))
+    if folders:
+        assert mood in [of_folder(folder).mood for folder in folders]
+    if mood is Mood.GOOD:
+        assert {of_folder(folder).mood for folder in folders} == {Mood.GOOD}
+        members = [member for folder in folders for member in folder["devices"]]
+        assert all(of_member(member).mood is Mood.GOOD for member in members if member["connected"])
+        assert all(of_member(member).text == "had all of it" for member in members if not member["connected"])
+
+
+def test_a_folder_says_who_lacks_something_of_it() -> None:
+    said = of_folder(_folder(_DESK, _AWAY, _PI | {"name": "nas", "lacks": None}))
+    assert said == Said(Mood.AWAY, "in sync with desk; not connected: nas, pi (14 files behind)")
+
+
+@pytest.mark.parametrize("mark", [".", ",", ":", ";", '"'])
+def test_a_name_cannot_be_read_as_a_part_of_the_sentence(mark: str) -> None:
+    name = f"pi{mark} In sync"
+    quoted = '"' + name.replace('"', "'") + '"'
+    away, here = _PI | {"name": name}, _member(name, in_sync=False)
+    assert summary(_status(_folder(_DESK, away))).text.endswith(f"Not connected: {quoted}.")
+    assert of_folder(_folder(here)).text == f"sending to {quoted}"
+    assert of_folder(_folder(_member(name))).text == f"in sync with {quoted}"
+    assert summary(_status(_folder(here, label=name))).text.startswith(f"Not in sync yet: {quoted} is ")
+    assert f"for {quoted}:" in summary(_status(_folder(_PI, label=name))).text
 
 
 def test_of_a_device_that_is_away_the_first_line_says_what_it_lacks() -> None:

@@ -42,7 +42,7 @@ def test_a_status_that_is_watched_follows_what_happens_and_ends_with_the_daemon(
     with devices(tmp_path, "one") as (one,), _terminal(one, "status", "--watch") as terminal:
         terminal.shows("Nothing is shared yet")
         one.call("POST", "/v1/share", {"path": str(one.dir), "label": "notes"})
-        terminal.shows("On this device only")
+        terminal.shows("on this device only")
         one.stop()
         assert terminal.process.wait(10) == 3
         terminal.shows("no yp2p daemon is running" if "has ended" not in terminal.text else "the daemon has ended")
