@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like
@@ -13,6 +14,7 @@ from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_lik
 from yp2p.documents.diff import hunks
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
+from yp2p.errors import FileGone
 from yp2p.programs.document import ProgramDocument
 from yp2p.programs.programs import Program
 from yp2p.protocol.clients import Writer
@@ -131,6 +133,51 @@ async def test_what_is_put_back_after_the_program_came_is_an_edit(base: Path) ->
         path.write_text(away.shown[1])  # as `cp` of a former version
         await bridge.render()
         assert bridge.document(NAME).text.text() == path.read_text() == away.shown[1]
+
+
+@over_directory
+@pytest.mark.parametrize("situation", ["half a word", "what is deleted afterwards"])
+async def test_programs_that_were_not_away_push_none_out_that_was(base: Path, situation: str) -> None:
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    texts, saved = SITUATIONS[situation]
+    for text in texts:
+        away.write(text)
+    path.write_text(away.shown[saved])
+    async with open_bridge(base, scan=False) as bridge:
+        await away.come_back(bridge)
+        for client in range(100, 120):
+            await Away(replica_like(bridge, NAME, client, Writer.TYPED)).come_back(bridge)
+        await bridge.scan()
+        clock().jump(5)
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == away.shown[-1]
+
+
+@over_directory
+async def test_what_a_program_brings_is_not_taken_where_the_file_becomes_another_one_meanwhile(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+        away.write(TEXT.replace("two", "two more"))
+        live, meetings = bridge.document(NAME), bridge.folder.edits.meetings
+        meet_program = meetings.meet_program
+
+        async def meet_and_save(*args: Any) -> Any:
+            settled = await meet_program(*args)
+            path.write_bytes(b"\x00\xff")
+            await bridge.scan()
+            return settled
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(meetings, "meet_program", meet_and_save)
+            with pytest.raises(FileGone):
+                await away.come_back(bridge)
+        assert path.read_bytes() == b"\x00\xff"
+        assert live.text.text() == TEXT
 
 
 @over_directory

@@ -46,6 +46,8 @@ class ShownTexts:
 
     def add(self, contents: Sequence[bytes], wrote: StateVector) -> None:
         """A program is back that showed texts with these hashes, and that wrote this meanwhile."""
+        if not contents:
+            return  # it was not away, or shows no texts: it takes the place of none that did
         self._programs.append(_Program(frozenset(contents), wrote))
 
     def has(self, save: TextReplica) -> bool:

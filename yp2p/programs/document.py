@@ -104,13 +104,14 @@ class ProgramDocument:
             MissingDependency: as a peer's.
             InvalidUpdate, CrdtPanic, FileGone, OtherFile: the connection is over.
         """
-        if not self._is_its_file():
-            raise FileGone("the file is another one by now, or no text any more")
+        self._check_its_file()
         if theirs is not None:
             self._says_it_has(theirs.vector)
         for update in updates:
             checked = await self._checked(update)
             settled = await self._met(checked, theirs) if checked is not None and theirs is not None else None
+            self._check_its_file()  # it may have become another one meanwhile
+            # no await: what is taken is taken into the file's text
             with self._folder.edits.as_one(self._live) if settled is not None else nullcontext():
                 commit = self._take(update, checked, source)
                 if settled is not None:
@@ -154,9 +155,10 @@ class ProgramDocument:
     def _is_behind(self) -> bool:
         return len(self._live.untold_updates()) > _MAX_UNTOLD
 
-    def _is_its_file(self) -> bool:
+    def _check_its_file(self) -> None:
         found = self._folder.catalogue.entries.get(self._program.entry)
-        return found is not None and found.kind is Kind.TEXT and found.document == self._live.id
+        if found is None or found.kind is not Kind.TEXT or found.document != self._live.id:
+            raise FileGone("the file is another one by now, or no text any more")
 
     # --- what the program wrote ---------------------------------------------------------------------------------
 
