@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,17 +12,25 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from bridge import open_folder
+from bridge import open_bridge, open_folder
 
 from yp2p.config import Files, Trash
 from yp2p.disk import rounds
 from yp2p.disk.actor import Disk
 from yp2p.disk.ingest import pending_paths
 from yp2p.disk.ingest.ingest import Ingest
+from yp2p.disk.render.staged_writes import StagedWrites
+from yp2p.documents.registers import Change
 from yp2p.errors import FolderError
+from yp2p.files import replace
+from yp2p.files.blobs import name_of
+from yp2p.files.replace import BULK
+from yp2p.files.syscalls import sync_file_system
 from yp2p.folder.folder import Folder
 from yp2p.history.trash import on_root
-from yp2p.identity import FolderID
+from yp2p.identity import EntryID, FolderID
+from yp2p.protocol.blobs import blob_hash, chunk_hash
+from yp2p.protocol.entries import Content, Mode
 
 _FOLDER = FolderID(bytes(range(16)))
 _FILES = 120
@@ -151,3 +161,61 @@ async def test_files_are_put_back_between_two_batches(tmp_path: Path, monkeypatc
             assert folder.files.writing.statistics().tasks_waiting == 1
             may_end.set()
         assert order == ["batch", "files"]
+
+
+def _new_blobs(folder: Folder) -> list[EntryID]:
+    """Blobs of others, all of which have just come."""
+    changes: list[Change] = []
+    for number in range(BULK):
+        data = b"\xff%d" % number
+        hash_ = blob_hash(len(data), [chunk_hash(data)])
+        (folder.path / name_of(hash_)).write_bytes(data)
+        folder.files.blobs.downloaded[hash_] = name_of(hash_)
+        entry = EntryID(b"blob %011d" % number)
+        changes.append(Change(entry, f"{number}.bin", Content.blob(hash_, len(data), Mode.PLAIN, 0)))
+    folder.catalogue.write(changes)
+    return [change.entry for change in changes]
+
+
+async def test_files_that_could_not_be_forced_to_the_disk_together_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the folder stops, nor is a blob that came lost."""
+    failed: list[int] = []
+
+    def fails(descriptor: int) -> None:
+        monkeypatch.setattr(replace, "sync_file_system", sync_file_system)
+        failed.append(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with _running(tmp_path) as (folder, _):
+        await _until(folder, lambda: folder.state.settled)
+        monkeypatch.setattr(replace, "sync_file_system", fails)
+        entries = _new_blobs(folder)
+        with trio.fail_after(20):
+            while not all(entry in folder.files for entry in entries):
+                assert not folder.state.problem
+                await trio.sleep(0.01)
+        assert len(failed) == 1
+        assert not folder.files.blobs.installing
+        assert (folder.path / "0.bin").read_bytes() == b"\xff0"
+
+
+async def test_what_was_about_to_be_put_in_place_when_the_work_was_cut_short_is_still_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """As when a disk is taken out: the folder goes on in the same process when it is there again."""
+    (tmp_path / "dir").mkdir()
+    async with open_bridge(tmp_path) as bridge:
+        await bridge.render()
+        with trio.CancelScope() as scope:
+
+            async def cut(self: StagedWrites, intents: Any) -> None:
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+
+            monkeypatch.setattr(StagedWrites, "_submit", cut)
+            entries = _new_blobs(bridge.folder)
+            await bridge.render_actor.run()
+        assert scope.cancelled_caught
+        assert set(entries) <= set(bridge.folder.render_queue)

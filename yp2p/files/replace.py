@@ -207,19 +207,16 @@ def _write(root: Root, descriptor: int, item: Filling, *, sync: bool) -> None:
         os.fdatasync(descriptor)
 
 
-def force_all(root: Root) -> None:
-    """Force everything that was written on the file system of a root to the disk. Raises OSError."""
-    sync_file_system(root.descriptor)
-
-
 def force_temporaries(root: Root, items: Sequence[Temporary]) -> list[OSError | None]:
     """Force temporary files to the disk that were filled without that; gives what went wrong, one by one.
 
-    Raises:
-        OSError: so many were forced together, and that failed.
+    Where many are forced together and that fails, it is not known of which: none of them counts as forced.
     """
     if len(items) >= BULK:
-        force_all(root)
+        try:
+            sync_file_system(root.descriptor)
+        except OSError as error:
+            return [error] * len(items)
         return [None] * len(items)
     results: list[OSError | None] = []
     for item in items:

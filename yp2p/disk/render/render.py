@@ -128,10 +128,16 @@ class Render:
             wanted = first
         else:
             await self._move_directories()
-        puts, tried = await self._carry_out_all(wanted)
-        if puts:
-            with self._pace.putting(len(puts)):
-                await self._staged.commit_batch(puts)
+        tried: list[EntryID] = []
+        try:
+            puts = await self._carry_out_all(wanted, tried)
+            if puts:
+                with self._pace.putting(len(puts)):
+                    await self._staged.commit_batch(puts)
+        except trio.Cancelled:
+            # The root is away: the work goes on when it is there again, and it is not known which are in place.
+            folder.render_queue.want_all(tried)
+            raise
         self.retries.forget_failures(tried)
         await self.displaced.inspect()
         await self._unchosen.run()
@@ -139,12 +145,14 @@ class Render:
         self._remove_obsolete()
         await self._name_makers()  # of what came to stand beside another one in this round there may be no further one
 
-    async def _carry_out_all(self, wanted: Sequence[EntryID]) -> tuple[list[StagedWrite], list[EntryID]]:
-        """Do what needs no new content for these entries, up to a batch; gives the files to write, and whose turn it
-        was."""
+    async def _carry_out_all(self, wanted: Sequence[EntryID], tried: list[EntryID]) -> list[StagedWrite]:
+        """Do what needs no new content for these entries, up to a batch; gives the files to write.
+
+        Args:
+            tried: is given those whose turn it was.
+        """
         folder, part = self._folder, Slice()
         puts: list[StagedWrite] = []
-        tried: list[EntryID] = []
         chars = 0
         for entry in wanted:
             if len(puts) >= BATCH or chars >= _BATCH_CHARS:
@@ -158,7 +166,7 @@ class Render:
             if put is not None:
                 puts.append(put)
                 chars += len(put.text)
-        return puts, tried
+        return puts
 
     async def _name_makers(self) -> None:
         if self._folder.catalogue.layout().conflicts and not self._folder.membership.is_reader:

@@ -169,14 +169,16 @@ class StagedWrites:
         folder = self._folder
         batch = sorted(writes, key=lambda write: write.path)  # those of one directory together
         is_new = any(write.record is None for write in batch)
+        is_together = is_new or len(batch) >= disk.BULK
         durable = folder.database.pending()
         # Of a replacement the name tells, so that it can be forced to the disk at once.
-        made = await trio.to_thread.run_sync(self._make_all, batch, not is_new)
+        made = await trio.to_thread.run_sync(self._make_all, batch, not is_together)
         ready = [(write, write.intent(it)) for write, it in zip(batch, made, strict=True) if isinstance(it, Temporary)]
         failures: list[OSError | None] = [None] * len(ready)
         if is_new:
             # Commits are in order: these follow those of all updates in the texts.
             durable = await self._submit([intent for write, intent in ready if write.record is None])
+        if is_together:
             temporaries = [intent.temporary for _, intent in ready]
             failures = await trio.to_thread.run_sync(disk.force_temporaries, self._root, temporaries)
         await durable.wait()
@@ -200,16 +202,12 @@ class StagedWrites:
     def _make_all(self, writes: Sequence[StagedWrite], sync: bool) -> list[Temporary | OSError]:
         """Blocks: in a worker thread. Gives the temporary files, or why there is none."""
         new_files = NewFiles(self._root)
-        is_bulk = len(writes) >= disk.BULK
         shortage = low_room(self._folder.path)
         try:
             with new_files.keeping_open():
-                made = [self._make(it, new_files, shortage, sync=sync and not is_bulk) for it in writes]
+                return [self._make(it, new_files, shortage, sync=sync) for it in writes]
         except OSError as error:  # there is no `.yp2p/tmp`, and none can be made
             return [error] * len(writes)
-        if sync and is_bulk:
-            disk.force_all(self._root)
-        return made
 
     def _make(self, write: StagedWrite, new_files: NewFiles, shortage: str, *, sync: bool) -> Temporary | OSError:
         if shortage and not write.downloaded:  # what was fetched has its room already
