@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,8 +22,10 @@ _M_TRIM_THRESHOLD = -1
 # than filling them; so they come from what was freed before, of which so much is kept until `trim`.
 _MAPPED_BYTES = 8 << 20
 _KEPT_BYTES = 32 << 20
-# Whatever else there is at the time is kept as well, also what would have been collected.
 _MANY_FILES = 500
+# What is kept is looked at again at rest, for at most this part of the time; and after so many times in any case.
+_RARELY = 1000
+_MOST_TIMES = 64
 _libc = ctypes.CDLL(None)
 
 
@@ -83,14 +86,59 @@ def keep_imports_from_the_collector() -> None:
     gc.freeze()
 
 
+class _Kept:
+    """What is known of files, which the collector does not look at."""
+
+    def __init__(self) -> None:
+        self.times = 0  # since all of it was looked at
+        self._not_before = 0.0  # by the monotonic clock
+
+    def add(self) -> None:
+        self.times += 1
+        if self.times < _MOST_TIMES:
+            gc.freeze()
+        else:
+            self.collect()
+
+    def collect_if_due(self) -> None:
+        if self.times and time.monotonic() >= self._not_before:
+            self.collect()
+
+    def collect(self) -> None:
+        began = time.monotonic()
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        self.times, self._not_before = 0, time.monotonic() + _RARELY * (time.monotonic() - began)
+
+
+_kept = _Kept()
+
+
+def keep_loaded_from_the_collector(files: int) -> None:
+    """Call after what is known of so many files was read from the store, once a folder: it is not counted."""
+    if files >= _MANY_FILES:
+        gc.freeze()
+
+
 def keep_from_the_collector(files: int) -> None:
     """Call after what is known of so many files was made: where they are many, the collector looks at none of it.
 
     While the files of a first sync come in it would look at all that is known again and again, each time at more: for
-    100,000 of them a fifth of a second in one stretch. They are values, which need no collector to go.
+    100,000 of them tenths of a second in one stretch. They are values, which need no collector to go. Whatever else is
+    there at the time is kept as well: a link and all that hangs on it refers to itself, and would stay when it has
+    ended, one more each time. So all is looked at now and then (`collect_what_was_kept`).
     """
     if files >= _MANY_FILES:
-        gc.freeze()
+        _kept.add()
+
+
+def collect_what_was_kept() -> None:
+    """Call at rest: what was kept from the collector and is in use no more goes. Blocks.
+
+    That takes 50 ms, and 5 for each 1,000 files; it is done where something was kept since, and rarely.
+    """
+    _kept.collect_if_due()
 
 
 def free_bytes() -> int:

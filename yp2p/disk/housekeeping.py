@@ -27,7 +27,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import day_begins, forget_old_bases
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.machine import reason
-from yp2p.memory import free_bytes, trim
+from yp2p.memory import collect_what_was_kept, free_bytes, trim
 from yp2p.store import tables
 
 EVERY_S = 5.0
@@ -97,6 +97,8 @@ class Housekeeping:
             render.drop_caches()
             has_dropped = True
         self._was_settled = folder.state.settled
+        if self._was_settled:
+            collect_what_was_kept()
         now = trio.current_time()
         if self._was_settled and has_dropped:
             folder.database.trim()

@@ -40,7 +40,7 @@ from yp2p.folder.texts import Texts
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
-from yp2p.memory import keep_from_the_collector, without_collector
+from yp2p.memory import keep_loaded_from_the_collector, without_collector
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Database
@@ -109,7 +109,7 @@ class Folder:
         await self.membership.load()
         with without_collector():
             self._load()
-        keep_from_the_collector(len(self.catalogue.entries))
+        keep_loaded_from_the_collector(len(self.catalogue.entries))
 
     def _load(self) -> None:
         self.notices.load()
