@@ -86,6 +86,28 @@ async def test_one_file_of_a_moment_is_brought_back_and_no_other(tmp_path: Path)
         assert [one["path"] for one in left] == ["03.md", "05.md"]
 
 
+async def test_of_two_exchanged_names_both_are_given_back_or_none(tmp_path: Path) -> None:
+    async with _folder(tmp_path) as folder:
+        at, entry = time.time(), folder.catalogue.layout().entry_at["03.md"]
+        one, other, aside = (folder.path / name for name in ("03.md", "05.md", "aside"))
+        for source, target in ((one, aside), (other, one), (aside, other)):
+            source.rename(target)
+        await _until(folder, lambda: folder.catalogue.layout().path_of.get(entry) == "05.md")
+        (folder.path / "07.md").write_text("other\n")
+        both = [{"path": "03.md", "action": "change"}, {"path": "05.md", "action": "change"}]
+        told = await restore_directory(folder, "", at, dry_run=True)
+        assert [one for one in told if one["path"] != "07.md"] == both
+        for is_dry in (True, False):
+            (only,) = await restore_directory(folder, "", at, dry_run=is_dry, only=["03.md"])
+            assert (only["path"], only["action"]) == ("03.md", "skipped")
+            assert "it is 05.md now" in only["reason"]
+        assert folder.catalogue.layout().path_of[entry] == "05.md"
+        assert await restore_directory(folder, "", at, dry_run=False, only=["03.md", "05.md"]) == both
+        await _until(folder, lambda: folder.catalogue.layout().path_of[entry] == "03.md")
+        assert (folder.path / "07.md").read_text() == "other\n"
+        assert "03.md" not in [one["path"] for one in await restore_directory(folder, "", at, dry_run=True)]
+
+
 async def test_a_text_that_was_changed_back_is_as_it_was(tmp_path: Path) -> None:
     async with _folder(tmp_path) as folder:
         at, entry = time.time(), folder.catalogue.layout().entry_at["05.md"]

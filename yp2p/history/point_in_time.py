@@ -119,7 +119,8 @@ async def restore_directory(
     """Make a directory what it was at a moment, as far as the contents are here; tells what was done to which path.
 
     Args:
-        only: paths in the folder, as they are told: nothing is done to others; empty: all.
+        only: paths in the folder, as they are told: nothing is done to others, so of texts that have each other's names
+            either all get them back or none; empty: all.
 
     Raises:
         UsageError: this device knew nothing of that directory then.
@@ -131,13 +132,12 @@ async def restore_directory(
     past, _ = await _folder_at(folder, at)
     beneath = directory and f"{directory}/"
     wanted, moved = await _wanted(folder, past, directory, beneath)
+    exchanged, done = _exchanged_texts(folder, moved), list[dict[str, str]]()
     if only:
-        path_of = folder.catalogue.layout().path_of
-        wanted, moved = ([was for was in some if path_of.get(was.id, was.path) in only] for some in (wanted, moved))
-    if not wanted:
+        wanted, exchanged, done = _chosen(folder, wanted, exchanged, beneath, only)
+    if not wanted and not done:
         raise UsageError(f"this device knew nothing of {directory or folder.path} at that moment")
-    exchanged = _exchanged_texts(folder, moved)
-    done = [_told(was.path, "change") for was in exchanged]
+    done += [_told(was.path, "change") for was in exchanged]
     if exchanged and not dry_run:
         await folder.catalogue.write([Change(was.id, path=was.path) for was in exchanged]).wait()
     files: list[_File] = []
@@ -182,6 +182,29 @@ async def _wanted(
             if folder.catalogue.layout().path_of.get(entry.id, entry.path) != entry.path:
                 moved.append(entry)
     return wanted, moved
+
+
+def _chosen(
+    folder: Folder, wanted: Sequence[Entry], exchanged: Sequence[Entry], beneath: str, only: Collection[str]
+) -> tuple[list[Entry], list[Entry], list[dict[str, str]]]:
+    """What of it is told at these paths, with which names are exchanged, and what is told of those that have to stay.
+
+    A text that has the name of another one gets its own back only together with that one.
+    """
+    path_of, ids = folder.catalogue.layout().path_of, {was.id for was in exchanged}
+    chosen: list[Entry] = []
+    for was in wanted:
+        now = path_of.get(was.id, was.path)
+        if (was.path if was.id in ids or not now.startswith(beneath) else now) in only:
+            chosen.append(was)
+    possible = _exchanged_texts(folder, [was for was in exchanged if was.path in only])
+    staying = ids - {was.id for was in possible}
+    done = [
+        _told(was.path, "", f"it is {path_of[was.id]} now, and what has its name would have to get another one")
+        for was in chosen
+        if was.id in staying
+    ]
+    return [was for was in chosen if was.id not in staying], possible, done
 
 
 def _is_as_it_was(folder: Folder, was: Entry, at: float) -> bool:

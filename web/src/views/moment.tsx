@@ -217,9 +217,13 @@ function AsItWas({ folder, path, at, onRestore, onClose }: AsItWasProps) {
       {...(mayWrite.value ? { does: "Restore only this file" } : {})}
       onClose={onClose}
       onAct={async () => {
-        await post("/v1/history/restore-directory", { path: folder.path, at, dry_run: false, only: [path] });
+        const asked = { path: folder.path, at, dry_run: false, only: [path] };
+        const { done } = await post<{ done: Step[] }>("/v1/history/restore-directory", asked);
         onRestore();
-        return `${printable(path)} is what it was.`;
+        const step = done.find((one) => one.path === path);
+        if (step === undefined) return `Nothing was to be done to ${printable(path)}.`;
+        if (step.action !== "skipped") return `${printable(path)} is what it was.`;
+        return `${printable(path)} stays as it is: ${printable(step.reason ?? "")}.`;
       }}
     >
       <p class="quiet">As it was on {moment(at)}.</p>
