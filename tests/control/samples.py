@@ -305,16 +305,16 @@ def _end(story: Story, laptop: Device, desktop: Device, pi: Device) -> None:
 
 # --- making it fit to print ------------------------------------------------------------------------------------------
 
-_PLACES = re.compile(r"/[^\"]*?/(laptop|desktop|pi)/(dir|moved|music|films|home|log)")
+_PLACES = re.compile(r"/[^\"]*?/(laptop|desktop|pi)/(dir|moved|music|films|papers|home|log)")
 _AT_HOME = {"dir": "notes", "moved": "Documents/notes", "home": ".local/state/yp2p", "log": "yp2p.log"}
 
 
-def printable(story: Story) -> dict[str, Any]:
-    """The samples, with places of a home in the place of those of this machine."""
+def printable(story: Story, base: Path) -> dict[str, Any]:
+    """The samples, with places of a home in the place of those of this machine, which are below `base`."""
     found = {"answers": dict(sorted(story.answers.items())), "events": dict(sorted(story.events.items()))}
     text = json.dumps(found, indent=1)
     text = _PLACES.sub(lambda place: f"/home/me/{_AT_HOME.get(place[2], place[2])}", text)
-    return dict(json.loads(text))
+    return dict(json.loads(text.replace(str(base), "/home/me")))
 
 
 def difference(sample: Any, fresh: Any, free: Sequence[str] = (), where: str = "") -> str:
@@ -344,7 +344,7 @@ def difference(sample: Any, fresh: Any, free: Sequence[str] = (), where: str = "
 def main() -> None:
     base = Path(tempfile.mkdtemp())
     try:
-        FILE.write_text(json.dumps(printable(tell(base)), indent=1) + "\n")
+        FILE.write_text(json.dumps(printable(tell(base), base), indent=1) + "\n")
     finally:
         shutil.rmtree(base)
 

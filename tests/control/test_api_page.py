@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from control.api_page import page, routes, samples
-from control.samples import STATED, STATED_EVENTS, difference, printable, tell
+from control.samples import FILE, STATED, STATED_EVENTS, difference, printable, tell
 
 from yp2p.device.events import KINDS
 
@@ -33,6 +33,10 @@ def test_every_request_and_event_has_a_sample() -> None:
     asked = {f"{route.method} {route.path}" for route in routes()} - {"GET /v1/events"}
     assert asked == answers.keys(), "tell of it in tests/control/samples.py"
     assert KINDS.keys() == events.keys()
+
+
+def test_no_sample_shows_a_place_of_the_machine_it_was_made_on() -> None:
+    assert not re.findall(r'"/(?!home/me|v1)[^"]*"', FILE.read_text())
 
 
 def test_what_is_said_to_be_answered_is_answered() -> None:
@@ -62,7 +66,7 @@ def test_two_answers_are_alike_when_their_fields_are() -> None:
 @pytest.mark.long
 def test_the_samples_are_what_daemons_answer(tmp_path: Path) -> None:
     answers, events = samples()
-    found = printable(tell(tmp_path))
+    found = printable(tell(tmp_path), tmp_path)
     again = "write them anew: PYTHONPATH=.:tests python -m control.samples"
     for request, sample in answers.items():
         if request not in STATED:

@@ -234,7 +234,8 @@ class _History:
     async def restore_directory(self, wanted: MomentRequest) -> Any:
         """Bring back a directory as it was at a moment; with `only` nothing but these paths in the folder.
 
-        Of texts that have each other's names by now either all get them back or none, so `only` has to name all of them.
+        Of texts that have each other's names by now either all get them back or none: `only` has to name all of
+        them.
 
         Answer: `{path, done: [{path, action, reason?}]}`.
         """

@@ -224,7 +224,7 @@ class _Members:
 
         Answer: list of `{id, name, is_this_device, connected, reason, paused, address, version, last_seen,
         known_since, folders}`, each folder `{folder, id, role, let_in_by?, removed_by?, in_sync?, behind?,
-        condition?, summary?, mood?}` as in the status; `reason` says why it is not connected, `known_since` when
+        condition?, summary?, mood?, hint?}` as in the status; `reason` says why it is not connected, `known_since` when
         this device first heard of it (null: before that was noted).
         """
         return self._device.device_changes.shown()

@@ -199,7 +199,7 @@ class Status:
     def in_folder(self, folder: str, device: DeviceID) -> dict[str, Any]:
         """How far a device is in a folder, which is named by its ID in hexadecimal digits."""
         standing = self.member(self._folders[FolderID(bytes.fromhex(folder))], device)
-        return {name: standing[name] for name in ("in_sync", "behind", "condition", "summary", "mood")}
+        return {name: standing[name] for name in ("in_sync", "behind", "condition", "summary", "mood", "hint")}
 
     def member(self, folder: Folder, device: DeviceID) -> dict[str, Any]:
         """How far a device is in a folder."""
