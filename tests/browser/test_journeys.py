@@ -39,6 +39,8 @@ def test_pairing_two_devices_with_a_page_on_each(strangers: list[Device], open_t
     here.page.get_by_label("What to call it").fill("notes")
     here.press("Share it")
     here.press("Show a code")
+    here.reads("The code that lets in one device as admin is")
+    assert here.page.get_by_role("radio", name="reader").is_disabled()  # the code would not follow
     code = here.page.locator(".code").inner_text()
     there.open(two).press("Join another’s folder")
     there.page.get_by_label("The code that the other device shows").fill(code)
@@ -48,6 +50,7 @@ def test_pairing_two_devices_with_a_page_on_each(strangers: list[Device], open_t
     assert _read(two, "plan.md") == ""
     there.press("Join")
     here.reads("desktop has joined")
+    assert here.page.get_by_role("radio", name="reader").is_enabled()
     there.eventually(lambda: _read(two, "plan.md") == _read(one, "plan.md"), "the file having come")
     for tab in (here, there):
         tab.go()

@@ -17,7 +17,7 @@ def test_the_view_of_devices_leads_to_letting_one_in(laptop: Device, tab: Tab) -
     tab.reads("Add a device to the folder")
     tab.press("+ notes")
     tab.press("Show a code")
-    tab.reads("The code for one device is", "Join another’s folder", "yp2p open")
+    tab.reads("The code that lets in one device as admin is", "Join another’s folder", "yp2p open")
 
 
 def test_a_directory_that_is_not_there_is_made_once_somebody_says_so(laptop: Device, tab: Tab) -> None:

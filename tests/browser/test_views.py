@@ -106,7 +106,7 @@ _OPENED: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("folder", "conflicts"), ("Merge by hand…",), "Save it for all devices"),
     (("folder", "trash"), ("Empty the trash…",), "Remove for good"),
     (("folder", "at"), ("Ten minutes ago",), "knew nothing of"),
-    (("folder", "add"), ("Show a code",), "The code for one device is"),
+    (("folder", "add"), ("Show a code",), "The code that lets in one device as"),
     (("folder", "more"), ("Leave the folder…",), "Leave"),
     (("folder", "here"), (), "Only these"),
 ]

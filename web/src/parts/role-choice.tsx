@@ -6,13 +6,15 @@ export function RoleChoice({
   role,
   onChoose,
   legend,
+  isFixed = false,
 }: {
   role: string;
   onChoose: (role: string) => void;
   legend: string;
+  isFixed?: boolean;
 }) {
   return (
-    <fieldset>
+    <fieldset disabled={isFixed}>
       <legend>{legend}</legend>
       {Object.entries(ROLES).map(([name, about]) => (
         <label key={name} class="line">

@@ -18,13 +18,19 @@ interface Shared {
 
 export function AddDevice({ folder }: { folder: Folder }) {
   const [role, setRole] = useState("admin");
+  const [isShown, setShown] = useState(false);
   return (
     <>
       <section class="stack">
         <h2>Add a device</h2>
-        <RoleChoice role={role} onChoose={setRole} legend="What the other device may do" />
+        <RoleChoice role={role} onChoose={setRole} legend="What the other device may do" isFixed={isShown} />
+        {isShown && (
+          <p class="quiet">
+            The code below lets in a device as {role}: another can be chosen once it is used or has run out.
+          </p>
+        )}
       </section>
-      <ByCode folder={folder} role={role} />
+      <ByCode folder={folder} role={role} onShown={setShown} />
       <ByOffer folder={folder} role={role} />
       <ByInvite folder={folder} />
     </>
@@ -36,8 +42,8 @@ interface WithRole {
   role: string;
 }
 
-function ByCode({ folder, role }: WithRole) {
-  const [shared, setShared] = useState<{ answer: Shared; until: number } | null>(null);
+function ByCode({ folder, role, onShown }: WithRole & { onShown: (isShown: boolean) => void }) {
+  const [shared, setShared] = useState<{ answer: Shared; until: number; role: string } | null>(null);
   const [joined, setJoined] = useState("");
   const [hint, setHint] = useState("");
   const { isActing, problem, act } = useAct();
@@ -45,7 +51,8 @@ function ByCode({ folder, role }: WithRole) {
 
   async function show(): Promise<void> {
     const answer = await post<Shared>("/v1/share", { path: folder.path, role, page: true });
-    setShared({ answer, until: Date.now() / 1000 + answer.expires_in_s });
+    setShared({ answer, until: Date.now() / 1000 + answer.expires_in_s, role });
+    onShown(answer.code !== null);
     setJoined("");
     setHint("");
     heading.current?.focus();
@@ -58,6 +65,7 @@ function ByCode({ folder, role }: WithRole) {
         if (event.kind === "member" && event["change"] === "joined") {
           setJoined(String(event["name"]));
           setShared(null);
+          onShown(false);
           say(`${String(event["name"])} has joined.`);
         }
         if (event.kind === "notice" && event["about"] === "wrong-code") setHint(String(event["text"]));
@@ -93,7 +101,14 @@ function ByCode({ folder, role }: WithRole) {
           </div>
         </form>
       ) : (
-        <Code shared={shared.answer} until={shared.until} hint={hint} onAgain={() => void act(show)} />
+        <Code
+          shared={shared.answer}
+          until={shared.until}
+          role={shared.role}
+          hint={hint}
+          onAgain={() => void act(show)}
+          onEnd={() => onShown(false)}
+        />
       )}
     </section>
   );
@@ -102,16 +117,22 @@ function ByCode({ folder, role }: WithRole) {
 interface CodeProps {
   shared: Shared;
   until: number;
+  role: string;
   hint: string;
   onAgain: () => void;
+  onEnd: () => void;
 }
 
-function Code({ shared, until, hint, onAgain }: CodeProps) {
+function Code({ shared, until, role, hint, onAgain, onEnd }: CodeProps) {
   const [left, setLeft] = useState(until - Date.now() / 1000);
   useEffect(() => {
     const timer = setInterval(() => setLeft(until - Date.now() / 1000), 1000);
     return () => clearInterval(timer);
   }, [until]);
+  const isOver = left <= 0;
+  useEffect(() => {
+    if (isOver) onEnd();
+  }, [isOver]);
   if (shared.code === null) {
     return (
       <p class="problem" role="alert">
@@ -121,7 +142,7 @@ function Code({ shared, until, hint, onAgain }: CodeProps) {
       </p>
     );
   }
-  if (left <= 0) {
+  if (isOver) {
     return (
       <div class="stack">
         <p role="status">The code has run out.</p>
@@ -135,7 +156,9 @@ function Code({ shared, until, hint, onAgain }: CodeProps) {
   }
   return (
     <div class="stack code-card">
-      <p>The code for one device is</p>
+      <p>
+        The code that lets in one device as <strong>{role}</strong> is
+      </p>
       <p class="code" aria-label={`Code ${[...shared.code].join(" ")}`}>
         {shared.code}
       </p>
