@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from browser.conftest import OpenTab
 from browser.scene import apart
 from browser.tabs import Tab
@@ -60,6 +62,40 @@ def test_to_remove_a_device_says_of_which_folders_and_asks_nothing_that_is_not_s
     dialog.get_by_label("Yes, remove it").check()
     tab.eventually(dialog.get_by_role("button", name="Remove it").is_enabled, "it being known what it means")
     assert dialog.get_by_role("checkbox").count() == 1  # it has let nobody in
+
+
+def test_those_it_has_let_in_are_removed_only_where_that_was_asked(pair: list[Device], tab: Tab) -> None:
+    one, two = pair
+    papers, theirs = one.dir.with_name("papers"), two.dir.with_name("papers")
+    for place in (papers, theirs):
+        place.mkdir()
+    one.call("POST", "/v1/share", {"path": str(papers), "label": "papers"})
+    one.call("POST", "/v1/folder/offer", {"folder": "papers", "devices": ["desktop"], "role": "member"})
+    eventually(lambda: bool(two.status()["offers"]["received"]))
+    two.call("POST", "/v1/folder/accept", {"name": "papers", "path": str(theirs)})
+    eventually(lambda: all(folder["devices"] for folder in one.status()["folders"]))
+    asked: list[dict[str, object]] = []
+
+    def preview(route: Any) -> None:
+        let_in = [] if route.request.post_data_json.get("folder") else ["pi"]
+        route.fulfill(json={"let_in": let_in, "nowhere_else": []})
+
+    def remove(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json={"folders": ["papers"]})
+
+    tab.page.route("**/v1/device/remove/preview", preview)
+    tab.page.route("**/v1/device/remove", remove)
+    tab.open(one).go("devices")
+    tab.press("Remove…", "desktop")
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_label("Remove as well").check()
+    dialog.get_by_role("combobox").select_option(label="papers only")
+    tab.eventually(lambda: dialog.get_by_label("Remove as well").count() == 0, "it being known what that means")
+    dialog.get_by_label("Yes, remove it").check()
+    dialog.get_by_role("button", name="Remove it").click()
+    tab.eventually(lambda: bool(asked), "it being asked for")
+    assert asked[0]["with_let_in"] is False
 
 
 def test_one_file_is_brought_back_as_before_a_change(pair: list[Device], tab: Tab) -> None:

@@ -109,7 +109,7 @@ class Walker:
             for folder in status["folders"]:
                 if folder["awaiting_confirmation"]:
                     device.call("POST", "/v1/folder/confirm", {"folder": folder["id"]})
-                elif folder["paused"]:
+                if folder["paused"]:
                     device.call("POST", "/v1/folder/unpause", {"folder": folder["id"]})
         self._changed_at = time.monotonic()
         assert one.call("POST", "/v1/wait", {"timeout_s": 60})["in_sync"], one.status()["summary"]

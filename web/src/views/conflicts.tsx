@@ -141,7 +141,7 @@ function ConflictCard({ folder, conflict, onChange }: CardProps) {
           <Act onAct={keep("other", told("The other version", conflict.other, conflict.path))}>
             Keep other{of(conflict.other)}
           </Act>
-          <Act onAct={keep("both", `Both versions stand in ${printable(conflict.path)}, on all devices.`)}>
+          <Act onAct={keep("both", `Both versions stand in ${printable(conflict.path)}, and go to all devices.`)}>
             Keep both
           </Act>
           <button type="button" class="changing" onClick={() => setMerging(true)}>
@@ -159,7 +159,7 @@ function sameText(one: string, other: string): boolean {
 }
 
 function told(which: string, version: Version, path: string): string {
-  return `${which}${of(version)} stands in ${printable(path)} now, on all devices.`;
+  return `${which}${of(version)} stands in ${printable(path)} now, and goes to all devices.`;
 }
 
 function of(version: Version): string {

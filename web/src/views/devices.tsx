@@ -345,7 +345,7 @@ function RemoveDialog({ device, onClose, onChange }: QuestionProps) {
         const done = await post<{ folders: string[] }>("/v1/device/remove", {
           device: device.id,
           ...where,
-          with_let_in: withLetIn,
+          with_let_in: withLetIn && (answer.value?.let_in.length ?? 0) > 0,
         });
         onChange();
         return `${printable(device.name)} takes part no more in ${done.folders.map(printable).join(", ")}.`;
