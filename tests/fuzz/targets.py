@@ -303,6 +303,7 @@ TARGETS: dict[str, Target] = {
             channel.encode(channel.Step2(text_replica().state())),
             channel.encode(channel.Updates((text_replica().state(), b"\x00\x00"))),
             channel.encode(channel.AwarenessUpdate(b"\x00")),
+            channel.encode(channel.Shown((bytes(32), bytes(range(32))))),
         ],
     ),
     "handshake": Target(_take_handshake, _handshake_seeds()),

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
-from yp2p.errors import FileGone
+from yp2p.errors import FileGone, InvalidUpdate
 from yp2p.programs.document import ProgramDocument
 from yp2p.programs.programs import Program
 from yp2p.protocol.clients import Writer
@@ -41,12 +42,12 @@ class Away:
         self.replica.edit(hunks(self.replica.text(), text))
         self.shown.append(text)
 
-    async def come_back(self, bridge: Bridge) -> None:
+    async def come_back(self, bridge: Bridge, limit: int = LIMIT) -> None:
         live = bridge.document(NAME)
         record = bridge.folder.files.by_path(NAME)
         assert record is not None
         document = ProgramDocument(
-            bridge.folder, live, Program(record.entry, PROGRAM, is_this_file=True), LIMIT, [], is_synced=lambda: False
+            bridge.folder, live, Program(record.entry, PROGRAM, is_this_file=True), limit, [], is_synced=lambda: False
         )
         answer = self.replica.update_since(live.state_vector())
         document.was_shown([sha256(text.encode()).digest() for text in self.shown])
@@ -223,3 +224,120 @@ def _with_line(rng: random.Random, text: str, line: str) -> str:
 
 def _all_once(text: str, there: set[str]) -> bool:
     return sorted(text.splitlines()) == sorted([*TEXT.splitlines(), *map(str.strip, there)])
+
+
+@over_directory
+@pytest.mark.parametrize("is_first", ["the disk", "the program"])
+@pytest.mark.parametrize("is_saved", [False, True])
+async def test_what_is_put_back_into_a_file_that_others_changed_is_an_edit(
+    base: Path, is_first: str, *, is_saved: bool
+) -> None:
+    """The program did not know what the file said, so a copy of what it showed is no save of its own."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    if is_saved:
+        away.write(TEXT + "saved\n")
+        path.write_text(away.shown[-1])
+    copy = path.read_text()
+    async with open_bridge(base) as bridge:
+        await _comes(bridge, bridge.document(NAME).text.text().replace("two\n", ""))
+        clock().jump(5)
+        await bridge.render()
+        assert path.read_text() == copy.replace("two\n", "")
+    away.write(away.shown[-1] + "hello\n")
+    path.write_text(copy)
+    async with open_bridge(base, scan=False) as bridge:
+        if is_first == "the disk":
+            await bridge.scan()
+        await away.come_back(bridge)
+        if is_first == "the program":
+            await bridge.scan()
+        clock().jump(5)
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == away.replica.text()
+        assert {"two", "hello"} <= set(path.read_text().splitlines())
+
+
+@over_directory
+async def test_what_is_put_back_right_before_the_program_comes_is_an_edit(base: Path) -> None:
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    away.write(TEXT + "hello\n")
+    async with open_bridge(base) as bridge:
+        await _comes(bridge, TEXT.replace("two\n", ""))
+        clock().jump(5)
+        await bridge.render()
+        assert path.read_text() == TEXT.replace("two\n", "")
+        path.write_text(TEXT)
+        await away.come_back(bridge)
+        await bridge.render()
+        clock().jump(5)
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == TEXT + "hello\n"
+
+
+@over_directory
+@pytest.mark.parametrize("how", ["it is too large", "it goes meanwhile", "the device only reads", "it has a NUL"])
+async def test_what_was_saved_stays_where_its_program_was_not_heard(
+    base: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused is in no document, so the save is all there is of it."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    away.write(TEXT.replace("two\n", "two\nan hour of work\n"))
+    path.write_text(away.shown[-1])
+    away.write(away.shown[-1] + ("\0" if how == "it has a NUL" else "x" * 500 + "\n"))
+    async with open_bridge(base, scan=False) as bridge:
+        with monkeypatch.context() as patch:
+            if how == "it is too large":
+                with pytest.raises(InvalidUpdate):
+                    await away.come_back(bridge, limit=300)
+            elif how == "it goes meanwhile":
+                reached = trio.Event()
+
+                async def decided_for_long(*_: object) -> None:
+                    reached.set()
+                    await trio.sleep_forever()
+
+                patch.setattr(bridge.folder.edits.meetings, "meet_program", decided_for_long)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(away.come_back, bridge)
+                    await reached.wait()
+                    nursery.cancel_scope.cancel()
+            elif how == "the device only reads":
+                patch.setattr(type(bridge.folder.membership), "is_reader", True)
+                await away.come_back(bridge)
+            else:
+                await away.come_back(bridge)
+        await _comes(bridge, bridge.document(NAME).text.text().replace("top", "top!"))
+        await bridge.scan()
+        clock().jump(5)
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text()
+        assert {"top!", "an hour of work"} <= set(path.read_text().splitlines())
+
+
+@over_directory
+async def test_what_was_saved_several_times_before_the_program_came_is_there_once(base: Path) -> None:
+    """Each save is made of the one before, which the program showed as well."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    async with open_bridge(base) as bridge:
+        for word in ("mor", "more and mo", "more and more and m"):
+            away.write(TEXT.replace("two", "two " + word))
+            path.write_text(away.shown[-1])
+            await bridge.render()
+            assert bridge.document(NAME).text.text() == away.shown[-1]
+        away.write(TEXT.replace("two", "two more and more and more"))
+        await away.come_back(bridge)
+        clock().jump(5)
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == away.shown[-1] == away.replica.text()

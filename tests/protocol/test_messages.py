@@ -14,6 +14,7 @@ from yp2p.errors import InvalidUpdate, MessageFault
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
 from yp2p.protocol import awareness, channel, messages
 from yp2p.protocol.reconcile import Leaf, ReconcileTree, branch_of
+from yp2p.protocol.wire import write_varint
 
 ids = st.binary(min_size=16, max_size=16)
 hashes = st.binary(min_size=32, max_size=32)
@@ -182,6 +183,8 @@ provider_messages = st.one_of(
     st.builds(channel.Step2, st.binary(max_size=300)),
     st.builds(channel.Updates, st.lists(st.binary(max_size=20), min_size=1, max_size=4).map(tuple)),
     st.builds(channel.AwarenessUpdate, st.binary(max_size=30)),
+    st.builds(channel.Have, st.binary(max_size=30)),
+    st.builds(channel.Shown, st.lists(hashes, max_size=4).map(tuple)),
 )
 
 
@@ -197,6 +200,25 @@ def test_provider_and_awareness_garbage(data: bytes) -> None:
             decode(data)
         except InvalidUpdate:
             pass
+
+
+@given(st.binary(max_size=200))
+def test_of_hashes_there_are_whole_ones_or_none(data: bytes) -> None:
+    message = b"\x43" + write_varint(len(data)) + data
+    if len(data) % 32:
+        with pytest.raises(InvalidUpdate, match="half a hash"):
+            channel.decode(message)
+    else:
+        shown = channel.decode(message)
+        assert isinstance(shown, channel.Shown)
+        assert b"".join(shown.contents) == data
+
+
+def test_no_more_hashes_are_taken_than_a_program_may_say() -> None:
+    most = channel.Shown((bytes(32),) * channel.MAX_SHOWN)
+    assert channel.decode(channel.encode(most)) == most
+    with pytest.raises(InvalidUpdate, match="more than"):
+        channel.decode(channel.encode(channel.Shown((*most.contents, bytes(32)))))
 
 
 def test_awareness_news_and_leaving() -> None:

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 
-# Of a program that writes on for hours, the last ones.
-_MOST_TEXTS = 4096
+from yp2p.protocol.channel import MAX_SHOWN
 
 
 class AwayTexts:
-    """Hashes of the texts that a file had since the daemon went. While one is there, nothing is noted."""
+    """Hashes of the texts that a file had since the daemon went. While one is there, nothing is noted.
+
+    What it said when the daemon went is none of them, if the daemon had all of it: a save of that holds nothing that
+    was written here, so whoever saved it may have put it back.
+    """
 
     def __init__(self) -> None:
-        self._hashes: deque[bytes] = deque(maxlen=_MOST_TEXTS)
+        self._hashes: list[bytes] = []
         self._last: str | None = None
+        self._first: bytes | None = None  # what the daemon had
         self.is_away = False
+
+    def begin(self, text: str, *, is_stored: bool) -> None:
+        """The daemon is gone.
+
+        Args:
+            text: what the file says.
+            is_stored: whether the daemon is known to have all that was written here.
+        """
+        self.is_away = True
+        if is_stored and not self._hashes:
+            self._last, self._first = text, _hash(text)
+        self.note(text)
 
     def note(self, text: str) -> None:
         """The file says this, and may be saved so."""
         if self.is_away and text is not self._last:
-            self._last = text
-            self._hashes.append(hashlib.sha256(text.encode()).digest())
+            self._last, content = text, _hash(text)
+            if content != self._first:
+                self._hashes.append(content)
+            if len(self._hashes) > MAX_SHOWN:
+                # Of a program that writes on for hours, all of the last ones, and of those before some.
+                del self._hashes[: MAX_SHOWN // 2 : 2]
 
     @property
     def hashes(self) -> tuple[bytes, ...]:
@@ -31,4 +50,8 @@ class AwayTexts:
     def forget(self) -> None:
         """The daemon has stored all that was written meanwhile."""
         self._hashes.clear()
-        self._last = None
+        self._last = self._first = None
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

@@ -393,8 +393,7 @@ class File(EditableText):
                 tasks.cancel_scope.cancel()
         finally:
             self._is_live = False
-            self._away.is_away = True
-            self._away.note(str(self))
+            self._away.begin(str(self), is_stored=not self.unstored)
 
     def _ask(self) -> None:
         self._asked += 1

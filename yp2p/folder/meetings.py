@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -35,7 +36,7 @@ from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.deleted_ranges import DeletedRange, finish
 from yp2p.protocol.dependencies import check_dependencies
-from yp2p.protocol.state_vectors import StateVector, contains
+from yp2p.protocol.state_vectors import StateVector
 from yp2p.protocol.ysync import Checked, Parsed
 
 if TYPE_CHECKING:
@@ -98,19 +99,9 @@ class Meetings:
         Raises:
             InvalidUpdate, MissingDependency: as `receive`.
         """
-        return await self._met(live, [update], None, theirs, lambda: self._saved_text(live, theirs.vector, shown))
-
-    def _saved_text(self, live: LiveDocument, vector: StateVector, shown: Sequence[bytes]) -> str | None:
-        """What a program showed last that was then saved, by somebody who saw it there; None where nothing was."""
-        record = self._folder.files.get(self._folder.catalogue.entry_of.get(live.id))
-        known = [one for one in (*live.shown.saves, record) if one is not None and one.document == live.id]
-        number = {content: at for at, content in enumerate(shown)}
-        saves = sorted((one for one in known if one.content in number), key=lambda one: number[one.content])
-        for save in reversed(saves):
-            found = self._folder.texts.fork_at_base(save)
-            if not contains(vector, found.clocks()):
-                return found.text()
-        return None
+        known = Side(theirs.vector, update.deleted)
+        base = partial(live.shown.last_saved, known, shown, self._folder.texts.fork_at_base)
+        return await self._met(live, [update], None, theirs, base)
 
     async def _met(
         self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState,
@@ -221,7 +212,7 @@ class Meetings:
         if meeting is None:
             return Settled()
         sides = Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())
-        base = fork.text() if live.shown.has(fork) else None
+        base = fork.text() if live.shown.has(fork, update, ours) else None
         settled = await self.settle(live, [update], None, *sides, meeting, base=base, in_time=in_time)
         return replace(settled, decision=_exchanged(settled.decision), makers=settled.makers[::-1])
 

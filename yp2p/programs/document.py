@@ -18,6 +18,7 @@ from contextlib import nullcontext, suppress
 from secrets import randbits
 
 from yp2p.documents.diff import Hunk
+from yp2p.documents.joined import Side
 from yp2p.documents.synced import Listener, PeerState
 from yp2p.errors import CrdtPanic, FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, UsageError
 from yp2p.folder.folder import Folder
@@ -36,8 +37,6 @@ from yp2p.store.writer import Commit
 _SLICED_BYTES = 16 << 10
 # Updates on their way to the store: without the cap a program that is faster than the disk fills the memory.
 _MAX_UNTOLD = 512
-# Texts that a program showed: more than anybody saves, and types in the time of a restart.
-_MOST_SHOWN = 4096
 _NUL = "\x00"
 
 
@@ -109,19 +108,23 @@ class ProgramDocument:
             self._says_it_has(theirs.vector)
         for update in updates:
             checked = await self._checked(update)
-            settled = await self._met(checked, theirs) if checked is not None and theirs is not None else None
+            brings = theirs if theirs is not None and theirs.is_answer and not self._is_synced() else None
+            settled = await self._met(checked, brings) if checked is not None and brings is not None else None
             self._check_its_file()  # it may have become another one meanwhile
             # no await: what is taken is taken into the file's text
+            is_plain = checked is not None and brings is not None and self._is_plain(checked)
             with self._folder.edits.as_one(self._live) if settled is not None else nullcontext():
                 commit = self._take(update, checked, source)
                 if settled is not None:
                     self._folder.edits.settle_meeting(self._live, settled)
+            if is_plain and checked is not None and brings is not None:
+                self._has_brought(checked, brings)
             if commit is not None and (len(update) > _SLICED_BYTES or self._is_behind()):
                 await commit.wait()
 
     def was_shown(self, contents: Sequence[bytes]) -> None:
         """The program says what it showed while it was away, as hashes of texts."""
-        self._shown = contents[-_MOST_SHOWN:]
+        self._shown = contents
 
     def _says_it_has(self, vector: StateVector) -> None:
         if self._program.client is not None:
@@ -130,15 +133,16 @@ class ProgramDocument:
     async def _met(self, update: Checked, theirs: PeerState) -> Settled | None:
         """What settles the meeting of what a program brings with what came meanwhile; None where it is merely taken.
         When this returns, the document is as it was looked at."""
-        if not theirs.is_answer or self._is_synced():
-            return None
-        wrote = {client: stop for client, (_, stop) in update.parsed.sections.items()}
-        self._live.shown.add(self._shown, wrote)
         try:
             settled = await self._folder.edits.meetings.meet_program(self._live, update, theirs, self._shown)
         except (InvalidUpdate, MissingDependency, CrdtPanic):
             return None  # as will be told
         return settled if self._is_plain(update) else None
+
+    def _has_brought(self, update: Checked, theirs: PeerState) -> None:
+        """What a program brought is taken: a save of what it showed has nothing else from now on."""
+        wrote = {client: stop for client, (_, stop) in update.parsed.sections.items()}
+        self._live.shown.add(self._shown, Side(theirs.vector, update.deleted), wrote)
 
     def _is_plain(self, update: Checked) -> bool:
         """Whether an update is taken as it is."""

@@ -31,6 +31,8 @@ _PERMISSION_DENIED = 0  # y-protocols/auth
 _STEP1, _STEP2, _UPDATE = 0, 1, 2
 # A list is cut off long before this; more would be a way to make us parse without end.
 MAX_UPDATES = 1024
+# Texts that a program showed: more than anybody saves, and types in the time of a restart.
+MAX_SHOWN = 4096
 _HASH_BYTES = 32
 
 
@@ -124,6 +126,8 @@ def encode(message: ProviderMessage) -> bytes:
 def _shown(hashes: bytes) -> Shown:
     if len(hashes) % _HASH_BYTES:
         raise InvalidUpdate("half a hash", len(hashes))
+    if len(hashes) > MAX_SHOWN * _HASH_BYTES:
+        raise InvalidUpdate(f"more than {MAX_SHOWN} hashes", len(hashes))
     return Shown(tuple(hashes[at : at + _HASH_BYTES] for at in range(0, len(hashes), _HASH_BYTES)))
 
 

@@ -39,6 +39,7 @@ from yp2p.folder.meetings import Settled
 from yp2p.folder.notices import NoticeKind, Undo
 from yp2p.folder.old_versions import nearest_version
 from yp2p.folder.records import Candidate, FileRecord
+from yp2p.folder.shown_texts import Save
 from yp2p.identity import EntryID
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.ysync import deleted_ranges
@@ -186,7 +187,7 @@ class LocalEdits:
             assert live.last_seq == seq, "the base ends at the row that holds the save"
             folder.edits.settle_meeting(live, settled)
         folder.files.set(updated)
-        live.shown.saves.append(updated)
+        live.shown.found(Save(updated, update))
         self._is_edited(record.entry)
         if not is_head:
             folder.render_queue.want(record.entry)
