@@ -15,7 +15,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -26,7 +25,6 @@ from simulation.file_calls import OF_MODULES, OF_OS, current_host
 from yp2p.device import folders as device_folders
 from yp2p.files import inspect
 from yp2p.files.mounts import MountWatch
-from yp2p.peers import peers
 from yp2p.store.database import Database
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit, Writer
@@ -171,7 +169,8 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (secrets, "token_hex", lambda size=32: rng.randbytes(size).hex()),
             (secrets, "randbelow", rng.randrange),
             (os, "urandom", rng.randbytes),
-            (peers, "random", SimpleNamespace(random=rng.random, SystemRandom=lambda: rng)),
+            *((random, name, getattr(rng, name)) for name in ("random", "uniform", "choice")),
+            (random, "SystemRandom", lambda: rng),
             (dialer, "connect", connect),
             (link, "write_nowait", lambda stream, data: stream.take_nowait(data)),
             (incoming, "read_nowait", lambda stream, limit: stream.give_nowait(limit)),
