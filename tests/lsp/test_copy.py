@@ -39,3 +39,31 @@ def test_an_editor_that_leaves_what_it_was_to_change_before_a_save_is_offered_it
     assert copy.text == copy.told == "one\nthree\n"
     copy.drop(offer)  # too late: nothing
     assert copy.can_be_offered
+
+
+def test_a_line_that_is_much_like_one_that_was_left_is_no_change_of_that() -> None:
+    """Neovim says that it took an offer also where it has moved on and left it."""
+    file = TextReplica.from_updates(7, [])
+    file.edit(hunks("", "one\ntwo\n"))
+    copy = EditorCopy(8, file.state(), "one\ntwo\n", 1, UTF16)
+    file.edit(hunks("one\ntwo\n", "one\nline 0 of somebody\ntwo\n"))
+    offer = copy.offer(file.text(), file.state())
+    assert copy.answered(offer, taken=True) is None
+    update = copy.hear(2, [Change("line 13 of somebody\n", Place(1, 0), Place(1, 0))])
+    assert update is not None
+    file.apply(update)
+    assert sorted(file.text().splitlines()) == ["line 0 of somebody", "line 13 of somebody", "one", "two"]
+
+
+def test_an_offer_that_was_taken_in_a_line_that_was_typed_in_as_well() -> None:
+    file = TextReplica.from_updates(7, [])
+    file.edit(hunks("", "one two\n"))
+    copy = EditorCopy(8, file.state(), "one two\n", 1, UTF16)
+    file.edit(hunks("one two\n", "one long word two\n"))
+    offer = copy.offer(file.text(), file.state())
+    assert copy.answered(offer, taken=True) is None
+    both = Change("long word two three", Place(0, 4), Place(0, 7))
+    update = copy.hear(2, [both])
+    assert update is not None
+    file.apply(update)
+    assert file.text() == "one long word two three\n"

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from yp2p.documents.diff import Hunk, apply_hunks, extent, hunks
+from yp2p.documents.diff import Hunk, apply_hunks, extent, hunks, line_blocks, split_lines
 from yp2p.documents.guarded import check_text
 from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.lsp.places import Change, changed
@@ -46,7 +46,17 @@ class Offer:
         """Whether an editor has made these changes that told this of the next version."""
         if told in (self.after, apply_hunks(self.before, self.changes[-1:])):
             return True
-        return extent(hunks(self.after, told)) < extent(hunks(self.before, told))
+        return _distance(self.after, told) < _distance(self.before, told)
+
+
+def _distance(old: str, new: str) -> tuple[int, int]:
+    """How far a text is from another one: lines, then characters.
+
+    Lines first: one that was written where another one is missing may be much like that, and is another line.
+    """
+    blocks = line_blocks(split_lines(old), split_lines(new))
+    lines = sum(block.old_stop - block.old_start + block.new_stop - block.new_start for block in blocks)
+    return lines, extent(hunks(old, new))
 
 
 class EditorCopy:
