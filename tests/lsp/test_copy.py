@@ -67,3 +67,20 @@ def test_an_offer_that_was_taken_in_a_line_that_was_typed_in_as_well() -> None:
     assert update is not None
     file.apply(update)
     assert file.text() == "one long word two three\n"
+
+
+def test_an_offer_of_two_places_of_which_the_last_one_was_told_of_with_what_was_typed() -> None:
+    """Neovim begins at the end, and tells of each place; what was typed comes with the first of them."""
+    file = TextReplica.from_updates(7, [])
+    file.edit(hunks("", "one\ntwo\nthree\n"))
+    copy = EditorCopy(8, file.state(), "one\ntwo\nthree\n", 1, UTF16)
+    file.edit(hunks("one\ntwo\nthree\n", "one\nof somebody, a long line\ntwo\nthree\nand more\n"))
+    offer = copy.offer(file.text(), file.state())
+    assert copy.answered(offer, taken=True) is None
+    for version, told in (
+        (2, Change("and more\ntyped\n", Place(3, 0), Place(3, 0))),
+        (3, Change("of somebody, a long line\n", Place(1, 0), Place(1, 0))),
+    ):
+        if (update := copy.hear(version, [told])) is not None:
+            file.apply(update)
+    assert sorted(file.text().splitlines()) == ["and more", "of somebody, a long line", "one", "three", "two", "typed"]

@@ -44,9 +44,11 @@ class Offer:
 
     def is_in(self, told: str) -> bool:
         """Whether an editor has made these changes that told this of the next version."""
-        if told in (self.after, apply_hunks(self.before, self.changes[-1:])):
+        first = apply_hunks(self.before, self.changes[-1:])  # an editor that begins at the end tells of that alone
+        if told in (self.after, first):
             return True
-        return _distance(self.after, told) < _distance(self.before, told)
+        left = _distance(self.before, told)
+        return _distance(self.after, told) < left or _distance(first, told) < left
 
 
 def _distance(old: str, new: str) -> tuple[int, int]:
