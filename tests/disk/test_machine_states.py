@@ -174,6 +174,26 @@ async def test_without_enough_watches_the_folder_is_scanned(tmp_path: Path, monk
     assert [line["event"] for line in logs].count("watches_exhausted") == 1
 
 
+async def test_where_more_changes_than_the_kernel_tells_of_the_folder_says_so_and_is_scanned(tmp_path: Path) -> None:
+    room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    with structlog.testing.capture_logs() as logs:
+        async with _running(tmp_path) as folder:
+            one, other = folder.path / "a.txt", folder.path / "b.txt"
+            one.write_text("a\n")
+            other.write_text("b\n")
+            await _until(folder, lambda: len(folder.files.at) == 2 and folder.state.activity is Activity.IDLE)
+            async with folder.files.writing:  # nothing is looked at meanwhile
+                for number in range(room):  # in turns: two alike, one behind the other, are one
+                    os.utime(one if number % 2 else other)
+                (folder.path / "untold.txt").write_text("the kernel has no room for this one\n")
+                await _until(folder, lambda: folder.state.limitation)
+                assert "max_queued_events" in folder.state.limitation
+                assert "every file is looked at again" in folder.state.limitation
+                assert not folder.state.pause_reason, "it goes on"
+            await _until(folder, lambda: "untold.txt" in folder.files.at and not folder.state.limitation)
+    assert [line["event"] for line in logs].count("watch_overflow") == 1
+
+
 async def test_without_an_inotify_instance_the_folder_says_which_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

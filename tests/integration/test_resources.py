@@ -26,6 +26,8 @@ sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 _YEAR_S = 365 * 86400
+# How long a stopped process stays so at least: with a minute (YP2P_STOPPED_S=60) its links end as well.
+_STOPPED_S = float(os.environ.get("YP2P_STOPPED_S", "0"))
 
 
 @contextmanager
@@ -84,6 +86,8 @@ def test_a_process_that_is_stopped_while_more_changes_than_the_kernel_tells_of(t
         for number in range(6000):  # three events each: the queue has room for 16,384
             (one.dir / f"{number}.txt").write_text(f"{number}\n")
         (two.dir / "b.txt").write_text("b\n")
+        time.sleep(_STOPPED_S)  # what comes of it is what is tested
+        assert one.exit_code() is None
         os.kill(one.pid, signal.SIGCONT)
         eventually(lambda: "was stopped by a signal" in _machine(one), what="status says so")
         one.wait(120)
