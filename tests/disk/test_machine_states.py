@@ -34,6 +34,7 @@ from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check
 
 _FOLDER = FolderID(bytes(range(16)))
+_QUEUED_EVENTS = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
 _disks: dict[Path, Disk] = {}  # by the root: those that run
 
 
@@ -175,7 +176,6 @@ async def test_without_enough_watches_the_folder_is_scanned(tmp_path: Path, monk
 
 
 async def test_where_more_changes_than_the_kernel_tells_of_the_folder_says_so_and_is_scanned(tmp_path: Path) -> None:
-    room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     with structlog.testing.capture_logs() as logs:
         async with _running(tmp_path) as folder:
             one, other = folder.path / "a.txt", folder.path / "b.txt"
@@ -183,7 +183,7 @@ async def test_where_more_changes_than_the_kernel_tells_of_the_folder_says_so_an
             other.write_text("b\n")
             await _until(folder, lambda: len(folder.files.at) == 2 and folder.state.activity is Activity.IDLE)
             async with folder.files.writing:  # nothing is looked at meanwhile
-                for number in range(room):  # in turns: two alike, one behind the other, are one
+                for number in range(_QUEUED_EVENTS):  # in turns: two alike, one behind the other, are one
                     os.utime(one if number % 2 else other)
                 (folder.path / "untold.txt").write_text("the kernel has no room for this one\n")
                 await _until(folder, lambda: folder.state.limitation)
