@@ -219,12 +219,12 @@ async def test_of_what_is_live_only_versions_behind_the_base_are_compared(
         text = f"{TEXT}41\n"
         size = len(text)
         finding = Finding(NAME, Found.TEXT, replace(record.stamp, size=size), text, sha256(text.encode()).digest())
-        found = version_found(bridge.folder, record, finding, may_be_older=False)
+        found = await version_found(bridge.folder, record, finding, may_be_older=False)
         assert found is not None
         assert found.base_seq > record.base_seq
         assert compared == [f"{TEXT}{40 + number:02}\n" for number in range(3)]
         compared.clear()
-        assert version_found(bridge.folder, record, finding, may_be_older=True) == found
+        assert await version_found(bridge.folder, record, finding, may_be_older=True) == found
         assert len(compared) == 43
 
 

@@ -233,11 +233,11 @@ def test_a_file_that_holds_a_version_in_a_pack_has_its_base() -> None:
         then = bridge.folder.texts.at(_live(bridge).id, seqs[0] - 1).text() + ("abcdefghij" * 12)[:30]
         await _pack(bridge)
         record = bridge.folder.files[_entry(bridge).id]
-        found = older_version(bridge.folder, record, TextReplica.from_updates(1, []).content(), 0)
+        found = await older_version(bridge.folder, record, TextReplica.from_updates(1, []).content(), 0)
         assert found is None
         had = bridge.folder.texts.at(record.document, seqs[29])
         assert had.text() == then
-        found = older_version(bridge.folder, record, had.content(), had.size())
+        found = await older_version(bridge.folder, record, had.content(), had.size())
         assert found is not None
         assert found.base_seq == seqs[29]
         fork = bridge.folder.texts.fork_at_base(replace(record, base_seq=seqs[29]), 99)

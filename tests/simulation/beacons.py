@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any
 from unittest.mock import patch
 
@@ -197,15 +198,21 @@ def counting(counts: Counter[str]) -> Iterator[None]:
 
 
 def _counted(call: Callable[..., Any], places: Iterable[Place], counts: Counter[str]) -> Callable[..., Any]:
-    @wraps(call)
-    def counted(*args: Any, **options: Any) -> Any:
-        result = call(*args, **options)
+    def count(result: Any) -> Any:
         for place in places:
             if place.gives is None or place.gives(result):
                 counts[place.name] += 1
         return result
 
-    return counted
+    @wraps(call)
+    def counted(*args: Any, **options: Any) -> Any:
+        return count(call(*args, **options))
+
+    @wraps(call)
+    async def awaited(*args: Any, **options: Any) -> Any:
+        return count(await call(*args, **options))
+
+    return awaited if iscoroutinefunction(call) else counted
 
 
 def note_event(counts: Counter[str], event: dict[str, Any]) -> None:

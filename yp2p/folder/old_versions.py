@@ -38,10 +38,12 @@ _THREAD_CHARS = 20_000
 _T = TypeVar("_T")
 
 
-def older_version(
+async def older_version(
     folder: Folder, record: FileRecord, content: bytes, size: int, *, after: int = 0, until: int | None = None
 ) -> FileRecord | None:
     """The base of a file that holds an earlier version of its document; None when it does not.
+
+    The log may be long: it is read in slices. What is written meanwhile is not looked at.
 
     Args:
         content, size: SHA-256 and number of the bytes of the file.
@@ -52,11 +54,13 @@ def older_version(
     if state is not None:
         return replace(record, base_state=state, content=content)
     rows = folder.texts.rows(record.document, until, singly=_VERSIONS_LOOKED_AT)
-    seq = _row_with([row for row in rows if until is None or row[0] <= until], content, size, after)
+    seq = await _row_with([row for row in rows if until is None or row[0] <= until], content, size, after)
     return replace(record, base_seq=seq, base_state=None, content=content) if seq is not None else None
 
 
-def version_found(folder: Folder, record: FileRecord, finding: Finding, *, may_be_older: bool) -> FileRecord | None:
+async def version_found(
+    folder: Folder, record: FileRecord, finding: Finding, *, may_be_older: bool
+) -> FileRecord | None:
     """The version of its document that a file holds which changed while nobody looked, if that is no edit.
 
     After a stop in order a former version is an edit: somebody put it back. After a power cut it is what the disk came
@@ -68,19 +72,20 @@ def version_found(folder: Folder, record: FileRecord, finding: Finding, *, may_b
     if not may_be_older and live.last_seq <= record.base_seq:
         return None
     after = 0 if may_be_older else record.base_seq
-    old = older_version(folder, record, finding.content, finding.stamp.size, after=after)
+    old = await older_version(folder, record, finding.content, finding.stamp.size, after=after)
     return old if old is not None and (may_be_older or old.base_seq > record.base_seq) else None
 
 
-def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int, after: int) -> int | None:
+async def _row_with(rows: Sequence[tuple[int, bytes]], content: bytes, size: int, after: int) -> int | None:
     """The last row behind `after` with which the document had this content."""
     compared = [row for row in rows if row[0] > after][-_VERSIONS_LOOKED_AT:]
     replica = TextReplica.from_updates(1, [data for _, data in rows[: len(rows) - len(compared)]])
-    found = None
+    found, slice_ = None, Slice()
     for seq, data in compared:
         replica.load([data])
         if replica.size() == size and replica.content() == content:
             found = seq
+        await slice_.end_if_long()
     return found
 
 

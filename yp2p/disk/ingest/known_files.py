@@ -116,7 +116,7 @@ class KnownFiles:
                 await self._folder.database.pending().wait()
                 what = replace(what, is_current=None)
             elif state is FileState.NEED_VERSION:
-                old = version_found(self._folder, record, finding, may_be_older=is_older)
+                old = await version_found(self._folder, record, finding, may_be_older=is_older)
                 if old is not None and not what.is_first and old.base_seq > self._shown_until(record):
                     old = None
                 what = replace(what, is_version=old is not None)

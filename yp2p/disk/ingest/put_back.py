@@ -95,15 +95,15 @@ class PutBack:
         """When the version was made that a file holds (seconds since 1970); None where it is no former one."""
         key = changed.record.entry, changed.content
         if key not in self._made_at:
-            self._made_at[key] = self._look_up(changed)
+            self._made_at[key] = await self._look_up(changed)
             await trio.lowlevel.checkpoint()
         return self._made_at[key]
 
-    def _look_up(self, changed: _Changed) -> float | None:
+    async def _look_up(self, changed: _Changed) -> float | None:
         folder, record = self._folder, changed.record
         if changed.kind is not Kind.TEXT:
             return changed.stamp.mtime_ns / 1e9
-        old = older_version(folder, record, changed.content, changed.stamp.size, until=record.base_seq)
+        old = await older_version(folder, record, changed.content, changed.stamp.size, until=record.base_seq)
         if old is None:
             return None
         return tables.log.received_at(folder.database.rows, folder.id, record.document, old.base_seq)
@@ -134,7 +134,7 @@ class PutBack:
         self.missing_at_start.difference_update(record.entry for record in missing)  # from now on it would be seen
         if not missing or not self._changed:
             return set()
-        times = [await self._former_made_at(changed) for changed in self._changed.values()]
+        times = [await self._former_made_at(changed) for changed in list(self._changed.values())]
         newest = max((time for time in times if time is not None), default=None)
         return {record.entry for record in missing if newest is not None and self._came_at(record) > newest}
 

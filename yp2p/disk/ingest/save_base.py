@@ -110,4 +110,4 @@ class SaveBases:
         """Whether the save is a former version, byte for byte. Asked last: it may replay the document's log, when all
         that is on its way there is stored."""
         await self._folder.database.pending().wait()
-        return older_version(self._folder, record, finding.content, finding.stamp.size) is not None
+        return await older_version(self._folder, record, finding.content, finding.stamp.size) is not None

@@ -212,7 +212,7 @@ class CrashRecovery:
         if (
             base is not None
             and displaced.found is Found.TEXT
-            and older_version(folder, base, displaced.content, displaced.stamp.size)
+            and await older_version(folder, base, displaced.content, displaced.stamp.size)
         ):
             displaced = replace(displaced, found=Found.UNCHANGED)  # nothing was written into it late
         # A save that came after this replacement has a later row as its base; one before it an earlier or the same.
