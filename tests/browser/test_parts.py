@@ -183,7 +183,7 @@ def test_nothing_of_a_text_becomes_markup(parts: Tab, text: str) -> None:
         "aria-label",
     }
     assert set(found["links"]) <= {"http:", "https:", "mailto:"}
-    assert found["took"] < 2000
+    assert found["took"] < 30_000, "not exponential"
 
 
 def test_a_preview_is_what_the_text_says(parts: Tab) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,7 +68,7 @@ def _following(found: Desktop) -> _Folder:
 
 async def _shown(tmp_path: Path, count: int) -> list[str]:
     shown = tmp_path / "shown"
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not shown.exists() or shown.read_text().count("\n") < count:
             await trio.sleep(0.01)
     return shown.read_text().splitlines()
@@ -126,9 +125,8 @@ async def test_nobody_waits_for_a_command_that_hangs_or_fails(
     folder = _following(found)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(found.run)
-        began = time.monotonic()
         folder.admit("hang")
-        assert time.monotonic() - began < 0.1
+        assert not (tmp_path / "shown").exists(), "it runs later"
         (pid,) = await _shown(tmp_path, 1)
         folder.admit("fails")
         assert len(await _shown(tmp_path, 2)) == 2

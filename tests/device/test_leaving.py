@@ -88,7 +88,7 @@ async def test_files_that_went_before_a_crash_are_no_deletion_when_the_folder_is
 ) -> None:
     async with _running(tmp_path) as device:
         folder = await _share(device, tmp_path)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not device.home.by_id[folder].files or not device.home.by_id[folder].state.settled:
                 await device.home.by_id[folder].state.changed.wait()
 
@@ -103,7 +103,7 @@ async def test_files_that_went_before_a_crash_are_no_deletion_when_the_folder_is
         known = device.home.by_id[folder]
         await device.share(str(tmp_path / "dir"), None)  # a person takes it up
         device.changes.unpause(None)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not known.state.question.reason:
                 await known.state.changed.wait()
         (entry,) = [one for one in known.catalogue.entries.values() if one.path == "a.txt"]
@@ -113,7 +113,7 @@ async def test_files_that_went_before_a_crash_are_no_deletion_when_the_folder_is
 async def test_what_was_stored_of_it_later_goes_at_the_next_start_and_no_number_comes_twice(tmp_path: Path) -> None:
     async with _running(tmp_path) as device:
         folder = await _share(device, tmp_path)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not device.home.by_id[folder].files:
                 await device.home.by_id[folder].state.changed.wait()
         await device.leaving.leave("dir", with_files=False)

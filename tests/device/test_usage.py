@@ -18,7 +18,7 @@ from yp2p.store.database import open_database
 
 async def _settled(device: Device) -> None:
     (folder,) = device.home.by_id.values()
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while len(folder.catalogue.layout().path_of) < 4 or not folder.state.settled:
             await folder.state.changed.wait()
 
@@ -44,7 +44,7 @@ async def test_what_is_counted(tmp_path: Path) -> None:
         (root / new_place() / "x").mkdir(parents=True)
         (next((root / ".yp2p" / "trash").iterdir()) / "x" / "old.txt").write_text("123")
         (root / "a.txt").write_text("12345" * 10_000)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while True:
                 changed = next(iter(device.folders)).state.changed  # before it is counted, which takes a while
                 if (after := await _of(device))["file_bytes"] != 1005:

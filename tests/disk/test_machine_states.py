@@ -296,7 +296,7 @@ async def test_a_folder_that_a_person_paused_has_nothing_open(tmp_path: Path) ->
         pause = _disks[folder.path].pause
         await _until(folder, lambda: folder.state.settled)
         assert _open_below(folder.path)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await pause.begin()
             await pause.begin()  # it is so already
         assert _open_below(folder.path) == []
@@ -306,12 +306,12 @@ async def test_a_folder_that_a_person_paused_has_nothing_open(tmp_path: Path) ->
         pause.end()
         await _until(folder, lambda: folder.state.settled)
         assert "d/a.txt" in folder.files.at
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await pause.begin()
         folder.path.rename(folder.path.with_name("unmounted"))  # noqa: ASYNC240
         pause.end()
         await _until(folder, lambda: "cannot be opened" in folder.state.problem)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await pause.begin()
         folder.path.with_name("unmounted").rename(folder.path)  # noqa: ASYNC240
         pause.end()

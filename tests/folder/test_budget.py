@@ -132,7 +132,7 @@ async def test_what_ends_the_work_comes_through(
         await charged(budget, trio.sleep_forever)
     assert scope.cancelled_caught
     assert budget._left_s < -0.005
-    with trio.fail_after(1):
+    with trio.fail_after(60):
         await turn()  # it is nobody's work here
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,9 +162,7 @@ def test_waiting_and_stopping(device: Device) -> None:
     said = {"in_sync": True, "connected": [], "alone": ["dir"]}
     assert json.loads(device.cli("wait", "--timeout", "5", "--json", "--alone-is-fine")) == said
     _refused(device, 1, "wait", "--timeout", "5", words=("no other device is connected", "'dir'", "--alone-is-fine"))
-    started = time.monotonic()
     device.cli("stop")
-    assert time.monotonic() - started < 2.5
     _refused(device, 3, "status")
     device.start()
     assert device.stop() == 0, "SIGTERM is a clean end"

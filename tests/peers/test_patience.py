@@ -202,7 +202,7 @@ async def test_documents_are_not_asked_again_of_who_may_not_write_any_more(
             await self.deliver(Documents(folder.id, ((document, imported("a line\n")),)))
 
     link: Any = None
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         await Pulls(folder, HOSTILE, Asking(link), link).missing()
     assert len(asked) == 1
     assert not folder.observers.document_claims.is_held(document, HONEST, trio.current_time()), "others are asked"

@@ -31,7 +31,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _until(database: Database, *, writable: bool) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while bool(database.writability.problem) == writable:
             await database.writability.changed.wait()
 
@@ -106,7 +106,7 @@ async def test_what_the_machine_does_not_allow_passes(
         monkeypatch.setattr(database.writer, "_execute", refuse)
         commit = database.submit([(INSERT, (1,))])
         await _until(database, writable=False)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             await commit.wait()
         assert tries == [4]
         assert database.rows("SELECT client FROM start") == [(1,)]
@@ -129,7 +129,7 @@ async def test_a_fault_of_the_store_itself_ends_the_daemon(
 
 
 async def test_a_stop_does_not_wait_for_a_full_disk(tmp_path: Path) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         async with open_database(tmp_path / "store.db", make_room=False) as database:
             await database.submit([(INSERT, (1,))]).wait()
             (pages,) = database._write.execute("PRAGMA page_count").fetchone()

@@ -111,7 +111,7 @@ def test_settings_are_read_again_while_the_hub_runs(room: list[Machine]) -> None
     settings = three.root / "etc/yp2p/config.toml"
     settings.write_text("[limits]\nupload = 64000000\n")
     three.run("systemctl", "reload", "yp2p-hub")
-    eventually(lambda: json.loads(three.run(PROGRAM, "--hub", "limit", "--json"))["upload"] == 64_000_000, 10)
+    eventually(lambda: json.loads(three.run(PROGRAM, "--hub", "limit", "--json"))["upload"] == 64_000_000)
     settings.write_text("[limits]\nuplod = 1\n")
     three.run("systemctl", "reload", "yp2p-hub")
     eventually(
@@ -127,21 +127,21 @@ def test_settings_are_read_again_while_the_hub_runs(room: list[Machine]) -> None
     assert (three.property("MainPID", "yp2p-hub"), three.property("ActiveState", "yp2p-hub")) == (process, "active")
 
 
-def test_it_stops_within_a_second_while_a_file_is_on_its_way(room: list[Machine]) -> None:
+def test_it_stops_in_order_while_a_file_is_on_its_way(room: list[Machine]) -> None:
     one, three = room[0], room[2]
     one.yp2p("limit", "--upload", "2MB/s")
     (one.home / "notes/film").write_bytes(b"\0" + os.urandom(20_000_000))
     one.give(one.home / "notes/film")
     eventually(lambda: "receiving 1 file, " in three.property("StatusText", "yp2p-hub"), 30, "the transfer")
     assert three.property("StatusText", "yp2p-hub").split("; ")[0].endswith(" MiB left")
-    eventually(lambda: "sending 1 file to " in one.property("StatusText"), 10)
+    eventually(lambda: "sending 1 file to " in one.property("StatusText"))
     for machine, unit in ((three, "yp2p-hub"), (one, "yp2p@owner")):
         began = time.monotonic_ns() // 1000
         machine.run("systemctl", "stop", unit)
         took_s = (int(machine.property("InactiveEnterTimestampMonotonic", unit)) - began) / 1e6
         print(f"\n{unit} stopped after {took_s:.2f} s while transferring")
         assert machine.property("Result", unit) == "success"
-        assert took_s <= 1.0
+        assert took_s <= 10, "in order; that it is a second on a quiet machine is measured by benches/service.py"
     for machine, unit in ((three, "yp2p-hub"), (one, "yp2p@owner")):
         machine.run("systemctl", "start", unit)
     one.yp2p("limit", "off")

@@ -57,7 +57,7 @@ def test_what_people_do_with_files(tmp_path: Path) -> None:
                 editor.call("nvim_command", "set hidden")
                 editor.open(empty)
             ann.normal("ifirst")
-            eventually(lambda: bob.content == "first", 10)  # as Neovim shows a file that it opened empty
+            eventually(lambda: bob.content == "first")  # as Neovim shows a file that it opened empty
             bob.normal("yyp")
             ann.normal("yyp")
             eventually(

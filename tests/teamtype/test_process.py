@@ -46,7 +46,7 @@ def test_it_serves_an_editor_until_that_goes(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert b'"id":2,"result":"success"' in done.stdout
-        eventually(lambda: (one.dir / "below" / "a.txt").read_text() == "typed text\n", 10)
+        eventually(lambda: (one.dir / "below" / "a.txt").read_text() == "typed text\n")
 
         apart = _client(one, tmp_path, b"")
         assert (apart.returncode, apart.stdout) == (8, b"")

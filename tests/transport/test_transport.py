@@ -383,7 +383,7 @@ async def test_a_listener_under_a_flood_says_so_once() -> None:
             for _ in range(20):
                 async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
                     await stream.send_all(b"\xff" * 5000)
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 while not logs:
                     await trio.sleep(0.01)
             nursery.cancel_scope.cancel()
