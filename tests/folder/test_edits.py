@@ -23,6 +23,7 @@ from yp2p.documents.removals import deleted_at
 from yp2p.documents.synced import FOLLOWS, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic
+from yp2p.folder import texts
 from yp2p.folder.authors import Maker
 from yp2p.folder.meetings import Settled
 from yp2p.identity import DocumentID, EntryID
@@ -245,6 +246,37 @@ def test_texts_take_no_more_memory_the_longer_they_are_worked_on(monkeypatch: py
                 open_bytes.append(sum(one.bytes for one in found if one is not None))
             assert max(open_bytes) <= most
             assert max(open_bytes[100:]) <= 1.1 * max(open_bytes[20:100])
+
+    _run(test)
+
+
+def test_texts_of_many_pieces_are_let_go_of_sooner_than_their_bytes_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory each edit is a structure of its own. Some stay in any case: they may be saved again and again."""
+    monkeypatch.setattr("yp2p.folder.texts.MAX_IDLE_MEMORY", most := 130 << 10)
+
+    async def test(base: Path) -> None:
+        for number in range(30):
+            (base / f"dir/{number}.txt").write_text("a line\n" * 200)
+        async with open_bridge(base) as bridge:
+            folder, counts = bridge.folder, []
+            for edits in range(720):
+                live = bridge.document(f"{edits % 30}.txt")
+                update = live.text.edit([Hunk(7 * (edits % 200), 7 * (edits % 200), f"edit {edits}\n")])
+                assert update is not None
+                folder.edits.record(live, update, PEER)
+                if edits % 30 == 29:
+                    await folder.database.pending().wait()
+                    for number in range(30):  # they are used one after the other
+                        bridge.document(f"{number}.txt")
+                        clock().jump(1.1)
+                    folder.close_idle_documents()
+                    found = [folder.texts.in_memory(document) for document in folder.catalogue.entry_of]
+                    counts.append(len(idle := [one for one in found if one is not None]))
+                    taken = sum(24 * (one.bytes - one.text.size()) + one.text.size() for one in idle)
+                    assert taken <= most or len(idle) == texts.ALWAYS_IDLE
+            assert counts[0] == 30, "few edits are little"
+            assert counts == sorted(counts, reverse=True)
+            assert counts[-1] == texts.ALWAYS_IDLE
 
     _run(test)
 

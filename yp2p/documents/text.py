@@ -32,6 +32,7 @@ class TextReplica(Replica):
         super().__init__(client_id)
         self._text = self._doc.get(Shape.TEXT.value, type=Text)
         self._read = (-1, "")  # after how many changes, and what the text was then
+        self._measured = (-1, 0)  # and how large
 
     @classmethod
     def from_updates(cls, client_id: int, updates: Iterable[bytes]) -> Self:
@@ -56,8 +57,10 @@ class TextReplica(Replica):
 
     def size(self) -> int:
         """How many bytes the file has that this text stands for."""
-        with self._calling_pycrdt():
-            return len(self._text)  # pycrdt counts UTF-8 bytes
+        if self._measured[0] != self._changes:
+            with self._calling_pycrdt():
+                self._measured = self._changes, len(self._text)  # pycrdt counts UTF-8 bytes
+        return self._measured[1]
 
     def content(self) -> bytes:
         """SHA-256 of the bytes of the file that this text stands for."""

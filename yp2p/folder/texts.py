@@ -4,8 +4,8 @@ Invariants
     * Between two awaits nothing changes underneath: all of it lives on the loop's thread.
     * A document in memory holds everything that the store has of it and what was submitted since.
     * No document stays in memory for longer than `IDLE_DOCUMENT_S` without use, and none for longer than a second where
-      so many are there that `MAX_OPEN_DOCUMENTS` or `MAX_IDLE_BYTES` are exceeded: those that were used last stay. So
-      what texts take of the memory does not grow with their history.
+      so many are there that `MAX_OPEN_DOCUMENTS`, `MAX_IDLE_BYTES` or `MAX_IDLE_MEMORY` are exceeded: those that were
+      used last stay. So what texts take of the memory does not grow with their history.
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ from yp2p.store.database import Database
 
 IDLE_DOCUMENT_S, _IN_USE_S = 60.0, 1.0
 MAX_OPEN_DOCUMENTS = 1024
-# Of the updates of those that are not in use now. In memory a text that was edited for an hour is eight times as large,
-# one of very small pieces sixty times; to load one again takes a third of a millisecond.
+# Of the updates of those that are not in use now.
 MAX_IDLE_BYTES = 256 << 10
+# And of the memory that they take, which grows sooner: a text of 200 lines is 1.7 KB as it came, and 3.3 KB in memory;
+# with 60 edits 3.0 and 25 to 39 KB, with 300 of them 8.5 and 88 to 120 KB. To load one again takes a third of a
+# millisecond after 60 edits; some stay in any case, so that one that is saved again and again is not loaded each time.
+MAX_IDLE_MEMORY, _MEMORY_A_BYTE = 768 << 10, 24
+ALWAYS_IDLE = 8
 
 log = structlog.get_logger()
 
@@ -245,12 +249,15 @@ class Texts:
             key=lambda live: live.used_at,
         )
         spare: set[DocumentID] = set()
-        size, many = sum(live.bytes for live in idle), len(self._open) - MAX_OPEN_DOCUMENTS
-        for live in idle:
-            if now - live.used_at <= IDLE_DOCUMENT_S and size <= MAX_IDLE_BYTES and len(spare) >= many:
+        size, memory = sum(live.bytes for live in idle), sum(_memory(live) for live in idle)
+        many = len(self._open) - MAX_OPEN_DOCUMENTS
+        for left, live in zip(range(len(idle), 0, -1), idle, strict=True):
+            is_much = size > MAX_IDLE_BYTES or (memory > MAX_IDLE_MEMORY and left > ALWAYS_IDLE)
+            if now - live.used_at <= IDLE_DOCUMENT_S and not is_much and len(spare) >= many:
                 break
             spare.add(live.id)
             size -= live.bytes
+            memory -= _memory(live)
         return spare
 
     def close_idle(self) -> bool:
@@ -313,3 +320,9 @@ class Texts:
         self._going.add(document)
         commit.then(lambda: self._going.discard(document))
         return True
+
+
+def _memory(live: LiveDocument) -> int:
+    """About how many bytes of memory a document takes: what of its updates is no text are pieces, each a structure."""
+    size = live.text.size()
+    return size + _MEMORY_A_BYTE * max(0, live.bytes - size)
