@@ -22,10 +22,10 @@ from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.render.staged_writes import StagedWrites
 from yp2p.documents.registers import Change
 from yp2p.errors import FolderError
-from yp2p.files import replace
+from yp2p.files import temporary_files
 from yp2p.files.blobs import name_of
-from yp2p.files.replace import BULK
 from yp2p.files.syscalls import sync_file_system
+from yp2p.files.temporary_files import BULK
 from yp2p.folder.folder import Folder
 from yp2p.history.trash import on_root
 from yp2p.identity import EntryID, FolderID
@@ -184,13 +184,13 @@ async def test_files_that_could_not_be_forced_to_the_disk_together_are_tried_aga
     failed: list[int] = []
 
     def fails(descriptor: int) -> None:
-        monkeypatch.setattr(replace, "sync_file_system", sync_file_system)
+        monkeypatch.setattr(temporary_files, "sync_file_system", sync_file_system)
         failed.append(descriptor)
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     async with _running(tmp_path) as (folder, _):
         await _until(folder, lambda: folder.state.settled)
-        monkeypatch.setattr(replace, "sync_file_system", fails)
+        monkeypatch.setattr(temporary_files, "sync_file_system", fails)
         entries = _new_blobs(folder)
         with trio.fail_after(20):
             while not all(entry in folder.files for entry in entries):

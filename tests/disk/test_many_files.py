@@ -22,10 +22,10 @@ from yp2p.documents.manifest import Manifest
 from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Change, Deletion
 from yp2p.documents.text import read_first_import
-from yp2p.files import replace
+from yp2p.files import temporary_files
 from yp2p.files.new_files import NewFiles
-from yp2p.files.replace import Filling
 from yp2p.files.root import Root
+from yp2p.files.temporary_files import Filling
 from yp2p.files.temporary_names import Purpose, Temporary
 from yp2p.folder import turns
 from yp2p.folder.guard import MIN_FILES, DeletionGuard
@@ -316,9 +316,9 @@ def test_a_temporary_file_that_cannot_be_filled_is_not_there(
     with monkeypatch.context() as full:
         full.setattr(os, "write", no_room)
         with pytest.raises(OSError, match="No space"):
-            replace.create_filled(root, "f", purpose, filling, new_files=NewFiles(root), sync=True)
+            temporary_files.create_filled(root, "f", purpose, filling, new_files=NewFiles(root), sync=True)
     assert root.temporaries() == before
-    made = replace.create_filled(root, "f", purpose, filling, new_files=NewFiles(root), sync=True)
+    made = temporary_files.create_filled(root, "f", purpose, filling, new_files=NewFiles(root), sync=True)
     assert (tmp_path / made.name).read_text() == "text"
     assert (tmp_path / made.name).stat().st_ino == made.inode
     root.close()
@@ -334,11 +334,11 @@ def test_a_batch_is_made_also_where_somebody_removes_the_directory_for_it(tmp_pa
                 for name in root.temporaries():
                     (tmp_path / name).unlink()
                 (tmp_path / ".yp2p/tmp").rmdir()
-            made = replace.create_filled(
+            made = temporary_files.create_filled(
                 root, "f", None, lambda it: Filling(it, None, b"text", Mode.PLAIN), new_files=new_files, sync=False
             )
             assert (tmp_path / made.name).read_text() == "text"
-    assert replace.force_temporaries(root, [made, Temporary(f"{made.name}-not", 1)])[0] is None
+    assert temporary_files.force_temporaries(root, [made, Temporary(f"{made.name}-not", 1)])[0] is None
     root.close()
 
 

@@ -18,6 +18,7 @@ from yp2p.disk.render import retries
 from yp2p.disk.render.retries import Retries
 from yp2p.documents.registers import Change
 from yp2p.files import replace as disk
+from yp2p.files import temporary_files
 from yp2p.files.blobs import name_of
 from yp2p.files.replace import Outcome, Result
 from yp2p.identity import EntryID
@@ -143,7 +144,7 @@ async def test_a_temporary_file_that_cannot_be_made_costs_no_blob(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(disk, "take_over", no_room)
+        full.setattr(temporary_files, "take_over", no_room)
         assert await _work(bridge) <= 4
         assert bridge.folder.files.blobs.downloaded == {_HASH: name_of(_HASH)}
     clock().jump(5)

@@ -14,13 +14,14 @@ import trio
 from trio.testing import MockClock
 
 from yp2p.errors import FolderError
-from yp2p.files import replace, trash
+from yp2p.files import replace, temporary_files, trash
 from yp2p.files.capabilities import Capabilities
 from yp2p.files.ignore import IgnoreRules
 from yp2p.files.inspect import NO_STAMP, Found, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome
+from yp2p.files.replace import Outcome
 from yp2p.files.root import TMP, Root
 from yp2p.files.syscalls import _walk_beneath
+from yp2p.files.temporary_files import Filling
 from yp2p.files.temporary_names import ASIDE, Purpose, Temporary, read_purpose
 from yp2p.files.watch import Batch, Watcher, open_watcher
 from yp2p.identity import FolderID
@@ -120,8 +121,8 @@ def test_stamps(root: Root) -> None:
 
 
 def _ready(root: Root, text: str, like: str | None) -> Temporary:
-    temporary = replace.create_temporary(root, "f", Purpose.of(bytes(16), 7, bytes(32)) if like else None)
-    assert replace.fill_temporaries(root, [Filling(temporary, like, text.encode(), Mode.PLAIN)]) == [None]
+    temporary = temporary_files.create_temporary(root, "f", Purpose.of(bytes(16), 7, bytes(32)) if like else None)
+    assert temporary_files.fill_temporaries(root, [Filling(temporary, like, text.encode(), Mode.PLAIN)]) == [None]
     return temporary
 
 
@@ -155,7 +156,7 @@ def test_nothing_is_replaced_that_is_not_the_base(root: Root) -> None:
     for base in ("old", "other"):
         temporary = _ready(root, "new", "f")
         assert replace.exchange(root, temporary, "f", _content(base), NO_STAMP).outcome is Outcome.CHANGED
-        replace.discard(root, temporary.name)
+        temporary_files.discard(root, temporary.name)
     assert (root.path / "f").read_text() == "a person's edit"
     assert replace.exchange(root, _ready(root, "x", None), "gone", _content(""), NO_STAMP).outcome is Outcome.CHANGED
     with (root.path / "f").open("a"):
@@ -192,11 +193,11 @@ def test_a_directory_that_goes_while_files_are_put_into_it_is_made_again(root: R
 
 
 def test_many_files_are_forced_to_the_disk_together(root: Root) -> None:
-    temporaries = [replace.create_temporary(root, "f") for _ in range(20)]
+    temporaries = [temporary_files.create_temporary(root, "f") for _ in range(20)]
     items = [
         Filling(t, None, f"{n}".encode(), Mode.EXECUTABLE if n == 3 else Mode.PLAIN) for n, t in enumerate(temporaries)
     ]
-    assert replace.fill_temporaries(root, items) == [None] * 20
+    assert temporary_files.fill_temporaries(root, items) == [None] * 20
     for number, temporary in enumerate(temporaries):
         assert replace.install_new(root, temporary, f"f{number}").outcome is Outcome.DONE
     assert (root.path / "f7").read_text() == "7"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from yp2p.files import replace, trash
+from yp2p.files import replace, temporary_files, trash
 from yp2p.files.capabilities import Capabilities
 from yp2p.files.inspect import NO_STAMP, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome
+from yp2p.files.replace import Outcome
 from yp2p.files.root import TMP, Root
+from yp2p.files.temporary_files import Filling
 from yp2p.files.temporary_names import Purpose
 from yp2p.identity import FolderID
 from yp2p.protocol.entries import Kind, Mode
@@ -106,8 +107,8 @@ def test_what_is_no_file_of_several_names_is_moved(root: Root) -> None:
 
 
 def test_it_is_told_of_what_came_out(root: Root, other: Path) -> None:
-    temporary = replace.create_temporary(root, "f")
-    replace.fill_temporaries(root, [Filling(temporary, "f", b"two\n", Mode.PLAIN)])
+    temporary = temporary_files.create_temporary(root, "f")
+    temporary_files.fill_temporaries(root, [Filling(temporary, "f", b"two\n", Mode.PLAIN)])
     result = replace.exchange(root, temporary, "f", *_content(root, "f"))
     assert (result.outcome, result.is_linked, other.read_text()) == (Outcome.DONE, True, "one\n")
 

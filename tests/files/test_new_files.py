@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from yp2p.files import new_files, replace
+from yp2p.files import new_files, replace, temporary_files
 from yp2p.files.blobs import Assembly, WholeBlob, name_of, write_blobs
 from yp2p.files.inspect import Stamp
 from yp2p.files.new_files import NewFiles
-from yp2p.files.replace import Filling, Outcome
+from yp2p.files.replace import Outcome
 from yp2p.files.root import TMP, Root
+from yp2p.files.temporary_files import Filling
 from yp2p.files.temporary_names import Purpose
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import chunk_hash
@@ -61,22 +62,22 @@ def is_unnamed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def _text(root: Root, path: str) -> None:
-    temporary = replace.create_temporary(root, path)
-    assert replace.fill_temporaries(root, [Filling(temporary, None, b"text", Mode.PLAIN)]) == [None]
+    temporary = temporary_files.create_temporary(root, path)
+    assert temporary_files.fill_temporaries(root, [Filling(temporary, None, b"text", Mode.PLAIN)]) == [None]
     assert replace.install_new(root, temporary, path).outcome is Outcome.DONE
 
 
 def _copy(root: Root, path: str) -> None:
     (root.path / "old").write_bytes(b"old")
-    temporary = replace.create_temporary(root, path)
+    temporary = temporary_files.create_temporary(root, path)
     copy = "old", Stamp.of((root.path / "old").stat())
-    assert replace.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN, copy_of=copy)]) == [None]
+    assert temporary_files.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN, copy_of=copy)]) == [None]
     assert replace.install_new(root, temporary, path).outcome is Outcome.DONE
 
 
 def _put_blob(root: Root, path: str) -> None:
-    temporary = replace.take_over(root, name_of(_BLOB))
-    assert replace.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN)]) == [None]
+    temporary = temporary_files.take_over(root, name_of(_BLOB))
+    assert temporary_files.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN)]) == [None]
     assert replace.install_new(root, temporary, path).outcome is Outcome.DONE
 
 
@@ -114,7 +115,8 @@ def test_the_group_of_a_directory_that_gives_it(root: Root, way: Callable[[Root,
 def test_a_symlink_has_the_group_as_well(root: Root) -> None:
     os.chown(root.path / "team", -1, _GROUP)
     os.chmod(root.path / "team", 0o2775)
-    assert replace.install_new(root, replace.make_symlink(root, "team/link", b"f"), "team/link").outcome is Outcome.DONE
+    link = temporary_files.make_symlink(root, "team/link", b"f")
+    assert replace.install_new(root, link, "team/link").outcome is Outcome.DONE
     assert (root.path / "team/link").lstat().st_gid == _GROUP
 
 
@@ -147,7 +149,7 @@ def _without_privileges(path: Path) -> Iterator[None]:
 
 
 def _filled(root: Root, path: str) -> None:
-    made = replace.create_filled(
+    made = temporary_files.create_filled(
         root, path, None, lambda it: Filling(it, None, b"text", Mode.PLAIN), new_files=NewFiles(root), sync=True
     )
     assert replace.install_new(root, made, path).outcome is Outcome.DONE
@@ -156,7 +158,7 @@ def _filled(root: Root, path: str) -> None:
 def _replaced(root: Root, path: str) -> None:
     """What is filled is one that replaces another: made for no other eyes than the owner's."""
     purpose = Purpose(bytes(16), 7, bytes(8))
-    made = replace.create_filled(
+    made = temporary_files.create_filled(
         root, path, purpose, lambda it: Filling(it, None, b"text", Mode.PLAIN), new_files=NewFiles(root), sync=True
     )
     assert replace.install_new(root, made, path).outcome is Outcome.DONE
@@ -215,8 +217,8 @@ def test_a_file_that_is_replaced_keeps_that_it_has_no_list(root: Root, is_unname
     (root.path / "team/f").write_text("old")
     os.chmod(root.path / "team/f", 0o644)
     os.setxattr(root.path / "team", _ACL_DEFAULT, _TEAM)
-    temporary = replace.create_temporary(root, "team/f", Purpose.of(b"e" * 16, 1, b"c" * 32))
-    assert replace.fill_temporaries(root, [Filling(temporary, "team/f", b"new", Mode.PLAIN)]) == [None]
+    temporary = temporary_files.create_temporary(root, "team/f", Purpose.of(b"e" * 16, 1, b"c" * 32))
+    assert temporary_files.fill_temporaries(root, [Filling(temporary, "team/f", b"new", Mode.PLAIN)]) == [None]
     made = root.path / temporary.name
     assert (stat.S_IMODE(made.stat().st_mode), _ACL_ACCESS in os.listxattr(made)) == (0o644, False)
 

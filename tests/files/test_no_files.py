@@ -11,15 +11,16 @@ from inotify_simple import INotify, flags
 
 from yp2p.config import Files
 from yp2p.errors import FolderError
-from yp2p.files import replace
+from yp2p.files import replace, temporary_files
 from yp2p.files.blobs import Assembly, ChunkRange, read_chunks
 from yp2p.files.editor_locks import lock_of
 from yp2p.files.git_locks import GitLocks
 from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.ignore_file import read_rules
 from yp2p.files.inspect import NO_STAMP, Finding, Found, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome
+from yp2p.files.replace import Outcome
 from yp2p.files.root import Root
+from yp2p.files.temporary_files import Filling
 from yp2p.files.temporary_names import Purpose
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import chunk_hash
@@ -47,7 +48,7 @@ def _set_mode(root: Root, path: str) -> None:
 
 
 def _exchange(root: Root, path: str) -> None:
-    temporary = replace.create_temporary(root, path)
+    temporary = temporary_files.create_temporary(root, path)
     result = replace.exchange(root, temporary, path, b"base", NO_STAMP)
     assert result.outcome is Outcome.CHANGED
 
@@ -59,14 +60,16 @@ def _move_away(root: Root, path: str) -> None:
 
 def _copy(root: Root, path: str) -> None:
     copy = path, Stamp.of(os.stat(root.path / path))
-    [failure] = replace.fill_temporaries(
-        root, [Filling(replace.create_temporary(root, path), None, None, Mode.PLAIN, copy_of=copy)]
+    [failure] = temporary_files.fill_temporaries(
+        root, [Filling(temporary_files.create_temporary(root, path), None, None, Mode.PLAIN, copy_of=copy)]
     )
     assert failure is not None
 
 
 def _put_like(root: Root, path: str) -> None:
-    [failure] = replace.fill_temporaries(root, [Filling(replace.create_temporary(root, path), path, b"", Mode.PLAIN)])
+    [failure] = temporary_files.fill_temporaries(
+        root, [Filling(temporary_files.create_temporary(root, path), path, b"", Mode.PLAIN)]
+    )
     assert failure is None
 
 

@@ -11,8 +11,8 @@ import pytest
 from simulation.privileges import give_up_reading_everything
 
 from yp2p.files.blobs import Assembly, WholeBlob, name_of, write_blobs
-from yp2p.files.replace import Filling, fill_temporaries, take_over
 from yp2p.files.root import Root
+from yp2p.files.temporary_files import Filling, fill_temporaries, take_over
 from yp2p.identity import FolderID
 from yp2p.protocol.blobs import blob_hash, chunk_hash
 from yp2p.protocol.entries import Mode

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from yp2p.files import placing, replace
+from yp2p.files import placing, replace, temporary_files
 from yp2p.files.inspect import NO_STAMP, Found, inspect
-from yp2p.files.replace import Filling, Result
+from yp2p.files.replace import Result
 from yp2p.files.root import Root
+from yp2p.files.temporary_files import Filling
 from yp2p.identity import FolderID
 from yp2p.protocol.entries import Mode
 
@@ -56,14 +57,14 @@ def _make_executable(path: Path) -> None:
 
 def _exchange(root: Root) -> Result:
     (root.path / "f").write_bytes(b"base")
-    temporary = replace.create_temporary(root, "f")
-    replace.fill_temporaries(root, [Filling(temporary, "f", OURS, Mode.PLAIN)])
+    temporary = temporary_files.create_temporary(root, "f")
+    temporary_files.fill_temporaries(root, [Filling(temporary, "f", OURS, Mode.PLAIN)])
     return replace.exchange(root, temporary, "f", hashlib.sha256(b"base").digest(), NO_STAMP)
 
 
 def _install(root: Root) -> Result:
-    temporary = replace.create_temporary(root, "f")
-    replace.fill_temporaries(root, [Filling(temporary, None, OURS, Mode.PLAIN)])
+    temporary = temporary_files.create_temporary(root, "f")
+    temporary_files.fill_temporaries(root, [Filling(temporary, None, OURS, Mode.PLAIN)])
     return replace.install_new(root, temporary, "f")
 
 
@@ -148,7 +149,7 @@ def test_no_lease_stays(root: Root) -> None:
 
 
 def test_a_symlink_has_its_stamp(root: Root) -> None:
-    result = replace.install_new(root, replace.make_symlink(root, "l", b"f"), "l")
+    result = replace.install_new(root, temporary_files.make_symlink(root, "l", b"f"), "l")
     assert result.stamp is not None
     assert inspect(root, "l", result.stamp, 1000, trust_stamp=True).found is Found.UNCHANGED
 

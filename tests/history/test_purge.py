@@ -24,7 +24,7 @@ from yp2p.documents.registers import Bookmark, Change, Deletion, Entry
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import FolderError, UsageError
-from yp2p.files.replace import create_temporary
+from yp2p.files.temporary_files import create_temporary
 from yp2p.files.temporary_names import Purpose
 from yp2p.files.trash import new_place
 from yp2p.folder.notices import NoticeKind, Undo

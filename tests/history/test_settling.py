@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from yp2p.errors import UsageError
-from yp2p.files import replace
+from yp2p.files import temporary_files
 from yp2p.files.root import Root
 from yp2p.history import settling
 from yp2p.history.settling import _settled
@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_leaves_both_files(root: Root, monkeypatch: pytest.M
     def fail(*args: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(replace, "copy_file", fail)
+    monkeypatch.setattr(temporary_files, "copy_file", fail)
     with pytest.raises(OSError, match="No space"):
         _settled(root, _COPY, _NAMED, "other")
     assert _everything(root) == ["the other one", "this"]

@@ -23,7 +23,7 @@ from yp2p.documents.provider import Provider
 from yp2p.documents.registers import Deletion
 from yp2p.documents.save_evidence import Replaces
 from yp2p.documents.text import TextReplica
-from yp2p.files import replace as disk
+from yp2p.files import temporary_files
 from yp2p.files.inspect import Found
 from yp2p.files.replace import Outcome
 from yp2p.files.root import TRASH
@@ -165,7 +165,7 @@ def _replace_whatever_is_there(original: Any, root: Any, path: str, base: Any, s
 
 async def _forget_replacement(self: Any, purpose: Any, temporary: Any) -> None:
     await trio.lowlevel.checkpoint()
-    disk.discard(self._root, temporary.name)
+    temporary_files.discard(self._root, temporary.name)
 
 
 def _removed_for_good(original: Any, root: Any, path: str, target: str, *args: Any, **options: Any) -> Any:

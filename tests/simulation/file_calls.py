@@ -18,7 +18,7 @@ from simulation.disk import PAGE_BYTES, REAL
 
 from yp2p.disk.ingest import departures, exchanged_names, first_imports, opaque_entries
 from yp2p.disk.render import directory_moves, moves, unchosen
-from yp2p.files import capabilities, directories, inspect, replace, root, syscalls
+from yp2p.files import capabilities, directories, inspect, replace, root, syscalls, temporary_files
 
 if TYPE_CHECKING:
     from simulation.host import Host
@@ -191,7 +191,7 @@ OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     *(
         (module, "sync_file_system", _syncfs)
         for module in (
-            replace,
+            temporary_files,
             root,
             departures,
             exchanged_names,

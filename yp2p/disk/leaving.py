@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 
 from yp2p.files import trash
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Finding, Found, inspect
-from yp2p.files.replace import Outcome, discard, move_away
+from yp2p.files.replace import Outcome, move_away
 from yp2p.files.root import OURS, TMP, Root, is_ours, remove_marker
+from yp2p.files.temporary_files import discard
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 from yp2p.machine import reason

@@ -1,9 +1,8 @@
 """Putting content in place so that neither a crash nor another program's save can lose anything.
 
 Theory of operation (invariant 3)
-    1. `create_temporary` makes a file under a fresh name in `.yp2p/tmp`, `fill_temporaries` writes the new content
-       and forces it to the disk. Without that, a file exchanged into place is *empty* after a power cut (20 of 20).
-       `create_filled` and `force_temporaries` are the same for many files, in fewer calls.
+    1. A file is made under a fresh name in `.yp2p/tmp`, with the new content, and forced to the disk
+       (`temporary_files.py`). Without that, a file exchanged into place is *empty* after a power cut (20 of 20).
     2. After a crash one must know whether step 3 happened, or a rendered file would be taken for a person's edit. For a
        replacement the name tells: it holds the entry, the version and the inode of the new file, so another inode
        under that name means that the exchange happened (and the file system orders the two renames). On a disk that
@@ -33,13 +32,13 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from yp2p.files import permissions
-from yp2p.files.copies import copy_file, copy_to
+from yp2p.files.copies import copy_to
 from yp2p.files.inspect import (
     LEASED,
     MAX_TEXT_BYTES,
@@ -54,18 +53,14 @@ from yp2p.files.inspect import (
     read_lease,
     read_whole,
 )
-from yp2p.files.new_files import NewFiles
-from yp2p.files.permissions import open_own, set_permissions
 from yp2p.files.placing import placing
-from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, has_other_names, write_all
-from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename, sync_file_system
-from yp2p.files.temporary_names import ASIDE, Purpose, Temporary, purpose_name
+from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, has_other_names
+from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename
+from yp2p.files.temporary_files import Filling, create_temporary, discard, fill_temporaries
+from yp2p.files.temporary_names import ASIDE, Purpose, Temporary
 from yp2p.machine import reason as reason_of
 from yp2p.protocol.blobs import blob_hash
 from yp2p.protocol.entries import Kind, Mode, symlink_hash
-
-# From this many files on, one syncfs is cheaper than a fdatasync each.
-BULK = 8
 
 
 class Outcome(Enum):
@@ -89,159 +84,6 @@ class Result:
     reason: str = ""
     mode: Mode | None = None
     is_linked: bool = False
-
-
-def create_temporary(
-    root: Root, path: str, purpose: Purpose | None = None, *, new_files: NewFiles | None = None
-) -> Temporary:
-    """An empty file under a fresh name in `.yp2p/tmp`, to be put at `path`.
-
-    Args:
-        purpose: of a replacement; it goes into the name.
-        new_files: that of a batch.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    name = f"{TMP}/{secrets.token_hex(8)}"
-    mode = 0o666 if purpose is None else 0o600  # what is replaced has a mode
-    descriptor = (new_files or NewFiles(root)).make(name, path, os.O_RDONLY, mode)
-    try:
-        inode = os.fstat(descriptor).st_ino
-    finally:
-        os.close(descriptor)
-    return _named_for(root, Temporary(name, inode), purpose)
-
-
-def create_filled(
-    root: Root,
-    path: str,
-    purpose: Purpose | None,
-    filling: Callable[[Temporary], Filling],
-    *,
-    new_files: NewFiles,
-    sync: bool,
-) -> Temporary:
-    """A temporary file to be put at `path`, with its content, which is forced to the disk if `sync`.
-
-    What fails leaves nothing behind. Raises OSError.
-    """
-    name = f"{TMP}/{secrets.token_hex(8)}"
-    descriptor = new_files.make(name, path, os.O_WRONLY, 0o666 if purpose is None else 0o600)
-    try:
-        temporary = Temporary(name, os.fstat(descriptor).st_ino)
-        _write(root, descriptor, filling(temporary), sync=sync)
-        return _named_for(root, temporary, purpose)
-    except OSError:
-        discard(root, name)
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _named_for(root: Root, temporary: Temporary, purpose: Purpose | None) -> Temporary:
-    """Give a temporary file the name that tells what it is for."""
-    if purpose is None:
-        return temporary
-    telling = purpose_name(purpose, temporary.inode)
-    with root.parent(temporary.name) as (directory, old):
-        os.rename(old, telling.rpartition("/")[2], src_dir_fd=directory, dst_dir_fd=directory)
-    return Temporary(telling, temporary.inode)
-
-
-@dataclass(frozen=True, slots=True)
-class Filling:
-    """What goes into a temporary file.
-
-    Args:
-        like: the path whose owner, permissions and attributes are kept; None for a new file.
-        data: the content; None when it is in the file already, or copied.
-        copy_of: a file to copy, which must have this stamp before and after.
-        is_link: a symlink, which is whole already.
-        mtime_ns: when it was changed, nanoseconds since 1970; None for now.
-    """
-
-    temporary: Temporary
-    like: str | None
-    data: bytes | None
-    mode: Mode
-    mtime_ns: int | None = None
-    copy_of: tuple[str, Stamp] | None = None
-    is_link: bool = False
-
-
-def fill_temporaries(root: Root, items: Sequence[Filling]) -> list[OSError | None]:
-    """Write contents into temporary files and force them to the disk; gives what went wrong, one by one."""
-    bulk = len(items) >= BULK
-    results: list[OSError | None] = []
-    for item in items:
-        try:
-            fill_temporary(root, item, sync=not bulk)
-            results.append(None)
-        except OSError as error:
-            results.append(error)
-    if bulk:
-        sync_file_system(root.descriptor)
-    return results
-
-
-def fill_temporary(root: Root, item: Filling, *, sync: bool) -> None:
-    """Write what goes into a temporary file that is there, and force it to the disk if `sync`. Raises OSError."""
-    if item.is_link:
-        return
-    descriptor = open_own(root, item.temporary.name, os.O_WRONLY)
-    try:
-        _write(root, descriptor, item, sync=sync)
-    finally:
-        os.close(descriptor)
-
-
-def _write(root: Root, descriptor: int, item: Filling, *, sync: bool) -> None:
-    write_all(descriptor, item.data or b"")
-    if item.copy_of is not None:
-        copy_file(root, *item.copy_of, descriptor)
-    set_permissions(root, descriptor, item.like, item.mode)
-    if item.mtime_ns is not None:
-        os.utime(descriptor, ns=(item.mtime_ns, item.mtime_ns))
-    if sync:
-        os.fdatasync(descriptor)
-
-
-def force_temporaries(root: Root, items: Sequence[Temporary]) -> list[OSError | None]:
-    """Force temporary files to the disk that were filled without that; gives what went wrong, one by one.
-
-    Where many are forced together and that fails, it is not known of which: none of them counts as forced.
-    """
-    if len(items) >= BULK:
-        try:
-            sync_file_system(root.descriptor)
-        except OSError as error:
-            return [error] * len(items)
-        return [None] * len(items)
-    results: list[OSError | None] = []
-    for item in items:
-        try:
-            _force(root, item)
-            results.append(None)
-        except OSError as error:
-            results.append(error)
-    return results
-
-
-def _force(root: Root, item: Temporary) -> None:
-    try:
-        descriptor = root.open(item.name, os.O_RDONLY)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return  # a symlink is on the disk with its name
-        if error.errno != errno.EACCES:
-            raise
-        sync_file_system(root.descriptor)  # it has the permissions of a file that nobody may read
-        return
-    try:
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -284,26 +126,6 @@ def _content(descriptor: int, size: int, kind: Kind) -> bytes:
     if kind is Kind.BLOB:
         return blob_hash(size, list(read_chunk_hashes(descriptor)))
     return hashlib.sha256(read_whole(descriptor, size)).digest()
-
-
-def make_symlink(
-    root: Root, path: str, target: bytes, purpose: Purpose | None = None, *, new_files: NewFiles | None = None
-) -> Temporary:
-    """A symlink under a fresh name in `.yp2p/tmp`, to be put at `path` like a file. Raises OSError."""
-    made = f"{TMP}/{secrets.token_hex(8)}"
-    with root.parent(made) as (directory, name):
-        os.symlink(target, name, dir_fd=directory)
-        inode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino
-    (new_files or NewFiles(root)).give_group(made, path)
-    return _named_for(root, Temporary(made, inode), purpose)
-
-
-def take_over(root: Root, name: str, purpose: Purpose | None = None) -> Temporary:
-    """A file in `.yp2p/tmp` that is whole already, to be put in place. Raises OSError."""
-    status = root.lstat(name)
-    if status is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-    return _named_for(root, Temporary(name, status.st_ino), purpose)
 
 
 def exchange(
@@ -515,25 +337,6 @@ def was_exchanged(root: Root, temporary: Temporary) -> bool:
 def was_installed(root: Root, temporary: Temporary) -> bool:
     """After a crash: whether a new file was put in place, which takes its temporary name away."""
     return root.lstat(temporary.name) is None
-
-
-def rename_own(root: Root, name: str, new: str) -> bool:
-    """Rename a file in `.yp2p/tmp`; tells whether that worked."""
-    try:
-        with root.parent(name) as (directory, base):
-            os.rename(base, new.rpartition("/")[2], src_dir_fd=directory, dst_dir_fd=directory)
-    except OSError:
-        return False
-    return True
-
-
-def discard(root: Root, name: str) -> None:
-    """Remove a file below `.yp2p`, if it is there."""
-    try:
-        with root.parent(name) as (directory, base):
-            os.unlink(base, dir_fd=directory)
-    except OSError:
-        pass
 
 
 def read_displaced(root: Root, name: str, stamp: Stamp) -> Finding | None:

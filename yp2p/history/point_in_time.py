@@ -21,10 +21,11 @@ from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.registers import Change, Entry
 from yp2p.errors import FolderError, UsageError
 from yp2p.files import replace as disk
-from yp2p.files import trash
+from yp2p.files import temporary_files, trash
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, Stamp, inspect
-from yp2p.files.replace import Filling, Outcome, Result
+from yp2p.files.replace import Outcome, Result
 from yp2p.files.root import TRASH, Root
+from yp2p.files.temporary_files import Filling
 from yp2p.files.temporary_names import Temporary
 from yp2p.folder.authors import rows_of
 from yp2p.folder.catalogue import manifest_document_id
@@ -313,7 +314,7 @@ def _put(root: Root, file: _File, temporary: Temporary | None) -> str:
     if temporary.name.startswith(TRASH):
         root.remove_empty_parents(temporary.name, keep=TRASH)
     elif result.outcome is not Outcome.DONE:
-        disk.discard(root, temporary.name)
+        temporary_files.discard(root, temporary.name)
     return "" if result.outcome is Outcome.DONE else result.reason or "it is being changed just now"
 
 
@@ -322,17 +323,19 @@ def _make(root: Root, file: _File, item: trash.Item | None, *, is_taken: bool) -
     if file.content.kind is Kind.DIRECTORY:
         return None
     if item is not None and not is_taken:
-        return disk.take_over(root, f"{TRASH}/{item.name}")
+        return temporary_files.take_over(root, f"{TRASH}/{item.name}")
     if file.content.kind is Kind.SYMLINK:
-        return disk.make_symlink(root, file.path, file.content.target)
+        return temporary_files.make_symlink(root, file.path, file.content.target)
     copy = (file.copy_of.path, file.copy_of.stamp) if file.copy_of is not None else None
     if item is not None:
         with root.parent(f"{TRASH}/{item.name}") as (directory, name):
             copy = f"{TRASH}/{item.name}", Stamp.of(os.stat(name, dir_fd=directory, follow_symlinks=False))
-    temporary = disk.create_temporary(root, file.path)
+    temporary = temporary_files.create_temporary(root, file.path)
     data = file.text.encode() if file.content.kind is Kind.TEXT else None
-    [failure] = disk.fill_temporaries(root, [Filling(temporary, None, data, file.content.mode, copy_of=copy)])
+    [failure] = temporary_files.fill_temporaries(
+        root, [Filling(temporary, None, data, file.content.mode, copy_of=copy)]
+    )
     if failure is not None:
-        disk.discard(root, temporary.name)
+        temporary_files.discard(root, temporary.name)
         raise failure
     return temporary

@@ -17,18 +17,9 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.layout import plain_name
 from yp2p.errors import UsageError
 from yp2p.files.inspect import NO_STAMP, Stamp, mode_of
-from yp2p.files.replace import (
-    Filling,
-    Outcome,
-    Result,
-    create_temporary,
-    discard,
-    exchange,
-    fill_temporaries,
-    move_away,
-    was_exchanged,
-)
+from yp2p.files.replace import Outcome, Result, exchange, move_away, was_exchanged
 from yp2p.files.root import TRASH, Root
+from yp2p.files.temporary_files import Filling, create_temporary, discard, fill_temporaries
 from yp2p.files.temporary_names import Temporary
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder

@@ -19,6 +19,7 @@ from yp2p.disk.render.displaced_files import keep_in_trash
 from yp2p.documents.registers import Entry
 from yp2p.errors import YpError
 from yp2p.files import replace as disk
+from yp2p.files import temporary_files
 from yp2p.files.blobs import PREFIX, name_of
 from yp2p.files.editor_locks import lock_of
 from yp2p.files.inspect import MAX_TEXT_BYTES, NO_STAMP, Found, inspect
@@ -90,7 +91,7 @@ class CrashRecovery:
             folder.files.set(record)
             folder.database.submit([record.save(folder.id)])
         await folder.database.submit([intent.delete(folder.id)]).wait()
-        disk.discard(self._root, intent.temporary.name)
+        temporary_files.discard(self._root, intent.temporary.name)
 
     async def _recover_temporary(self, name: str) -> None:
         purpose, parked, left = read_purpose(name), read_parked(name), read_left(name)
@@ -101,7 +102,7 @@ class CrashRecovery:
         elif left is not None:
             await self._recover_left(name, EntryID(left[0]), left[1])
         elif is_fresh(name) or name.startswith(PREFIX):
-            disk.discard(self._root, name)
+            temporary_files.discard(self._root, name)
         else:
             await self._set_aside(name)
 
@@ -140,7 +141,7 @@ class CrashRecovery:
             await folder.database.submit([record.delete(folder.id)]).wait()
             folder.render_queue.want(entry)
         if await trio.to_thread.run_sync(self._holds, name, content):
-            disk.discard(self._root, name)
+            temporary_files.discard(self._root, name)
         else:  # somebody has written into it since
             await keep_in_trash(folder, self._root, name)
 
@@ -192,7 +193,7 @@ class CrashRecovery:
         """Settle one replacement from what lies under its temporary name."""
         folder, entry, seq = self._folder, EntryID(purpose.entry), purpose.seq
         if not disk.was_exchanged(self._root, temporary):
-            disk.discard(self._root, temporary.name)
+            temporary_files.discard(self._root, temporary.name)
             return
         base = folder.files.get(entry)
         there = folder.catalogue.entries.get(entry)
@@ -207,7 +208,7 @@ class CrashRecovery:
         displaced = inspect(self._root, temporary.name, None, MAX_TEXT_BYTES, trust_stamp=False)
         if displaced.found is Found.TEXT and displaced.content.startswith(purpose.content):
             # The version itself is still there: this is the copy of a disk, and it was never put in place.
-            disk.discard(self._root, temporary.name)
+            temporary_files.discard(self._root, temporary.name)
             return
         if (
             base is not None
@@ -234,7 +235,7 @@ class CrashRecovery:
                 await self._ingest.edits.merge_late_save(base, displaced)
                 displaced = replace(displaced, found=Found.UNCHANGED)
         if displaced.found is Found.UNCHANGED:
-            disk.discard(self._root, temporary.name)
+            temporary_files.discard(self._root, temporary.name)
             return
         # Its base is gone, or it is no text, or the power went: what is in it cannot be merged, so keep it.
         await keep_in_trash(folder, self._root, temporary.name)

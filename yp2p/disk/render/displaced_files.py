@@ -15,6 +15,7 @@ import trio
 
 from yp2p.disk.ingest.local_edits import LocalEdits
 from yp2p.files import replace as disk
+from yp2p.files import temporary_files
 from yp2p.files.inspect import NO_STAMP, Found, Stamp
 from yp2p.files.root import Root
 from yp2p.files.temporary_names import ASIDE, read_parked, read_purpose
@@ -100,7 +101,7 @@ class DisplacedFiles:
         else:
             if late is not None:
                 await self._saves.merge_late_save(out.base, late)
-            disk.discard(self._root, out.name)
+            temporary_files.discard(self._root, out.name)
         self._merging = []
 
     async def end(self, entries: Set[EntryID]) -> list[str]:

@@ -37,6 +37,7 @@ from yp2p.disk.render.staged_writes import Expecting, StagedWrite, StagedWrites
 from yp2p.disk.render.unchosen import UnchosenFiles
 from yp2p.documents.registers import Entry
 from yp2p.files import replace as disk
+from yp2p.files import temporary_files
 from yp2p.files.blobs import name_of
 from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.inspect import NO_STAMP
@@ -183,7 +184,7 @@ class Render:
             blobs.garbage.discard(blob)
             self._folder.files.quota.forget(blob)
             blobs.downloaded.pop(blob, None)
-            disk.discard(self._root, name_of(blob))
+            temporary_files.discard(self._root, name_of(blob))
 
     async def _carry_out(self, entry: EntryID) -> StagedWrite | None:
         """Do what needs no new content (`plan.py` says what); give the file to write, if there is one."""

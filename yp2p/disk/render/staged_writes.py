@@ -38,10 +38,12 @@ from yp2p.disk.render.displaced_files import DisplacedFiles, keep_in_trash, keep
 from yp2p.disk.render.retries import Retries
 from yp2p.documents.registers import Change
 from yp2p.files import replace as disk
+from yp2p.files import temporary_files
 from yp2p.files.inspect import Found
 from yp2p.files.new_files import NewFiles
-from yp2p.files.replace import Filling, Outcome, Result
+from yp2p.files.replace import Outcome, Result
 from yp2p.files.root import Root
+from yp2p.files.temporary_files import Filling
 from yp2p.files.temporary_names import Purpose, Temporary
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, Intent, delete_intents
@@ -92,14 +94,14 @@ class StagedWrite:
         """
         purpose = Purpose.of(self.entry, self.seq, self.content) if self.record is not None else None
         if self.kind is Kind.SYMLINK:
-            return disk.make_symlink(root, self.path, self.target, purpose, new_files=new_files)
+            return temporary_files.make_symlink(root, self.path, self.target, purpose, new_files=new_files)
         if not self.downloaded:
-            return disk.create_filled(root, self.path, purpose, self.filling, new_files=new_files, sync=sync)
-        temporary = disk.take_over(root, self.downloaded, purpose)
+            return temporary_files.create_filled(root, self.path, purpose, self.filling, new_files=new_files, sync=sync)
+        temporary = temporary_files.take_over(root, self.downloaded, purpose)
         try:
-            disk.fill_temporary(root, self.filling(temporary), sync=sync)
+            temporary_files.fill_temporary(root, self.filling(temporary), sync=sync)
         except OSError:
-            disk.rename_own(root, temporary.name, self.downloaded)
+            temporary_files.rename_own(root, temporary.name, self.downloaded)
             raise
         return temporary
 
@@ -169,7 +171,7 @@ class StagedWrites:
         folder = self._folder
         batch = sorted(writes, key=lambda write: write.path)  # those of one directory together
         is_new = any(write.record is None for write in batch)
-        is_together = is_new or len(batch) >= disk.BULK
+        is_together = is_new or len(batch) >= temporary_files.BULK
         durable = folder.database.pending()
         # Of a replacement the name tells, so that it can be forced to the disk at once.
         made = await trio.to_thread.run_sync(self._make_all, batch, not is_together)
@@ -180,7 +182,7 @@ class StagedWrites:
             durable = await self._submit([intent for write, intent in ready if write.record is None])
         if is_together:
             temporaries = [intent.temporary for _, intent in ready]
-            failures = await trio.to_thread.run_sync(disk.force_temporaries, self._root, temporaries)
+            failures = await trio.to_thread.run_sync(temporary_files.force_temporaries, self._root, temporaries)
         await durable.wait()
         for write, it in zip(batch, made, strict=True):
             if isinstance(it, OSError):
@@ -343,7 +345,7 @@ class StagedWrites:
                 await keep_late_save(folder, self._root, intent.temporary.name, before)
             elif write.is_next_version and is_text:
                 if result.is_linked:  # what is written to it from now on is written under its other names
-                    disk.discard(self._root, intent.temporary.name)
+                    temporary_files.discard(self._root, intent.temporary.name)
                 else:
                     self._displaced.add(intent.temporary.name, result.displaced, before)
                 if result.unexpected is not None and result.unexpected.found is Found.TEXT:
@@ -412,7 +414,7 @@ class StagedWrites:
 
     def _discard(self, write: StagedWrite, temporary: str) -> None:
         """What was not put in place is thrown away; a blob that was fetched is kept for the next attempt."""
-        if write.downloaded and disk.rename_own(self._root, temporary, write.downloaded):
+        if write.downloaded and temporary_files.rename_own(self._root, temporary, write.downloaded):
             self._folder.files.blobs.downloaded[write.content] = write.downloaded
         else:
-            disk.discard(self._root, temporary)
+            temporary_files.discard(self._root, temporary)
