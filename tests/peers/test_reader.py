@@ -177,6 +177,7 @@ async def test_a_reader_opens_no_channel_to_hand_on_what_came(
     async with open_bridge(tmp_path) as bridge:
         monkeypatch.setattr(bridge.folder.membership, "identity", SIGNER)
         _is(bridge, OWN, own)
+        _is(bridge, PEER, Role.MEMBER)
         async with open_session(bridge, DeviceID(b"q" * 32)) as (_, link):
             await trio.sleep(0.1)
             link.sent.clear()

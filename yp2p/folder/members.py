@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A device that is no member any more, and who said so."""
+    """A device that is no member any more, and who said so; None where whoever had let it in is out."""
 
     device: DeviceID
     name: str
@@ -186,6 +186,17 @@ class Membership:
             return []
         return [one.hash for one in self.evaluation.removals.get(self._own, ()) if one.issuer_id == self._own]
 
+    def put_out_by(self, device: DeviceID) -> tuple[Statement, ...]:
+        """The removals that a device is out by, or may not write: its own, or those of whoever let it in."""
+        looked_at, todo, found = set[DeviceID](), {device}, list[Statement]()
+        while todo:
+            looked_at |= todo
+            removals = {one: self.evaluation.removals.get(one, ()) for one in todo}
+            found += [removal for of_one in removals.values() for removal in of_one]
+            void = {one for one, of_one in removals.items() if not of_one} - self.members.keys()
+            todo = {grant.issuer_id for grant in self.evaluation.lost if grant.subject_id in void} - looked_at
+        return tuple(found)
+
     def let_in_only_by(self, device: DeviceID) -> list[DeviceID]:
         """The members that nobody let in but a device, or who was let in by it alone; this device is none of them."""
         void = {statement.hash for statement in self.evaluation.lost}
@@ -222,12 +233,15 @@ class Membership:
         return member is not None and member.role < Role.MEMBER
 
     def takes_from(self, source: object) -> bool:
-        """Whether content counts that came from there: not from a device that only reads, or was removed."""
+        """Whether content counts that came from there: not from a device that only reads, or is no member (any more).
+
+        Where there are no statements yet, nobody knows who is one.
+        """
         if not isinstance(source, bytes):
             return True
         member = self.members.get(DeviceID(source))
         if member is None:
-            return DeviceID(source) not in self.evaluation.removals
+            return not self.members and DeviceID(source) not in self.evaluation.removals
         return member.role >= Role.MEMBER
 
     def check_may_write(self) -> None:

@@ -226,11 +226,14 @@ class Notices:
         """Tell that a device takes part in this folder no more; of a flood of them, the first ones."""
         if self.counts()[NoticeKind.DEVICE_REMOVED] >= _MAX_TOLD_DEVICES:
             return
-        by = self._name_of(removal.by) if removal.by is not None else "somebody"
         if removal.device == self._own:
-            text = f"{by} removed this device from the folder: nothing is synced any more, and your files stay here"
+            what = "this device", "nothing is synced any more, and your files stay here"
         else:
-            text = f"{by} removed {removal.name!r} ({short_id(removal.device)}) from the folder; it keeps what it has"
+            what = f"{removal.name!r} ({short_id(removal.device)})", "it keeps what it has"
+        if removal.by is not None:
+            text = f"{self._name_of(removal.by)} removed {what[0]} from the folder: {what[1]}"
+        else:
+            text = f"{what[0]} is out of the folder, as whoever let it in had been removed by then: {what[1]}"
         self.add(NoticeKind.DEVICE_REMOVED, "", text, _NO_ENTRY)
 
     def tell_admission(self, member: Member) -> None:

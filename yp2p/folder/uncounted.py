@@ -116,10 +116,13 @@ class Uncounted:
         return agreed[min(1, len(agreed) - 1)] if agreed else 0
 
     def last_counted(self, device: DeviceID) -> int | None:
-        """Up to which row of the log what there was counted when people here removed a device; None: others did."""
-        removals = self._folder.membership.evaluation.removals.get(device, ())
-        is_own = any(removal.issuer_id == self._folder.clients.device for removal in removals)
-        return self._agreed.get(device) if is_own else None
+        """Up to which row of the log what there was counted when people here removed a device; None: others did.
+
+        Of one that is out because a removed device had let it in: when people here removed that one.
+        """
+        own = self._folder.clients.device
+        removed = {one.subject_id for one in self._folder.membership.put_out_by(device) if one.issuer_id == own}
+        return min((self._agreed[one] for one in removed if one in self._agreed), default=None)
 
     def boundaries(self) -> set[int]:
         """The rows up to which there is what counts of devices that people here removed."""
@@ -185,8 +188,8 @@ class Uncounted:
             self.when_doubted()
 
     def knows_who(self, device: DeviceID) -> set[DeviceID]:
-        """The members that removed a device."""
-        removals = self._folder.membership.evaluation.removals.get(device, ())
+        """The members that removed a device, or whoever let it in."""
+        removals = self._folder.membership.put_out_by(device)
         return {removal.issuer_id for removal in removals} & self._folder.membership.devices.keys()
 
     def can_nobody_tell(self) -> bool:

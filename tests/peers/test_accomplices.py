@@ -1,0 +1,114 @@
+"""A device that a removed one let in afterwards: it is no member, though nobody removed it.
+
+ONE removed TWO. THREE and FOUR had been away, and took the grant by which TWO let FRIEND in, and what FRIEND did,
+before they heard of the removal. FIVE is a member that is away all the time.
+"""
+
+from __future__ import annotations
+
+import trio
+from conditions import until
+from peers.removed_device import (
+    FIVE,
+    FOUR,
+    NOTES,
+    TEXT,
+    THREE,
+    Room,
+    edit,
+    entry,
+    hand_over,
+    lines,
+    make,
+    paths_in,
+    scene,
+    text_in,
+    text_of,
+    told,
+)
+from peers.test_links import HOSTILE as FRIEND
+from peers.test_links import ONE, TWO
+
+from yp2p.folder.folder import Folder
+from yp2p.trust.statements import Role, Signer
+
+_OF_ONE, _OF_TWO = Signer(ONE, NOTES), Signer(TWO, NOTES)
+
+
+def _said() -> tuple[list[bytes], bytes, bytes]:
+    """What there was before, how TWO let FRIEND in, and how ONE removed TWO."""
+    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    roles = {TWO: Role.ADMINISTRATOR, THREE: Role.MEMBER, FOUR: Role.MEMBER, FIVE: Role.MEMBER}
+    for keys, role in roles.items():
+        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
+    heads = [made[-1].hash]
+    let_in = _OF_TWO.grant(heads, FRIEND.public, Role.MEMBER, "friend")
+    return [one.encode() for one in made], let_in.encode(), _OF_ONE.remove(heads, TWO.public, Role.REMOVED).encode()
+
+
+_BEFORE, _LET_IN, _REMOVAL = _said()
+
+
+@scene(THREE, FRIEND, statements=_BEFORE)
+async def test_what_a_friend_of_a_removed_device_did_is_taken_back_with_the_help_of_whoever_knows(
+    room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
+) -> None:
+    """Also while another member is away: nobody has to wait for that one."""
+    await three.membership.receive([_LET_IN])
+    await friend.membership.receive([_LET_IN])
+    edit(friend, "a.txt", lines({3: None, 5: "of a thief"}))
+    make(friend, "new")
+    await hand_over(friend, three)
+    edit(three, "a.txt", lines({12: "of three"}))
+    with trio.fail_after(60):
+        await room.meet(room.three, said=_REMOVAL)
+    assert text_in(one, three) == lines({12: "of three"})(TEXT)
+    assert paths_in(one, three) == {"a.txt"}
+    assert sorted(told(three)) == ["a.txt", "new"]
+
+
+@scene(THREE, FRIEND, statements=_BEFORE, text=TEXT * 2000)
+async def test_nothing_of_a_friend_is_taken_that_was_on_its_way_when_the_removal_was_heard(
+    room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
+) -> None:
+    await three.membership.receive([_LET_IN])
+    edit(friend, "a.txt", lines({5: "of a thief"}))
+    document = friend.catalogue.entries[entry("a.txt")].document
+    live, state = three.texts.open(document), friend.texts.state(document)
+    for number in range(200):
+        make(friend, f"n{number}")
+    manifest = [(ours, theirs.replica.state()) for theirs, ours in zip(
+        friend.catalogue.documents, three.catalogue.documents, strict=True
+    )]  # fmt: skip
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(live.receive_all, [state], FRIEND.device_id)
+        for ours, news in manifest:
+            nursery.start_soon(ours.receive_all, [news], FRIEND.device_id)
+        await trio.lowlevel.checkpoint()
+        await three.membership.receive([_REMOVAL])
+        seq = three.database.last_seq
+    await three.database.pending().wait()
+    rows = three.database.rows("SELECT count(*) FROM log WHERE seq > ? AND origin = ?", (seq, FRIEND.device_id))
+    assert rows == [(0,)]
+
+
+@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+async def test_what_came_of_a_friend_to_the_one_who_removed_the_other_through_who_had_not_heard_does_not_count(
+    room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
+) -> None:
+    edit(two, "a.txt", lines({3: "before it was lost"}))
+    await hand_over(two, one)
+    await one.membership.receive([_REMOVAL])
+    for folder in (three, four, friend):
+        await folder.membership.receive([_LET_IN])
+    edit(friend, "a.txt", lines({5: "of a thief"}))
+    make(friend, "of a thief")
+    await hand_over(two, friend)
+    await hand_over(friend, three)
+    await hand_over(three, four)
+    room.four.knows(room.one)
+    await until(lambda: TWO.device_id not in four.membership.members and not four.observers.uncounted.doubted)
+    await until(lambda: "thief" in (text_of(one, "a.txt") or ""))  # it is four's for all that one knows
+    await room.meet(room.three, room.four, said=_REMOVAL)
+    assert text_in(one, three, four) == lines({3: "before it was lost"})(TEXT)
+    assert paths_in(one, three, four) == {"a.txt"}
