@@ -138,8 +138,8 @@ schedules: $(TEST_VENV)/.wheel ## A thousand random orders of saves, remote edit
 	YP2P_SCHEDULES=$(SCHEDULES) $(TEST_VENV)/bin/pytest -q -p no:randomly -o timeout=600 tests/disk/test_schedules.py
 
 membership: export YP2P_ALL_STATEMENTS = 1
-membership: $(TEST_VENV)/.wheel ## All sets of four membership statements of three devices, and more, against slow rules (15 min)
-	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -p no:randomly -o timeout=7200 tests/trust/test_small_sets.py
+membership: $(TEST_VENV)/.wheel ## All sets of four membership statements of three devices, and more, against slow rules; 100,000 histories with a thief (40 min of CPU)
+	$(TEST_VENV)/bin/pytest -q -n $(WORKERS) -p no:randomly -o timeout=7200 tests/trust/test_small_sets.py tests/trust/test_histories.py
 
 rooms: export YP2P_ROOMS = 10000
 rooms: $(TEST_VENV)/.wheel ## Who is linked with whom in N=10,000 random rooms of 17 to 200 devices, with departures (10 min)

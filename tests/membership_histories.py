@@ -17,12 +17,16 @@ class History:
     """A founder, devices that it or others let in, and a thief among them who is removed by one of them.
 
     Attributes:
+        left: what the thief may be afterwards.
+        times: how often that device had been removed, and let in again, before it was stolen.
         removal: what removes the thief.
         stolen: what the thief says after he has the device.
     """
 
     rng: random.Random
     most: int = 8
+    left: Role = Role.REMOVED
+    times: int = 0
     peers: list[Peer] = field(default_factory=list)
     stolen: list[Statement] = field(default_factory=list)
     made: int = 0
@@ -45,9 +49,11 @@ class History:
         admins = [peer for peer in self.peers if self._role(peer) is Role.ADMINISTRATOR]
         self.thief = rng.choice(admins)
         others = [peer for peer in admins if peer is not self.thief]
+        for _ in range(self.times):
+            self._remove_and_let_in_again(rng.choice(others))
         self.remover = rng.choice(others)
         self.honest = [peer for peer in self.peers if peer is not self.thief]
-        self.removal = self.remover.remove(self.thief)
+        self.removal = self.remover.remove(self.thief, self.left)
         third = [peer for peer in self.honest if peer is not self.remover]
         self.away = rng.sample(third, rng.randint(0, max(0, (len(third) - 1) // 2)))
         for peer in third:
@@ -59,6 +65,14 @@ class History:
         for peer in late:
             self._hear_of_removal(peer)
         meet(*self.honest)
+
+    def _remove_and_let_in_again(self, by: Peer) -> None:
+        for say in (lambda: by.remove(self.thief), lambda: by.grant(self.thief)):
+            say()
+            meet(*self.peers)
+            for peer in self.peers:
+                peer.acknowledge()
+            meet(*self.peers)
 
     def _role(self, peer: Peer) -> Role | None:
         member = evaluated(self.founder, peer.known).members.get(peer.identity.device_id)
@@ -111,8 +125,9 @@ class History:
             found.append("devices do not agree")
         members = results[0].members
         before = evaluated(self.founder, self.remover.known - set(self.stolen)).members
-        if self.thief.identity.device_id in members:
-            found.append("the thief is a member")
+        thief = members.get(self.thief.identity.device_id)
+        if thief is not None and thief.role > self.left:
+            found.append(f"the thief is {thief.role.name}")
         for peer in self.honest:
             device = peer.identity.device_id
             if device not in members or members[device].role != before[device].role:
