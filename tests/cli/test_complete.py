@@ -61,6 +61,8 @@ def _offered(monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str) -> l
         (["folder", "ignore", "notes"], "b", [("b", "file")]),
         (["folder", "unignore", "notes"], "b", [("build/", "plain")]),
         (["device", "role", "desk"], "m", [("member", "plain")]),
+        (["device", "role", "desk"], "n", [("notes", "plain")]),
+        (["device", "role", "desk", "notes"], "r", [("reader", "plain")]),
     ],
 )
 def test_what_is_offered(

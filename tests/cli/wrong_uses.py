@@ -352,6 +352,8 @@ WITH_DAEMON = _rows(
     2 device role phone reader
     8 device role laptop reader --folder photos
     2 device role desktop reader --folder music
+    2 device role desktop music reader
+    2 device role desktop notes photos reader
     2 device readmit phone
     2 device readmit desktop
     2 invite

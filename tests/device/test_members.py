@@ -15,7 +15,7 @@ from yp2p.device.members import Members
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.members import Membership
 from yp2p.folder.own_statements import OwnStatements
-from yp2p.identity import Identity
+from yp2p.identity import FolderID, Identity
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.statements import Role, Signer, read_statement
 
@@ -47,8 +47,38 @@ def test_whom_a_removed_device_let_in_is_listed_and_let_in_by_one_command() -> N
                 assert (shown["friend"]["role"], shown["friend"]["let_in_by"]) == ("void", "thief")
                 with pytest.raises(UsageError, match="'nobody'"):
                     await members.readmit("nobody", None)
-                await members.readmit("friend", None)
+                assert (await members.readmit("friend", None))["folders"] == [folder.label]
                 assert membership.members[FRIEND.device_id].role is Role.MEMBER
+
+    trio.run(run)
+
+
+def test_whom_a_removed_device_let_in_is_let_into_each_folder_by_one_command() -> None:
+    def folder(number: int, label: str) -> Any:
+        return SimpleNamespace(
+            id=FolderID(bytes([number]) * 16), label=label, state=SimpleNamespace(touch=lambda: None)
+        )
+
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folders = {}
+                for one in (folder(1, "notes"), folder(2, "photos"), folder(3, "without it")):
+                    own, thief = Signer(OWN, one.id), Signer(THIEF, one.id)
+                    said = [own.grant((), OWN.public, Role.ADMINISTRATOR, "own")]
+                    said.append(own.grant([said[0].hash], THIEF.public, Role.ADMINISTRATOR, "thief"))
+                    late = thief.grant([said[1].hash], FRIEND.public, Role.READER, "friend")
+                    said += [own.remove([said[1].hash], THIEF.public, Role.REMOVED)]
+                    one.membership = Membership(one.id, OWN.device_id, bridge.folder.database, OWN)
+                    said += [late] if one.label != "without it" else []
+                    await one.membership.receive([statement.encode() for statement in said])
+                    folders[one.id] = one
+                members = Members(OWN.device_id, lambda: "own", folders, PEERS, _revoke)
+                assert (await members.readmit("friend", None))["folders"] == ["notes", "photos"]
+                roles = [one.membership.members.get(FRIEND.device_id) for one in folders.values()]
+                assert [found and found.role for found in roles] == [Role.READER, Role.READER, None]
+                with pytest.raises(UsageError, match="no single device 'friend'"):
+                    await members.readmit("friend", None)
 
     trio.run(run)
 

@@ -37,7 +37,9 @@ def test_a_lost_device_is_removed_by_one_line_while_another_one_is_away(tmp_path
         eventually(lambda: not any(peer["connected"] for peer in laptop.status()["devices"]))
         assert "no member of the folder any more" in laptop.status()["folders"][0]["problem"]
         assert _role(desktop, laptop) == "removed"
-        assert "by desktop" in desktop.cli("device", "show", "laptop")
+        assert "dir: removed by desktop" in desktop.cli("device", "show", "laptop")
+        assert "dir (removed by desktop)" in desktop.cli("device", "list")
+        assert "no folder is shared with it any more" in laptop.cli("device", "list")
 
         # The lost one writes on, and meets the one that was away first.
         (laptop.dir / "a.txt").write_text("a line\nof a thief\n")
@@ -66,7 +68,8 @@ def test_roles_are_given_and_taken_and_a_member_lets_nobody_in(tmp_path: Path) -
         assert "only administrator" in one.fails("device", "role", "one", "member")
         assert "which device?" in one.fails("device", "show", "")
         assert "no device is called 'nobody'" in one.fails("device", "remove", "nobody", "--yes")
-        one.cli("device", "role", "two", "admin")
+        one.cli("device", "role", "two", "dir", "admin")
+        assert "one folder" in one.fails("device", "role", "two", "dir", "admin", "--folder", "dir")
         eventually(lambda: _role(two, two) == "admin", _SOON_S)
         code = two.cli("share", str(two.dir), "--role", "member")
         three.cli("join", code, str(three.dir))

@@ -430,6 +430,17 @@ def test_who_is_no_member_any_more_costs_no_task() -> None:
     _run(test, (ONE, {NOTES: notes}))
 
 
+def test_a_device_that_is_out_says_so_of_those_that_are_not_connected() -> None:
+    notes = statements(NOTES, TWO.public)
+
+    async def test(two: Node) -> None:
+        assert "never seen on this network" in two.peers.devices.why_not_connected(ONE.device_id, "one")
+        await two.folders[NOTES].membership.receive([_removal(NOTES, notes)])
+        assert "no folder is shared with it any more" in two.peers.devices.why_not_connected(ONE.device_id, "one")
+
+    _run(test, (TWO, {NOTES: notes}))
+
+
 def test_who_was_let_in_lately_is_on_the_account_of_who_let_it_in() -> None:
     """Else a member has as many accounts as it lets in devices."""
     third, fourth = (Identity(bytes([number]) * 32) for number in (7, 8))

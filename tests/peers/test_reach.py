@@ -63,6 +63,8 @@ REASONS = [
     (Absence("pi", _reach(), waits_until=86400.0, fault="a message that is none"), "a message that is none"),
     (Absence("pi", _reach(Outcome.NO_ANSWER), fault="two machines have the key"), "two machines have the key"),
     (Absence("pi", _reach(), has_rival=True), "another device is said to have the same key"),
+    (Absence("pi", _reach(), has_rival=True, shares_nothing=True), "no folder is shared with it any more"),
+    (Absence("pi", _reach(), is_paused=True, shares_nothing=True), "paused here"),
 ]  # fmt: skip
 
 

@@ -54,6 +54,17 @@ class Folder(_Word):
         return _items(((folder["label"], folder["path"]) for folder in folders), incomplete)
 
 
+ROLES = ("admin", "member", "reader")
+
+
+class FolderOrRole(Folder):
+    """A folder where a role may stand as well: several words of a kind may come before the last one."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        roles = [CompletionItem(role) for role in ROLES if role.startswith(incomplete)]
+        return [*roles, *super().shell_complete(ctx, param, incomplete)]
+
+
 class Within(_Word):
     """A file or directory of the folder that was named before, whether it is on this disk or not."""
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from yp2p.cli.complete import Device
+from yp2p.cli.complete import ROLES, Device, FolderOrRole
 from yp2p.cli.group import Group
-from yp2p.cli.options import call, folder_option, json_option, size_text
+from yp2p.cli.options import call, folder_name, folder_option, json_option, size_text
 from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, NotRunning, UsageError
@@ -211,29 +211,40 @@ def rotate(yes: bool, as_json: bool) -> None:
 
 @command.command()
 @click.argument("device", type=Device())
-@click.argument("role", type=click.Choice(["admin", "member", "reader"]))
+@click.argument("named", metavar="[FOLDER]", nargs=-1, type=FolderOrRole())
+@click.argument("role", type=click.Choice(ROLES))
 @folder_option
 @json_option
-def role(device: str, role: str, folder: str | None, as_json: bool) -> None:
-    """Say what DEVICE may do in a folder.
+def role(device: str, named: tuple[str, ...], role: str, folder: str | None, as_json: bool) -> None:
+    """Say what DEVICE may do in FOLDER (its label or directory), or in the only folder that there is.
 
     A member reads and writes; an administrator also lets devices in, removes them, and changes roles. What a reader
     changes stays on its own disk: nobody takes it, whatever program runs there.
     """
-    answer = call("POST", "/v1/device/role", {"device": device, "folder": folder, "role": role})
+    folders = [*map(folder_name, named), *([folder] if folder else [])]
+    if len(folders) > 1:
+        raise UsageError("a role is for one folder; name the others in commands of their own")
+    answer = call(
+        "POST", "/v1/device/role", {"device": device, "folder": folders[0] if folders else None, "role": role}
+    )
     if as_json:
         print_json(answer)
 
 
 @command.command()
-@click.argument("device", type=Device())
+@click.argument("devices", metavar="DEVICE...", nargs=-1, required=True, type=Device())
 @folder_option
 @json_option
-def readmit(device: str, folder: str | None, as_json: bool) -> None:
-    """Let DEVICE in again, which a removed device had let in. `yp2p device list` shows such devices."""
-    answer = call("POST", "/v1/device/readmit", {"device": device, "folder": folder})
+def readmit(devices: tuple[str, ...], folder: str | None, as_json: bool) -> None:
+    """Let DEVICE in again, which a removed device had let in: into each folder where that is so, or one.
+
+    `yp2p device list` shows such devices.
+    """
+    answers = [
+        call("POST", "/v1/device/readmit", {"device": device, "folder": folder}) for device in dict.fromkeys(devices)
+    ]
     if as_json:
-        print_json(answer)
+        print_json(answers)
 
 
 def _await_daemon(device: str) -> None:
@@ -304,6 +315,8 @@ def _say_removed(answer: dict[str, Any]) -> None:
 def _role(folder: dict[str, Any]) -> str:
     if folder["role"] == "void":
         return f"not in; {folder['let_in_by']}, which was removed, had let it in (`yp2p device readmit`)"
+    if folder["role"] == "removed":
+        return f"removed by {', '.join(folder['removed_by'])}"
     return str(folder["role"])
 
 
@@ -332,9 +345,7 @@ def _behind(folder: dict[str, Any]) -> str:
 
 
 def _why(folder: dict[str, Any]) -> str:
-    if folder["role"] == "removed":
-        return f" by {', '.join(folder['removed_by'])}"
-    if folder["role"] == "void":
+    if folder["role"] in ("removed", "void"):
         return ""
     by = folder.get("let_in_by")
     return f", let in by {by}" if by else ", founded it"

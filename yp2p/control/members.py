@@ -262,8 +262,8 @@ class _Members:
     async def readmit(self, wanted: ReadmitRequest) -> Any:
         """Let a device in again that a removed one had let in.
 
-        Answer: `{device, name, folder}`: in again, whom a removed device had let in after its removal (role
-        `void` in the list).
+        Answer: `{device, name, folders}`: in again in these, whom a removed device had let in after its removal (role
+        `void` in the list); in all of which that is so where none is named.
         """
         return await self._device.members.readmit(wanted.device, wanted.folder)
 

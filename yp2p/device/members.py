@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from yp2p.identity import (
 )
 from yp2p.peers.peers import Peers
 from yp2p.trust import recovery
-from yp2p.trust.statements import Role
+from yp2p.trust.statements import Role, Statement
 
 ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER, "reader": Role.READER}
 # As many characters of an ID are never taken for a name alone: the first group.
@@ -271,23 +271,41 @@ class Members:
         return {"device": format_device_id(device), "name": member.name, "folder": chosen.label, "role": role}
 
     async def readmit(self, wanted: str, folder: str | None) -> dict[str, Any]:
-        """Let a device in that somebody let in who had been removed. Raises UsageError, FolderError."""
-        chosen = choose(self.folders.values(), folder)
-        membership, bare = chosen.membership, wanted.upper().replace(" ", "")
-        void = {
-            grant.subject_id: grant
-            for grant in membership.evaluation.lost
-            if grant.subject_id not in membership.members
-            and (grant.name == wanted or (bare and format_device_id(grant.subject_id).startswith(bare)))
-        }
-        if len(void) != 1:
-            how = f"{len(void)} are: name one by its ID" if void else "`yp2p device list` lists those that were"
+        """Let a device in that somebody let in who had been removed: into a folder, or each one of which that is so.
+
+        Raises:
+            UsageError, FolderError: it is in nowhere again; or the text says where it is.
+        """
+        grants = self._void(
+            wanted, list(self.folders.values()) if folder is None else [choose(self.folders.values(), folder)]
+        )
+        found = {grant.subject_id for _, grant in grants}
+        if len(found) != 1:
+            how = f"{len(found)} are: name one by its ID" if found else "`yp2p device list` lists those that were"
             raise UsageError(f"no single device {wanted!r} was let in by a removed one; {how}")
-        (grant,) = void.values()
-        await OwnStatements(membership).grant(grant.subject, grant.role, grant.name)
-        chosen.state.touch()
-        log.info("device_readmitted", folder=chosen.label, name=grant.name)
-        return {"device": format_device_id(grant.subject_id), "name": grant.name, "folder": chosen.label}
+        done: list[str] = []
+        for chosen, grant in grants:
+            try:
+                await OwnStatements(chosen.membership).grant(grant.subject, grant.role, grant.name)
+            except FolderError as error:
+                where = f"{wanted!r} is in again in {', '.join(done)}, but not in" if done else "not let into"
+                raise FolderError(f"{where} {chosen.label!r}: {error}") from error
+            chosen.state.touch()
+            log.info("device_readmitted", folder=chosen.label, name=grant.name)
+            done.append(chosen.label)
+        (device,) = found
+        return {"device": format_device_id(device), "name": grants[0][1].name, "folders": done}
+
+    def _void(self, wanted: str, folders: Iterable[Folder]) -> list[tuple[Folder, Statement]]:
+        """The grants of removed devices by which a device of this name or ID is not in; the last one of each folder."""
+        bare = wanted.upper().replace(" ", "")
+        return [
+            (folder, grant)
+            for folder in folders
+            for grant in {one.subject_id: one for one in folder.membership.evaluation.lost}.values()
+            if grant.subject_id not in folder.membership.members
+            and (grant.name == wanted or (bare and format_device_id(grant.subject_id).startswith(bare)))
+        ]
 
     async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:
         """Let a new recovery key into a folder; gives its words, which are kept nowhere. Raises FolderError."""

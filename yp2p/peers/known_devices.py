@@ -204,6 +204,7 @@ class KnownDevices:
             fault=contact.problem(now),
             is_paused=contact.choice.is_paused,
             has_rival=not self.is_dialled(device),
+            shares_nothing=device not in self.known(),
         )
         return why(absence)
 

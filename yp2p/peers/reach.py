@@ -78,6 +78,7 @@ class Absence:
         fault: what that was, or what else is wrong with it.
         is_paused: a person paused it on this device.
         has_rival: another device is said to have its key, and that one is dialled.
+        shares_nothing: this device is a member of no folder of which it is one as well.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Absence:
     fault: str = ""
     is_paused: bool = False
     has_rival: bool = False
+    shares_nothing: bool = False
 
 
 def why(absence: Absence) -> str:
@@ -94,6 +96,8 @@ def why(absence: Absence) -> str:
     name, reach = absence.name, absence.reach
     if absence.is_paused:
         return f"paused here; `yp2p device unpause {name}` connects it again"
+    if absence.shares_nothing:
+        return "no folder is shared with it any more: this device was removed, or left; `yp2p status` says which"
     if reach.is_paused_there:
         return f"paused there; somebody has to type `yp2p device unpause` on {name}"
     if reach.versions is not None:
