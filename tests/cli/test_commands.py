@@ -27,7 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """What the daemon was asked."""
     found: list[tuple[str, Any]] = []
     answers = {
-        "/v1/join": {"name": "one", "path": "/d", "label": "d"},
+        "/v1/join": {"name": "one", "path": "/d", "label": "d", "impostors": ["10.0.0.9"]},
         "/v1/join/preview": {"name": "one", "path": "/d", "label": "d", "equal": 1, "different": [], "only_here": 0,
                              "only_there": 0, "bytes_to_come": 0, "not_synced": 0, "not_chosen": 0,
                              "bytes_needed": 0, "bytes_free": 1, "no_room": "", "impostors": []},
@@ -58,8 +58,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize("typed", [f"{CODE}\n", CODE, f"  {CODE}\r\nmore\n"])
 def test_join_reads_the_code(typed: str, run: Any, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
     assert run("join", str(tmp_path), typed=typed.encode())[0] == 0
-    body = {"code": CODE, "path": str(tmp_path), "timeout_s": None, "at": None, "choose": []}
-    assert asked == [("/v1/join/preview", {**body, "only_room": True}), ("/v1/join", body)]
+    body = {"code": CODE, "path": str(tmp_path), "timeout_s": None, "at": None, "choose": [], "force": False}
+    assert asked == [("/v1/join", body)]
 
 
 def test_join_still_takes_the_code(run: Any, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
@@ -67,24 +67,13 @@ def test_join_still_takes_the_code(run: Any, asked: list[tuple[str, Any]], tmp_p
     assert asked[-1][1]["code"] == CODE
 
 
-def test_join_looks_for_room_first_unless_it_need_not(
-    run: Any, asked: list[tuple[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def call(_socket: Path, _method: str, path: str, body: Any, _timeout_s: float | None) -> Any:
-        asked.append((path, body))
-        if path == "/v1/join":
-            return {"name": "one", "path": "/d", "label": "d"}
-        return {"no_room": "there is no room", "impostors": ["10.0.0.9"]}
-
-    monkeypatch.setattr("yp2p.control.call.call", call)
-    code, _, err = run("join", CODE, str(tmp_path), "--choose", "docs", "--choose", f"{tmp_path}/x")
-    assert (code, err) == (8, "yp2p: there is no room\n")
-    assert [path for path, _ in asked] == ["/v1/join/preview"]
-    assert asked[0][1]["choose"] == ["docs", f"{tmp_path}/x"]
-    asked.clear()
-    assert run("join", CODE, str(tmp_path), "--force")[0] == 0
-    assert run("join", "yp2p-" + "a" * 88, str(tmp_path))[0] == 0, "an invite cannot be tried"
-    assert [path for path, _ in asked] == ["/v1/join", "/v1/join"]
+def test_only_a_person_goes_on_without_room(run: Any, asked: list[tuple[str, Any]], tmp_path: Path) -> None:
+    for options, forced in (((), False), (("--force",), True)):
+        code, _, err = run("join", CODE, str(tmp_path), "--choose", "docs", "--choose", f"{tmp_path}/x", *options)
+        assert (code, err) == (0, "A device at 10.0.0.9 answered to the code as well, and did not know it.\n")
+        ((path, body),) = asked
+        assert (path, body["force"], body["choose"]) == ("/v1/join", forced, ["docs", f"{tmp_path}/x"])
+        asked.clear()
 
 
 def test_a_dry_run_says_how_to_go_on_with_what_was_chosen(run: Any, asked: list[Any], tmp_path: Path) -> None:

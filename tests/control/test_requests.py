@@ -25,7 +25,7 @@ WHEN = {"version": 1, "at": 2.5}
 # A body of every request, with everything that it can have.
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/share": {"path": "/d", "label": "l", "role": "admin", "page": True},
-    "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h", "choose": ["p"]},
+    "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h", "choose": ["p"], "force": True},
     "/v1/logs": {"after": 1, "lines": 1, "wait_s": 1.0},
     "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h", "choose": ["p"], "only_room": True},
     "/v1/recovery/make": {"folder": "f"},
@@ -207,7 +207,7 @@ class _Failing(_NoDevice):
     def sharing(self) -> Any:
         return self
 
-    async def join(self, *_: object) -> Any:
+    async def join(self, *_: object, **__: object) -> Any:
         raise self._error
 
     @property

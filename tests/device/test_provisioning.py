@@ -43,7 +43,7 @@ class Fake:
     async def make(self, directory: str, label: str | None) -> None:
         await self._do(directory, label or "")
 
-    async def join(self, token: str, directory: str, limit_s: float) -> None:
+    async def join(self, token: str, directory: str, limit_s: float, *, is_forced: bool) -> None:
         await self._do(directory, token)
 
     async def _do(self, directory: str, what: str) -> None:

@@ -25,9 +25,11 @@ from yp2p.folder.members import Membership
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import FolderID, Identity, PublicIdentity
 from yp2p.pairing import invites
+from yp2p.pairing.exchange import Listed
 from yp2p.pairing.invites import Invited, InviteHost, Standing, Token, is_token, parse_token
 from yp2p.pairing.joiner import Joined
 from yp2p.pairing.standing import token_for, token_of
+from yp2p.protocol.entries import Kind
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_invited
 from yp2p.transport.listener import Listener, open_listeners
@@ -50,9 +52,11 @@ class Room:
         async def accept(joined: Joined) -> None:
             pass
 
+        return await self.invited(token, by, name).join(accept, limit_s)
+
+    def invited(self, token: str | Token, by: Identity = MACHINE, name: str = "machine") -> Invited:
         held = parse_token(token) if isinstance(token, str) else token
-        invited = Invited(by, name, held, lambda: [self.address], trio.sleep_forever)
-        return await invited.join(accept, limit_s)
+        return Invited(by, name, held, lambda: [self.address], trio.sleep_forever)
 
     def role(self, of: Identity) -> Role | None:
         member = self.folder.membership.members.get(of.device_id)
@@ -102,6 +106,51 @@ def test_a_machine_is_let_in_with_the_role_of_the_invite() -> None:
         assert joined.sharer == OWN.public
         assert joined.grant.label == room.folder.label
         assert joined.grant.statements == room.folder.membership.statements()
+
+    _run(test)
+
+
+def test_who_holds_one_may_look_first_and_no_use_is_taken_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yp2p.pairing.listing.list_entries", lambda folder: [Listed("a", Kind.TEXT, bytes(32), 7)])
+
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
+        for _ in range(2):
+            shown = await room.invited(str(invite.token)).look(5.0)
+            assert shown is not None
+            assert (shown.label, shown.name) == (room.folder.label, "own")
+            assert [(entry.path, entry.size) for entry in shown.entries] == [("a", 7)]
+            assert room.role(MACHINE) is None
+        again = InviteHost(OWN, "own", room.folder.database, {})
+        again.load()
+        assert again.psk_of(invite.token.look_id) == invite.token.psk, "also after a restart"
+        await room.join(str(invite.token))
+        with pytest.raises(PairingError, match="used already"):
+            await room.invited(str(invite.token), OTHER).look(5.0)
+        room.host.forget(room.folder)
+        assert room.host.psk_of(invite.token.look_id) is None
+
+    _run(test)
+
+
+def test_an_older_yp2p_cannot_be_looked_at_and_lets_in_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def known_by_id_alone(host: InviteHost, invite_id: bytes) -> bytes | None:
+        invite = host._invites.get(invite_id)
+        return invite.token.psk if invite is not None else None
+
+    monkeypatch.setattr(InviteHost, "psk_of", known_by_id_alone)
+
+    async def test(room: Room) -> None:
+        invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
+        invited = room.invited(str(invite.token))
+        with trio.fail_after(30):
+            assert await invited.look(60.0) is None
+
+        async def accept(joined: Joined) -> None:
+            pass
+
+        await invited.join(accept, 60.0)
+        assert room.role(MACHINE) is Role.MEMBER
 
     _run(test)
 

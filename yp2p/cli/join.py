@@ -14,7 +14,7 @@ from yp2p.cli.complete import Directory
 from yp2p.cli.options import absolute, call, check_seconds, choose_option, chosen_paths, json_option, size_text
 from yp2p.cli.output import ask, is_terminal, print_json, say
 from yp2p.cli.progress import progress_bar
-from yp2p.errors import FolderError, NotRunning, UsageError
+from yp2p.errors import NotRunning, UsageError
 
 # `yp2p daemon &` on the line before takes a moment to listen.
 _DAEMON_LIMIT_S = 3.0
@@ -30,7 +30,9 @@ _TOKEN = re.compile(r"yp2p-[a-z2-7]{60,}", re.IGNORECASE)
 @click.option("--at", metavar="HOST[:PORT]", help="Where the other device is, if mDNS does not find it.")
 @choose_option
 @click.option("--force", is_flag=True, help="Go on where DIR has no room for the files.")
-@click.option("--dry-run", is_flag=True, help="Only say what would become of the files in DIR; the code stays good.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what would become of the files in DIR; the code or token stays good."
+)
 @json_option
 def command(
     words: tuple[str, ...],
@@ -60,10 +62,9 @@ def command(
         "code": code, "path": absolute(directory), "timeout_s": check_seconds(timeout), "at": at,
         "choose": chosen_paths(choose),
     }  # fmt: skip
-    is_invite = code.strip().lower().startswith("yp2p-")  # which cannot be tried
-    if not (dry_run or force or is_invite):
-        _check_room(body)
-    answer = _ask("/v1/join/preview" if dry_run else "/v1/join", body)
+    answer = _ask("/v1/join/preview", body) if dry_run else _ask("/v1/join", body | {"force": force})
+    for host in answer["impostors"]:
+        say(f"A device at {host} answered to the code as well, and did not know it.", err=True)
     if as_json:
         print_json(answer)
     elif dry_run:
@@ -71,15 +72,6 @@ def command(
     elif is_terminal():
         say(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
         follow()
-
-
-def _check_room(body: dict[str, Any]) -> None:
-    """Raises FolderError: the files would find no room."""
-    found = _ask("/v1/join/preview", body | {"only_room": True})
-    if found["no_room"]:
-        raise FolderError(found["no_room"])
-    for host in found["impostors"]:
-        say(f"A device at {host} answered to the code as well, and did not know it.", err=True)
 
 
 def _code_and_directory(words: tuple[str, ...]) -> tuple[str, str]:

@@ -42,7 +42,14 @@ class Sharing(Protocol):
     """What these requests need to take part in a folder of another device."""
 
     async def join(
-        self, text: str, directory: str, limit_s: float | None, at: str | None = None, chosen: Sequence[str] = ()
+        self,
+        text: str,
+        directory: str,
+        limit_s: float | None,
+        at: str | None = None,
+        chosen: Sequence[str] = (),
+        *,
+        is_forced: bool = False,
     ) -> dict[str, Any]: ...
 
     async def preview(
@@ -86,16 +93,22 @@ class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
     page: bool = False
 
 
+class PreviewJoinRequest(msgspec.Struct, forbid_unknown_fields=True):
+    code: str
+    path: FileName
+    timeout_s: float | None = None
+    at: str | None = None
+    choose: list[FileName] = []
+    only_room: bool = False
+
+
 class JoinRequest(msgspec.Struct, forbid_unknown_fields=True):
     code: str
     path: FileName
     timeout_s: float | None = None
     at: str | None = None
     choose: list[FileName] = []
-
-
-class PreviewJoinRequest(JoinRequest):
-    only_room: bool = False
+    force: bool = False
 
 
 class InviteRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -168,12 +181,15 @@ class _Members:
         """Take part in the folder of the device that shows a code.
 
         `code` may be an invite, `at` is HOST or HOST:PORT. `choose` are paths in the folder, or absolute ones: only
-        these are to be on this disk; none: everything.
+        these are to be on this disk; none: everything. Without `force` it is an error that there is no room for the
+        files, and the code stays good.
 
-        Answer: `{folder, label, path, device, name}`.
+        Answer: `{folder, label, path, device, name, impostors}`, the last as in the preview.
         """
         check_running(self._stop)
-        return await self._device.sharing.join(wanted.code, wanted.path, wanted.timeout_s, wanted.at, wanted.choose)
+        return await self._device.sharing.join(
+            wanted.code, wanted.path, wanted.timeout_s, wanted.at, wanted.choose, is_forced=wanted.force
+        )
 
     async def preview(self, wanted: PreviewJoinRequest) -> Any:
         """What joining would do with a directory; nothing is changed.

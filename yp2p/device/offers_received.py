@@ -32,7 +32,8 @@ from yp2p.errors import FolderError, MessageFault
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID
 from yp2p.pairing.exchange import Grant, Listed, decode_listing
-from yp2p.pairing.joiner import MAX_LISTED, Joined
+from yp2p.pairing.joiner import Joined
+from yp2p.pairing.listing import MAX_LISTED
 from yp2p.printable import printable
 from yp2p.protocol.messages import FolderOffers, Offer, OfferGranted, OfferListing, OfferReply, Reply
 from yp2p.protocol.names import encode_path

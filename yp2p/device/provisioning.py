@@ -118,7 +118,9 @@ class Provisioning:
     async def _begin(self, setting: SharedFolder, path: str) -> None:
         """Raises FolderError, PairingError, UsageError."""
         if setting.invite or setting.invite_file:
-            await self._sharing.join(setting.invite or _read_token(setting.invite_file), path, _LOOK_S)
+            token = setting.invite or _read_token(setting.invite_file)
+            # Nobody is there to choose less: what finds no room waits, and `status` says so.
+            await self._sharing.join(token, path, _LOOK_S, is_forced=True)
             return
         device = self._introductions.keys_of(setting.device) if setting.device else None
         if device is None:

@@ -23,6 +23,7 @@ from yp2p.pairing.exchange import Code, PairingWindow, parse_code
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.invites import Invited, Token, is_token, parse_token
 from yp2p.pairing.joiner import JOIN_LIMIT_S, Candidate, Joined, Joiner
+from yp2p.pairing.listing import Shown
 from yp2p.pairing.preview import look_at
 from yp2p.pairing.standing import token_of
 from yp2p.peers.peers import Peers
@@ -104,13 +105,21 @@ class Sharing:
         return folder
 
     async def join(
-        self, text: str, directory: str, limit_s: float | None, at: str | None = None, chosen: Sequence[str] = ()
+        self,
+        text: str,
+        directory: str,
+        limit_s: float | None,
+        at: str | None = None,
+        chosen: Sequence[str] = (),
+        *,
+        is_forced: bool = False,
     ) -> dict[str, Any]:
         """Pair with the device that shows the code, or made the invite, and take part in its folder.
 
         Args:
             at: HOST or HOST:PORT where that device is, beside those that are found.
             chosen: the paths of the folder that are to be on this disk; none: everything.
+            is_forced: also where there is no room for it. The code or the invite is as good as before where it is not.
 
         Raises:
             UsageError: the code is not one. FolderError, PairingError: it did not work; the text says why.
@@ -118,6 +127,8 @@ class Sharing:
         limit_s = limit_s if limit_s is not None else JOIN_LIMIT_S
         path = self.directory(directory)
         paths = paths_in(path, chosen)
+        if not is_forced and (no_room := await self._no_room(text, path, limit_s, at, paths)):
+            raise FolderError(no_room)
 
         async def accept(joined: Joined) -> None:
             await self._accept(joined, path, paths)
@@ -131,7 +142,8 @@ class Sharing:
         if folder is not None:
             for impostor in joined.impostors:
                 folder.notices.tell_impostor(impostor.host)
-        return self._has_joined(joined, path)
+        impostors = [impostor.host for impostor in joined.impostors]
+        return self._has_joined(joined, path) | {"impostors": impostors}
 
     async def join_through(self, device: PublicIdentity, label: str, directory: str, limit_s: float) -> None:
         """Take part in a folder of a device whose settings let this one in.
@@ -182,20 +194,36 @@ class Sharing:
         *,
         only_room: bool = False,
     ) -> dict[str, Any]:
-        """What joining would do with a directory; nothing is changed, and the code stays good. Raises as `join`.
+        """What joining would do with a directory; nothing is changed, and code or invite stay good. Raises as `join`.
 
         Args:
             only_room: only whether there is room for it: no file is read.
         """
-        if is_token(text):
-            raise UsageError("an invite cannot be tried: `--dry-run` is for codes")
-        code, joiner = self._joiner(text, _places(at))
         path = self.directory(directory)
         paths = Chosen(paths_in(path, chosen))
-        shown = await joiner.look(code, limit_s if limit_s is not None else JOIN_LIMIT_S)
+        shown = await self._look(text, limit_s if limit_s is not None else JOIN_LIMIT_S, at)
+        if shown is None:
+            raise PairingError(
+                "the device that made this invite runs an older yp2p, which does not say what the folder has before"
+                " somebody joins; update yp2p there, or join without looking (`yp2p join DIR`)"
+            )
         impostors = {"impostors": [impostor.host for impostor in shown.impostors]}
         about = {"label": shown.label, "name": shown.name, "path": str(path)}
         return about | await look_at(path, shown.entries, self.files, paths, only_room=only_room) | impostors
+
+    async def _no_room(self, text: str, path: Path, limit_s: float, at: str | None, paths: Sequence[str]) -> str:
+        """Why a folder finds no room, as far as its device says what it has. Raises as `join`."""
+        shown = await self._look(text, limit_s, at)
+        if shown is None:
+            return ""
+        return str((await look_at(path, shown.entries, self.files, Chosen(paths), only_room=True))["no_room"])
+
+    async def _look(self, text: str, limit_s: float, at: str | None) -> Shown | None:
+        """What a folder has; None where its device is too old to say it. Raises UsageError, PairingError."""
+        if is_token(text):
+            return await self._invited(parse_token(text), _places(at)).look(limit_s)
+        code, joiner = self._joiner(text, _places(at))
+        return await joiner.look(code, limit_s)
 
     def directory(self, directory: str) -> Path:
         """The directory to take part with. Raises FolderError."""

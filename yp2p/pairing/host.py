@@ -14,7 +14,6 @@ from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     CLOSED,
     FIRST_WAIT_S,
-    LISTED_IN_MESSAGE,
     LONGEST_WAIT_S,
     RUN_LIMIT_S,
     WELCOME,
@@ -24,11 +23,9 @@ from yp2p.pairing.exchange import (
     PairingRun,
     PairingWindow,
     announced_digits,
-    encode_listing,
     make_code,
 )
-from yp2p.pairing.preview import list_entries
-from yp2p.protocol.wire import Writer
+from yp2p.pairing.listing import show
 from yp2p.transport.handshake import Secured
 from yp2p.transport.refusals import Refusals
 from yp2p.transport.secure import SecureMessages
@@ -192,7 +189,7 @@ class PairingHost:
         if run.peer is None:
             return None
         if intent is Intent.LOOK:
-            await self._show(folder, messages)
+            await show(folder, self.name, messages)
             return None
         await self._grant(folder, run.peer, name, window.role, messages)
         self._touch()
@@ -215,15 +212,6 @@ class PairingHost:
             log.warning("pairing_locked", advice="somebody tried wrong codes; share again for a new code")
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
             self._touch()
-
-    async def _show(self, folder: Folder, messages: SecureMessages) -> None:
-        """What there is, for one who wants to know before joining."""
-        await messages.send(Writer().text(folder.label).text(self.name).finish())
-        entries = list_entries(folder)
-        for start in range(0, len(entries), LISTED_IN_MESSAGE):
-            await messages.send(encode_listing(entries[start : start + LISTED_IN_MESSAGE]))
-        await messages.send(encode_listing([]))
-        log.info("folder_shown", folder=folder.label)
 
     async def _grant(
         self, folder: Folder, peer: PublicIdentity, name: str, role: Role, messages: SecureMessages

@@ -11,6 +11,10 @@ does not hold the token gets no byte. Inside::
     inviter -> joiner    0  signing key (32)  proof (64), and a grant as in pairing; or 1 and the reason why not
     joiner  -> inviter   done
 
+Whoever holds the token may look before joining: with another ID, which comes from the secret as well, everything is the
+same up to the proofs, and then the inviter tells what the folder has (`listing.py`). No use is taken for that. A yp2p
+that is older does not know this ID, and knows the other one: what it has cannot be looked at.
+
 A use is written down before the grant goes out, so that no crash makes one use two. Tokens that are used up or have run
 out are remembered for a while, to tell their holders.
 """
@@ -26,6 +30,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import structlog
 import trio
@@ -38,6 +43,7 @@ from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import Grant
 from yp2p.pairing.joiner import Joined
+from yp2p.pairing.listing import Shown, receive_shown, show
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.store import tables
@@ -64,6 +70,7 @@ _REMEMBERED_S = 30 * 86_400.0
 _RUN_LIMIT_S, _TRY_LIMIT_S = 20.0, 10.0
 _WELCOME, _REFUSED = 0, 1
 _DONE = b"done"
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -91,6 +98,11 @@ class Token:
     def id(self) -> bytes:
         """16 bytes, which the inviter knows the invite by."""
         return _derived(self.secret, b"id")[:16]
+
+    @property
+    def look_id(self) -> bytes:
+        """16 bytes by which the inviter knows it of somebody who wants to look, and not to join yet."""
+        return _derived(self.secret, b"look")[:16]
 
     @property
     def psk(self) -> bytes:
@@ -175,13 +187,18 @@ class InviteHost:
         self._folders = folders
         self.changed = trio.Event()
         self._invites: dict[bytes, Invite] = {}
+        self._looks: dict[bytes, bytes] = {}  # the ID of an invite, by that of a look
         self._standing: dict[bytes, Standing] = {}
 
     def load(self) -> None:
         """Read what is stored; call once, before use."""
         for secret, folder, role, uses, expires_at in tables.invite.read_all(self._database.rows):
             token = Token(self._identity.public.noise_key, secret)
-            self._invites[token.id] = Invite(token, FolderID(folder), Role(role), uses, expires_at)
+            self._add(Invite(token, FolderID(folder), Role(role), uses, expires_at))
+
+    def _add(self, invite: Invite) -> None:
+        self._invites[invite.token.id] = invite
+        self._looks[invite.token.look_id] = invite.token.id
 
     def hint_keys(self) -> list[bytes]:
         """What the newest invites are announced with: those that are good, then others, to tell their holders."""
@@ -195,7 +212,8 @@ class InviteHost:
         event.set()
 
     def psk_of(self, invite_id: bytes) -> bytes | None:
-        """The pre-shared key of an invite; None where there is none."""
+        """The pre-shared key of an invite, by its ID or that of a look; None where there is none."""
+        invite_id = self._looks.get(invite_id, invite_id)
         invite = self._invites.get(invite_id) or self._standing.get(invite_id)
         return invite.token.psk if invite is not None else None
 
@@ -254,13 +272,14 @@ class InviteHost:
     def forget(self, folder: Folder) -> None:
         """A folder was left, and the store has forgotten its invites."""
         self._invites = {one: invite for one, invite in self._invites.items() if invite.folder != folder.id}
+        self._looks = {look: one for look, one in self._looks.items() if one in self._invites}
         self._touch()
 
     async def _save(self, invite: Invite) -> None:
         await self._submit(invite).wait()
 
     def _submit(self, invite: Invite) -> Commit:
-        self._invites[invite.token.id] = invite
+        self._add(invite)
         row = tables.invite.save(invite.token.secret, invite.folder, invite.role, invite.uses_left, invite.expires_at)
         return self._database.submit([row])
 
@@ -272,6 +291,7 @@ class InviteHost:
         ]  # fmt: skip
         for invite in old:
             del self._invites[invite.token.id]
+            del self._looks[invite.token.look_id]
         if old:
             await self._database.submit([tables.invite.delete(invite.token.secret) for invite in old]).wait()
 
@@ -295,12 +315,19 @@ class InviteHost:
         try:
             if recovery.is_called_so(name):
                 raise InviteRefused(f"no device can be called {name!r}: recovery keys are")
-            folder = await self._admit(secured.invite, peer, name)
+            looks_at = self._looks.get(secured.invite)
+            if looks_at is None:
+                folder = await self._admit(secured.invite, peer, name)
+            else:
+                folder = self._good(looks_at)[1]
         except InviteRefused as error:
             await messages.send(Writer().u8(_REFUSED).text(str(error)).finish())
             return None
         own = self._identity.public
         await messages.send(Writer().u8(_WELCOME).raw(own.signing_key).raw(secured.proof).finish())
+        if looks_at is not None:
+            await show(folder, self.name, messages)
+            return None
         grant = Grant(folder.id, folder.membership.founder, folder.label, self.name, folder.membership.statements())
         await messages.send(grant.encode())
         log.info("device_invited", name=name, folder=folder.label)
@@ -311,6 +338,15 @@ class InviteHost:
         """Make who came with an invite a member. Raises InviteRefused: the text says why not."""
         if invite_id in self._standing:
             return self._standing_folder(self._standing[invite_id], peer)
+        invite, folder = self._good(invite_id)
+        await self._save(replace(invite, uses_left=invite.uses_left - 1))
+        await OwnStatements(folder.membership).grant(peer, invite.role, name)
+        folder.state.touch()
+        self._touch()
+        return folder
+
+    def _good(self, invite_id: bytes) -> tuple[Invite, Folder]:
+        """An invite that lets somebody in now, and where. Raises InviteRefused: the text says why it does not."""
         invite = self._invites.get(invite_id)
         folder = self._folders.get(invite.folder) if invite is not None else None
         problem = invite.problem(time.time()) if invite is not None else "it was forgotten meanwhile"
@@ -320,11 +356,7 @@ class InviteHost:
             problem = "the device that made it may let nobody in any more"
         if problem or folder is None or invite is None:
             raise InviteRefused(problem)
-        await self._save(replace(invite, uses_left=invite.uses_left - 1))
-        await OwnStatements(folder.membership).grant(peer, invite.role, name)
-        folder.state.touch()
-        self._touch()
-        return folder
+        return invite, folder
 
     def _standing_folder(self, standing: Standing, peer: PublicIdentity) -> Folder:
         """The folder that a member fetches. Raises InviteRefused: it is none."""
@@ -340,6 +372,9 @@ class InviteHost:
                 " `yp2p share` there and `yp2p join` here"
             )
         raise InviteRefused(f"nobody let this device into {folder.label!r}: the device that was asked may not")
+
+
+_Take = Callable[[Secured, SecureMessages, Address], Awaitable[T]]
 
 
 class Invited:
@@ -365,6 +400,26 @@ class Invited:
         self._wait_for_more = wait_for_more
         self._found: tuple[Secured, Address] | None = None
         self._reached = 0
+        self._is_look = False
+        self._is_older = False  # who was found: it cannot be looked at
+
+    async def look(self, limit_s: float) -> Shown | None:
+        """What the folder of the device that made the token has; None where that yp2p is older, and does not say it.
+
+        No use is taken. Raises PairingError as `join`.
+        """
+
+        async def take(secured: Secured, messages: SecureMessages, _: Address) -> Shown | None:
+            if self._is_older:
+                return None
+            await self._introduce(secured, messages)
+            return await receive_shown(messages)
+
+        self._is_look = True
+        try:
+            return await self._meet(take, limit_s)
+        finally:
+            self._is_look, self._found = False, None
 
     async def join(self, accept: Callable[[Joined], Awaitable[None]], limit_s: float) -> Joined:
         """Find the device that made the token, and be let in.
@@ -375,6 +430,18 @@ class Invited:
         Raises:
             PairingError: it is not found, or refuses; the text says why.
         """
+
+        async def take(secured: Secured, messages: SecureMessages, address: Address) -> Joined:
+            inviter = await self._introduce(secured, messages)
+            joined = Joined(Grant.decode(await messages.receive(MAX_GRANT_BYTES)), inviter, address)
+            await accept(joined)
+            await messages.send(_DONE)
+            return joined
+
+        return await self._meet(take, limit_s)
+
+    async def _meet(self, take: _Take[T], limit_s: float) -> T:
+        """Find the device that made the token, and let `take` do the rest. Raises PairingError."""
         with trio.move_on_after(limit_s):
             await self._search()
         if self._found is None:
@@ -383,11 +450,7 @@ class Invited:
         try:
             async with SecureMessages(secured) as messages:
                 with trio.fail_after(_RUN_LIMIT_S):
-                    inviter = await self._introduce(secured, messages)
-                    joined = Joined(Grant.decode(await messages.receive(MAX_GRANT_BYTES)), inviter, address)
-                    await accept(joined)
-                    await messages.send(_DONE)
-                    return joined
+                    return await take(secured, messages, address)
         except (PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
             reason = str(error) or "it did not answer in time"
             raise PairingError(f"the device that made the invite broke off ({reason}); try again") from error
@@ -404,25 +467,32 @@ class Invited:
 
     async def _reach(self, address: Address, scope: trio.CancelScope) -> None:
         """A handshake that only the device that made the token can finish."""
+        looking = await self._handshake(address, self._token.look_id) if self._is_look else None
+        secured = looking or await self._handshake(address, self._token.id)
+        if secured is None:
+            return
+        if self._found is not None:  # no await since the handshake: one of its addresses is enough
+            secured.stream.socket.close()
+            return
+        self._found, self._is_older = (secured, address), looking is None
+        scope.cancel()
+
+    async def _handshake(self, address: Address, invite_id: bytes) -> Secured | None:
+        """None where there is nobody who knows this ID."""
         try:
             with trio.fail_after(_TRY_LIMIT_S):
                 stream = await connect(address.host, address.port)
                 self._reached += 1
                 try:
-                    secured = await initiate_invited(
-                        stream, self._identity, self._token.inviter, self._token.id, self._token.psk
+                    return await initiate_invited(
+                        stream, self._identity, self._token.inviter, invite_id, self._token.psk
                     )
                 except BaseException:
                     stream.socket.close()
                     raise
         except (OSError, HandshakeFailed, trio.BrokenResourceError, trio.TooSlowError) as error:
             log.info("invite_failed", address=str(address), reason=str(error) or "it did not answer in time")
-            return
-        if self._found is not None:  # no await since the handshake: one of its addresses is enough
-            secured.stream.socket.close()
-            return
-        self._found = secured, address
-        scope.cancel()
+            return None
 
     async def _introduce(self, secured: Secured, messages: SecureMessages) -> PublicIdentity:
         """Say who we are. Raises PairingError: the invite is not good any more."""

@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import HandshakeFailed, MessageFault, PairingError, PairingFault, PeerFault
+from yp2p.errors import HandshakeFailed, PairingError, PairingFault, PeerFault
 from yp2p.identity import Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     RUN_LIMIT_S,
@@ -24,20 +24,15 @@ from yp2p.pairing.exchange import (
     Code,
     Grant,
     Intent,
-    Listed,
     PairingRun,
-    decode_listing,
 )
-from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES
-from yp2p.protocol.wire import Reader
+from yp2p.pairing.listing import Shown, receive_shown
 from yp2p.transport.dialer import NotReached, Outcome, connect, outcome_of
 from yp2p.transport.handshake import Secured, initiate_pairing
 from yp2p.transport.secure import MAX_GRANT_BYTES, SecureMessages
 
 T = TypeVar("T")
 JOIN_LIMIT_S = 10.0
-# What a device that shows its folder can make us hold: 200 MB, with long names.
-MAX_LISTED = 1 << 20
 # Whoever answers with a wrong code may have guessed.
 MAX_RUNS = 3
 # Strangers can announce as many windows with our digits as they like; each costs a task and a few sockets.
@@ -70,16 +65,6 @@ class Joined:
     grant: Grant
     sharer: PublicIdentity
     address: Address
-    impostors: tuple[Address, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a folder has, whose it is, and the name of the device that shows it; `impostors` as in `Joined`."""
-
-    label: str
-    name: str
-    entries: list[Listed]
     impostors: tuple[Address, ...] = ()
 
 
@@ -181,15 +166,7 @@ class Joiner:
         """
 
         async def take(messages: SecureMessages, sharer: PublicIdentity, address: Address) -> Shown:
-            header = Reader(await messages.receive())
-            label, name = header.text(MAX_LABEL_BYTES), header.text(MAX_DEVICE_NAME_BYTES)
-            header.end()
-            entries: list[Listed] = []
-            while part := decode_listing(await messages.receive()):
-                entries += part
-                if len(entries) > MAX_LISTED:
-                    raise MessageFault(f"a folder of more than {MAX_LISTED} entries")
-            return Shown(label, name, entries, tuple(search.wrong))
+            return await receive_shown(messages, tuple(search.wrong))
 
         search = _Search(code, Intent.LOOK)
         return await self._search(search, take, limit_s)

@@ -210,7 +210,8 @@ function TakePart({ does, place, body, preview, isReady, onTake, children, chang
         void act(async () => {
           const path = await place.find();
           if (!path) return undefined;
-          if (current) return onTake(body(path));
+          // Who goes on has seen how much room there is.
+          if (current) return onTake({ ...body(path), force: true });
           setFound({ answer: await post<Preview>(preview, body(path)), of: changed + path });
           return undefined;
         });
@@ -233,7 +234,6 @@ export function Join() {
   const [code, setCode] = useState("");
   const place = usePlace("");
   const [at, setAt] = useState("");
-  const isInvite = code.trim().toLowerCase().startsWith("yp2p-");
   const body = (path: string): object => ({ code: code.trim(), path, ...(at.trim() ? { at: at.trim() } : {}) });
   async function join(wanted: object): Promise<string> {
     const made = await post<{ folder: string; label: string; name: string }>("/v1/join", wanted);
@@ -276,55 +276,21 @@ export function Join() {
       </details>
     </>
   );
-  const isReady = code.trim() !== "";
   return (
     <>
       <Title text="Join another’s folder" />
-      {isInvite ? (
-        <Directly does="Join" place={place} isReady={isReady} onTake={(path) => join(body(path))}>
-          {fields}
-        </Directly>
-      ) : (
-        <TakePart
-          does="Join"
-          place={place}
-          body={body}
-          preview="/v1/join/preview"
-          isReady={isReady}
-          onTake={join}
-          changed={JSON.stringify(body(""))}
-        >
-          {fields}
-        </TakePart>
-      )}
+      <TakePart
+        does="Join"
+        place={place}
+        body={body}
+        preview="/v1/join/preview"
+        isReady={code.trim() !== ""}
+        onTake={join}
+        changed={JSON.stringify(body(""))}
+      >
+        {fields}
+      </TakePart>
     </>
-  );
-}
-
-/** An invite cannot be tried first. */
-function Directly({
-  does,
-  place,
-  isReady,
-  onTake,
-  children,
-}: Pick<TakingPart, "does" | "place" | "isReady" | "children"> & { onTake: (path: string) => Promise<string> }) {
-  const { isActing, problem, act } = useAct();
-  return (
-    <form
-      class="narrow"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void act(async () => {
-          const path = await place.find();
-          return path ? onTake(path) : undefined;
-        });
-      }}
-    >
-      {children}
-      <Problem text={problem} />
-      <Buttons does={does} place={place} isActing={isActing} isReady={isReady} />
-    </form>
   );
 }
 
