@@ -31,9 +31,14 @@ def _written_out(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """How many of something: `1 file`, `1,200 files`; `many` where an s is not enough."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def size_text(count: int) -> str:
     """A number of bytes for people."""
     size, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]
-    return f"{size:.1f} {units[0]}" if units[0] != "bytes" else f"{count} bytes"
+    return f"{size:.1f} {units[0]}" if units[0] != "bytes" else plural(count, "byte")

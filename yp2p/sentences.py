@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from yp2p.printable import size_text
+from yp2p.printable import plural, size_text
 
 # The condition of a member of a large folder that is there and has no link with this device.
 THROUGH_OTHERS = "reached through other devices"
@@ -78,7 +78,7 @@ class ToGo:
 
     def text(self) -> str:
         """Such as `1,234 files, 12.3 MiB to go, 4.5 MiB/s, 12 s left`."""
-        parts = [f"{self.files:,} files"]
+        parts = [plural(self.files, "file")]
         if self.bytes:
             parts.append(size_text(self.bytes))
         parts[-1] += " to go"
@@ -128,7 +128,7 @@ def _of_those_alone(folders: list[dict[str, Any]]) -> str:
     if not all(known):
         what = "what is here may be"
     elif here_only:
-        what = f"{here_only:,} file{' is' if here_only == 1 else 's are'}, as far as it knows,"
+        what = f"{plural(here_only, 'file is', 'files are')}, as far as it knows,"
     else:
         what = "what changes now is"
     if away:
@@ -223,7 +223,7 @@ def _lacks(member: dict[str, Any]) -> int | None:
 
 
 def _behind_text(files: int | None, form: str = "{}") -> str:
-    return form.format(f"{files:,} file{'' if files == 1 else 's'} behind") if files else ""
+    return form.format(f"{plural(files, 'file')} behind") if files else ""
 
 
 def connected(folder: dict[str, Any]) -> list[dict[str, Any]]:

@@ -105,6 +105,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/folder/choose": {"label": HOSTILE, "everything": False, "paths": [HOSTILE], "made_here": [HOSTILE],
                           "missing": [HOSTILE], "not_here": 1, "leaving": 1},
     "/v1/share": {"code": HOSTILE, "expires_in_s": 60},
+    "/v1/share/withdraw": {"code": HOSTILE, "label": HOSTILE},
     "/v1/join/preview": {"path": HOSTILE, "label": HOSTILE, "name": HOSTILE, "equal": 1, "different": [HOSTILE],
                          "only_here": 1, "only_there": 1, "bytes_to_come": 1, "not_synced": 1, "not_chosen": 1,
                          "bytes_needed": 2, "bytes_free": 1, "no_room": HOSTILE, "impostors": [HOSTILE]},
@@ -219,7 +220,8 @@ ANSWERS: dict[str, Any] = {
 }  # fmt: skip
 SHOWN = [
     ("status",), ("status", "--ids"), ("limit",), ("metrics",), ("logs",), ("events",),
-    ("share", "."), ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
+    ("share", "."), ("share", ".", "--withdraw"),
+    ("join", "--dry-run", "47-K7MX2Q", "."), ("wait",), ("log", "f"), ("log", "--deleted"),
     ("show", "f@1"), ("diff", "f"), ("blame", "f"), ("restore", "f@1"), ("restore", ".", "--at", "1h ago", "--yes"),
     ("undo", "f"), ("undo", "f", "--by", HOSTILE), ("redo", "f"),
     ("read", "f"), ("edit", "f", "--from", "1-0"),

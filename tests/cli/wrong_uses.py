@@ -99,6 +99,7 @@ WITHOUT_DAEMON = _rows(
     2 share notes --role owner
     2 share notes --role
     2 share notes --lable x
+    2 share notes --withdraw --label x
     3 share notes
     2 join
     2 join notes
@@ -263,6 +264,8 @@ WITH_DAEMON = _rows(
     2 share notes --label ""
     2 share notes --label other
     2 share photos --label notes
+    2 share notes --withdraw
+    2 share nowhere --withdraw
     8 up nowhere
     2 join empty < 47
     2 join empty < 00-000-000

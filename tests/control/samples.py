@@ -258,6 +258,8 @@ def _change_devices(story: Story, laptop: Device, desktop: Device, pi: Device) -
     laptop.call("POST", "/v1/device/rename", {"device": "tower", "name": ""})
     story.ask(laptop, "POST /v1/device/pause", {"device": "desktop"})
     story.ask(laptop, "POST /v1/device/unpause", {"device": "desktop"})
+    laptop.call("POST", "/v1/share", {"path": str(laptop.dir)})
+    story.ask(laptop, "POST /v1/share/withdraw", {"path": str(laptop.dir)})
     token = story.ask(laptop, "POST /v1/invite", {"folder": "notes", "role": "member"})["token"]
     pi.call(
         "POST", "/v1/join", {"code": token, "path": str(pi.dir), "at": f"127.0.0.1:{laptop.status()['device']['port']}"}

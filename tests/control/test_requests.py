@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/share": {"path": "/d", "label": "l", "role": "admin", "page": True},
     "/v1/join": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h", "choose": ["p"], "force": True},
     "/v1/logs": {"after": 1, "lines": 1, "wait_s": 1.0},
+    "/v1/share/withdraw": {"path": "/d"},
     "/v1/join/preview": {"code": "c", "path": "/d", "timeout_s": 1.0, "at": "h", "choose": ["p"], "only_room": True},
     "/v1/recovery/make": {"folder": "f"},
     "/v1/recovery/use": {"words": "w", "folder": "f"},

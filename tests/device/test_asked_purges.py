@@ -126,7 +126,7 @@ async def test_it_tells_and_waits_for_a_day_in_which_it_ran(tmp_path: Path) -> N
         await room.answered(Outcome.WAITS)
         (notice,) = room.folder.notices
         assert notice.text == (
-            "other asks to remove the past of a.txt (1 versions and 0 items of the trash here): it is done in a day in"
+            "other asks to remove the past of a.txt (1 version and 0 items of the trash here): it is done in a day in"
             f" which yp2p runs, unless you say `yp2p purge --refuse {asked.number}` or `--agree {asked.number}`"
         )
         (shown,) = room.device.status()["folders"][0]["purges"]
@@ -460,7 +460,7 @@ async def test_the_trash_of_other_files_stays_whatever_name_and_content_the_file
         assert asked is not None
         await room.answered(Outcome.WAITS)
         (notice,) = room.folder.notices
-        assert "(2 versions and 1 items of the trash here; 3 that may be of other files stay)" in notice.text
+        assert "(2 versions and 1 item of the trash here; 3 that may be of other files stay)" in notice.text
         await room.device.asked_purges.decide(asked.number, agree=True)
         assert (theirs.exists(), before.exists(), meant.exists()) == (True, True, False)
 

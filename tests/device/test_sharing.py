@@ -78,7 +78,7 @@ def _sharing() -> Sharing:
 @pytest.mark.parametrize("text", [CODE, TOKEN])
 def test_what_finds_no_room_is_not_joined_unless_somebody_says_so(text: str, met: list[str], tmp_path: Path) -> None:
     async def run() -> None:
-        with pytest.raises(FolderError, match="has room for 999 bytes, and the files that would come take 1000 bytes"):
+        with pytest.raises(FolderError, match="has room for 999 bytes, and the files that would come take 1,000 bytes"):
             await _sharing().join(text, str(tmp_path), None)
         assert met == ["look"], "the code and the invite are as good as before"
         await _sharing().join(text, str(tmp_path), None, chosen=["photos"])

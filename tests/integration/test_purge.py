@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from lab import Device, devices, eventually
+from terminal import terminal_of
 
 SECRET = "hunter2-correct-horse"
 
@@ -74,3 +75,30 @@ def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
             device.wait()
             assert _text(device) == "zero\none\ntwo\nthree\n"
             assert "asks to remove the past of a.txt" in device.cli("purge")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("answers", [("n",), ("y", "n"), ("y", "y")])
+def test_a_person_is_asked_twice_and_a_no_changes_nothing(answers: tuple[str, ...], tmp_path: Path) -> None:
+    questions = ("Purge a.txt? [y/N]", "Are you sure? [y/N]")
+    with devices(tmp_path, "one") as (one,):
+        one.cli("share", str(one.dir))
+        for text in (f"one\n{SECRET}\n", "one\ntwo\n"):
+            _save(one, text)
+            one.cli("wait", "--alone-is-fine")
+        assert _found(one)
+        with terminal_of(one, "purge", str(one.dir / "a.txt")) as terminal:
+            for question, answer in zip(questions, answers, strict=False):
+                terminal.shows(question)
+                assert _found(one), "nothing is done before the last answer"
+                terminal.types(answer)
+            code = terminal.ends()
+        assert "1 version of 1 file will be removed." in terminal.text
+        if answers == ("y", "y"):
+            assert (code, _found(one)) == (0, [])
+            assert "1 version of 1 file removed from this device." in terminal.text
+        else:
+            assert code == 130
+            assert "Nothing was changed." in terminal.text
+            assert questions[len(answers) :] == () or questions[len(answers)] not in terminal.text
+            assert len(one.cli("log", str(one.dir / "a.txt")).splitlines()) == 3, "a header, and both versions"

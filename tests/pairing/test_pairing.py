@@ -16,7 +16,7 @@ from conditions import until
 from structlog.testing import capture_logs
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import PairingError
+from yp2p.errors import PairingError, PeerFault
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.notices import NoticeKind
@@ -313,6 +313,21 @@ async def _why_not(code: Code, candidate: Candidate, limit_s: float = 10.0) -> s
     return str(caught.value)
 
 
+def test_a_code_that_is_taken_back_while_somebody_proves_it_lets_nobody_in() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        messages, run, answer = await room.begin_run(window.code)
+        async with messages:
+            confirmation = run.confirm(answer[1:], "guesser")
+            room.host.take_back(room.folder)
+            await messages.send(confirmation)
+            with pytest.raises((PeerFault, trio.BrokenResourceError)):
+                await messages.receive()
+        assert GUESSER.device_id not in room.folder.membership.members
+
+    _run(test)
+
+
 def test_a_closed_code_says_how_it_ended() -> None:
     async def test(room: Room) -> None:
         clock = trio.lowlevel.current_clock()
@@ -331,6 +346,12 @@ def test_a_closed_code_says_how_it_ended() -> None:
                 await room.guess(_other(guessed.code))
             await until(lambda: guessed.is_locked)
             assert "wrong codes were tried" in await _why_not(guessed.code, room.candidate)
+            clock.jump(LONGEST_WAIT_S)
+            taken_back = room.host.open_window(room.folder)
+            assert room.host.take_back(room.folder) is taken_back
+            assert room.host.take_back(room.folder) is None
+            assert "was taken back on the other device" in await _why_not(taken_back.code, room.candidate)
+            assert room.host.open_window(room.folder).code != taken_back.code
             unknown = Code("99" if guessed.code.digits != "99" else "98", "2" * 6)
             assert "it was used, or ran out" in await _why_not(unknown, room.candidate)
             nursery.cancel_scope.cancel()

@@ -10,6 +10,7 @@ from yp2p.cli.complete import Folder
 from yp2p.cli.options import call, folder_name, json_option, size_text
 from yp2p.cli.output import print_json, say
 from yp2p.errors import NotRunning
+from yp2p.printable import plural
 
 
 @click.command()
@@ -61,8 +62,11 @@ def _what_becomes_of(one: dict[str, Any], *, repair: bool) -> str:
 
 
 def _summary(answer: dict[str, Any], *, repair: bool) -> list[str]:
-    found = [f"{one['folder']}: {one['files']:,} files, {size_text(one['bytes'])}, {one['texts']:,} texts looked at"
-             for one in answer["checked"]]  # fmt: skip
+    found = [
+        f"{one['folder']}: {plural(one['files'], 'file')}, {size_text(one['bytes'])}, {plural(one['texts'], 'text')}"
+        " looked at"
+        for one in answer["checked"]
+    ]
     left = [one for one in answer["findings"] if one["result"] != "repaired"]
     mended = len(answer["findings"]) - len(left)
     if answer["restarts"]:

@@ -13,6 +13,7 @@ from yp2p.cli.options import call, folder_name, folder_option, json_option, size
 from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, NotRunning, UsageError
+from yp2p.printable import plural
 
 # A daemon with large folders takes a while to stop and to start.
 _RESTART_LIMIT_S = 30.0
@@ -32,7 +33,8 @@ def command() -> None:
 def list_(as_json: bool) -> None:
     """List the devices, with why one is not connected.
 
-    Each with its address, version and roles, who let it in, and when it was seen last.
+    Each with its address, version and roles, who let it in, and when it was seen last. Where one is not found by
+    itself, name its address in the settings of one of the two: `[discovery] static`.
     """
     devices = call("GET", "/v1/devices")
     if as_json:
@@ -176,7 +178,7 @@ def remove(
                 continue
             _say_removed(answer)
             if answer["let_in"] and not answer["let_in_removed"] and not yes and is_terminal(err=True):
-                confirm("Remove those as well?")
+                confirm("Remove those as well?", otherwise="They stay.")
                 for one in answer["let_in"]:
                     _say_removed(_remove(one["device"], folder, with_let_in=False))
     finally:  # where one cannot be removed, those before it are out all the same
@@ -219,7 +221,8 @@ def role(device: str, named: tuple[str, ...], role: str, folder: str | None, as_
     """Say what DEVICE may do in FOLDER (its label or directory), or in the only folder that there is.
 
     A member reads and writes; an administrator also lets devices in, removes them, and changes roles. What a reader
-    changes stays on its own disk: nobody takes it, whatever program runs there.
+    changes stays on its own disk: nobody takes it, whatever program runs there; `yp2p folder revert` on it brings back
+    what all have. Type this on a device that is an administrator; DEVICE may be that device itself.
     """
     folders = [*map(folder_name, named), *([folder] if folder else [])]
     if len(folders) > 1:
@@ -293,7 +296,7 @@ def _only_there(device: str, folder: str | None) -> list[str]:
     answer = call("POST", "/v1/device/remove/preview", {"device": device, "folder": folder})
     return [
         f"{one['folder']}: neither here nor on another connected device, so maybe only on {answer['name']}:"
-        f" {one['files']:,} file{'s' if one['files'] != 1 else ''} ({size_text(one['bytes'])}),"
+        f" {plural(one['files'], 'file')} ({size_text(one['bytes'])}),"
         f" {', '.join(one['paths'])}{' and more' if one['files'] > len(one['paths']) else ''}."
         for one in answer["nowhere_else"]
     ]
@@ -341,7 +344,7 @@ def _behind(folder: dict[str, Any]) -> str:
     """How far it is behind, where it is connected for the folder; nothing where it has everything."""
     if folder.get("condition"):
         return f", {folder['condition']}"
-    return f", {folder['behind']:,} files behind" if folder.get("behind") else ""
+    return f", {plural(folder['behind'], 'file')} behind" if folder.get("behind") else ""
 
 
 def _why(folder: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from yp2p.cli.output import flush, say
 from yp2p.control.call import EventStream
 from yp2p.control.socket import find_control_socket
 from yp2p.errors import NotRunning
+from yp2p.printable import plural
 
 ENDED = "the daemon has ended, and its events with it; `yp2p daemon` or `yp2p up DIR` starts it again"
 
@@ -91,8 +92,10 @@ def _folder(event: dict[str, Any]) -> str:
     where = f"shared here, at {event['path']}; " if event["change"] == "added" else ""
     if event["problem"]:
         return f"{where}{event['problem']}"
-    to_fetch = f", {event['to_fetch']:,} files to fetch" if event["to_fetch"] else ""
-    return f"{where}{event['state']}, {event['entries']:,} files and directories{to_fetch}"
+    to_fetch = f", {plural(event['to_fetch'], 'file')} to fetch" if event["to_fetch"] else ""
+    return (
+        f"{where}{event['state']}, {plural(event['entries'], 'file or directory', 'files and directories')}{to_fetch}"
+    )
 
 
 def _device(event: dict[str, Any]) -> str:
@@ -125,7 +128,7 @@ def _sync(event: dict[str, Any]) -> str:
         return ""  # its link says so
     if event["in_sync"]:
         return f"{name} has all of it"
-    behind = f"{event['behind']:,} files behind" if event["behind"] else ""
+    behind = f"{plural(event['behind'], 'file')} behind" if event["behind"] else ""
     return f"{name}: {', '.join(filter(None, (event['condition'], behind))) or 'comparing'}"
 
 

@@ -15,11 +15,12 @@ from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, UsageError
+from yp2p.printable import plural
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """List, offer and accept folders; rename, move, pause or leave one, have files ignored, answer its questions.
+    """List, offer and accept folders; rename, move, pause or leave one; ignore files, or have only some.
 
     FOLDER is a folder's label or directory. Commands that show it in brackets need none where there is one folder.
     """
@@ -66,8 +67,14 @@ def move(folder: str, directory: str) -> None:
     FOLDER is its label or directory. NEWDIR does not exist yet, or is empty. Or FOLDER's directory is there already,
     because you moved it or restored it from a backup: then yp2p goes on with it. Files that are missing there are
     not deleted on the other devices.
+
+    To another disk: copy it there (`cp -a DIR NEWDIR`), then run this.
     """
-    call("POST", "/v1/folder/move", {"folder": folder_name(folder), "path": absolute(directory)})
+    answer = call("POST", "/v1/folder/move", {"folder": folder_name(folder), "path": absolute(directory)})
+    if answer["was_there"]:
+        say(f"{answer['path']} has the marker of this folder: yp2p goes on there, and compares its files.")
+    else:
+        say(f"The folder's directory is {answer['path']} now.")
 
 
 @command.command()
@@ -106,9 +113,12 @@ def choose(folder: str, paths: tuple[str, ...], everything: bool, as_json: bool)
 
 
 def _choice_in_short(answer: dict[str, Any]) -> list[str]:
-    found = [f"{answer['not_here']:,} other files are not on this disk."]
+    found = [f"{plural(answer['not_here'], 'other file is', 'other files are')} not on this disk."]
     if answer["leaving"]:
-        found.append(f"{answer['leaving']:,} are here still; each goes once a connected device says that it has it.")
+        found.append(
+            f"{plural(answer['leaving'], 'is', 'are')} here still; each goes once a connected device says that it has"
+            " it."
+        )
     return found
 
 
@@ -184,7 +194,7 @@ def _stays(items: list[dict[str, str]]) -> list[str]:
 
 
 def _files(count: dict[str, int]) -> str:
-    return f"{count['files']:,} file{'s' if count['files'] != 1 else ''} ({size_text(count['bytes'])})"
+    return f"{plural(count['files'], 'file')} ({size_text(count['bytes'])})"
 
 
 @command.command()
@@ -300,7 +310,7 @@ def usage(folder: str | None, as_json: bool) -> None:
     if any(one["not_here"]["files"] for one in answer["folders"]):
         header += ["Not here by choice"]
         for row, one in zip(rows, answer["folders"], strict=True):
-            row.append(f"{one['not_here']['files']:,} files" if one["not_here"]["files"] else "")
+            row.append(plural(one["not_here"]["files"], "file") if one["not_here"]["files"] else "")
     if rows:
         say(*table(header, rows, right=header[1:]), "")
     store = answer["store"]
@@ -317,7 +327,7 @@ def _usage(folder: dict[str, Any]) -> list[str]:
         size_text(folder["file_bytes"]),
         f"{history['changes']:,}",
         size_text(history["bytes"]),
-        f"{trash['files']:,} files" if is_there else "directory is away",
+        plural(trash["files"], "file") if is_there else "directory is away",
         size_text(trash["bytes"]) if is_there else "",
     ]
 

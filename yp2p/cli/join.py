@@ -27,7 +27,11 @@ _TOKEN = re.compile(r"yp2p-[a-z2-7]{60,}", re.IGNORECASE)
 @click.command()
 @click.argument("words", metavar="[CODE | TOKEN] DIR", nargs=-1, required=True, type=Directory())
 @click.option("--timeout", type=float, metavar="S", help="How long to look for the other device (default 10).")
-@click.option("--at", metavar="HOST[:PORT]", help="Where the other device is, if mDNS does not find it.")
+@click.option(
+    "--at",
+    metavar="HOST[:PORT]",
+    help="Where the other device is, if mDNS does not find it; for later, [discovery] static.",
+)
 @choose_option
 @click.option("--force", is_flag=True, help="Go on where DIR has no room for the files.")
 @click.option(

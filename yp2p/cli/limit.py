@@ -25,7 +25,8 @@ def command(rate: str | None, upload: str | None, download: str | None, device: 
 
     RATE is 2MB/s, 500KB/s or the like (bytes a second, at least 64KB/s), `off` for no limit, or `reset` for what the
     settings say. It counts at once, for all devices together or with --device for one beside that, and stays after a
-    restart. What you type and other small changes wait for no limit.
+    restart. What you type and other small changes wait for no limit. So that files wait while a connection is metered,
+    set `[limits] metered = "pause"`.
     """
     if rate is not None and (upload or download):
         raise UsageError("give RATE, or --upload and --download; RATE is for both")

@@ -46,7 +46,7 @@ _LISTED: dict[str, dict[str, tuple[str, str]]] = {
     "Folders and devices": {
         "folder": (
             "folder",
-            "List, offer and accept folders; rename, move, pause or leave one, and answer its questions.",
+            "List, offer and accept folders; rename, move, pause or leave one; ignore files, or have only some.",
         ),
         "limit": ("limit", "Limit how fast files are sent and received, or show the limits."),
         "device": ("device", "List the devices and why one is not connected; rename, pause or remove one."),

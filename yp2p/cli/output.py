@@ -166,9 +166,12 @@ def write_exactly(data: bytes) -> None:
             sys.stdout.buffer.flush()
 
 
-def confirm(question: str) -> None:
-    """Ask a person; anything but yes raises click.Abort."""
-    click.confirm(printable(question), abort=True, err=True)
+def confirm(question: str, otherwise: str = "Nothing was changed.") -> None:
+    """Ask a person; anything but yes raises click.Abort. `otherwise` is what a no comes to."""
+    if not click.confirm(printable(question), err=True):
+        if otherwise:
+            say(otherwise, err=True)
+        raise click.Abort
 
 
 def ask(question: str) -> str:

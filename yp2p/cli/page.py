@@ -23,6 +23,7 @@ from yp2p.cli.options import call, size_text
 from yp2p.cli.output import Screen
 from yp2p.cli.transfers import transfer_table
 from yp2p.errors import YpError
+from yp2p.printable import plural
 from yp2p.sentences import of_folder
 
 # What happens within a moment is shown at once. While nothing happens the code gets older, and rates go to nothing.
@@ -207,7 +208,7 @@ def _device(device: dict[str, Any], status: dict[str, Any], rates: dict[str, tup
     behind = sum(member["behind"] or 0 for member in members)
     parts = ["connected"]
     if behind:
-        parts.append(f"{behind:,} files behind")
+        parts.append(f"{plural(behind, 'file')} behind")
     sent, received = rates.get(device["id"], (0.0, 0.0))
     for way, rate in (("sending", sent), ("receiving", received)):
         if rate >= _SHOWN_RATE:

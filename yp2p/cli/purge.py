@@ -12,6 +12,7 @@ from yp2p.cli.output import confirm, print_json, say
 from yp2p.cli.table import table
 from yp2p.cli.when import shown
 from yp2p.errors import UsageError
+from yp2p.printable import plural
 
 # Names that are listed; more are counted.
 _MOST_NAMES = 10
@@ -115,7 +116,7 @@ def request_state(one: dict[str, Any]) -> str:
         return f"waits for you: {answer}"
     if one["done_in_s"] == 0:
         return f"waits for you, or until fewer files go at once: {answer}"
-    return f"does it when yp2p has run for {one['done_in_s'] / 3600:.0f} hours more; {answer}"
+    return f"does it when yp2p has run for {plural(round(one['done_in_s'] / 3600), 'hour')} more; {answer}"
 
 
 def _state(purged: dict[str, Any]) -> str:
@@ -126,7 +127,7 @@ def _plan(plan: dict[str, Any], *, here: bool) -> list[str]:
     """What purging does, before it is done."""
     found = [f"{plan['path'] or plan['label']}:"]
     if plan["deleted"]:
-        found.append(f"  {_count(plan['deleted'], 'file')} will be deleted first, on all devices.")
+        found.append(f"  {plural(plan['deleted'], 'file')} will be deleted first, on all devices.")
     found += [f"  {line}" for line in _what(plan, "will be removed")]
     if plan["deleted"]:
         found.append("  So will all that was in them, and their copies in the trash.")
@@ -141,7 +142,7 @@ def _plan(plan: dict[str, Any], *, here: bool) -> list[str]:
 def _purged(answer: dict[str, Any]) -> list[str]:
     found = _what(answer, "removed from this device")
     if answer["deleted"]:
-        found.insert(0, f"{_count(answer['deleted'], 'file')} deleted.")
+        found.insert(0, f"{plural(answer['deleted'], 'file')} deleted.")
     if answer["unerased"]:
         found.append(
             f"The store could not be written anew ({answer['unerased']}), so what was removed can be read in it still:"
@@ -162,14 +163,14 @@ def _what(plan: dict[str, Any], done: str) -> list[str]:
     """What goes, as sentences."""
     found: list[str] = []
     if plan["versions"]:
-        found.append(f"{_count(plan['versions'], 'version')} of {_count(plan['texts'], 'file')} {done}.")
+        found.append(f"{plural(plan['versions'], 'version')} of {plural(plan['texts'], 'file')} {done}.")
     if plan["trash"]["files"]:
-        files = f"{_count(plan['trash']['files'], 'file')} ({size_text(plan['trash']['bytes'])}) in the trash {done}."
+        files = f"{plural(plan['trash']['files'], 'file')} ({size_text(plan['trash']['bytes'])}) in the trash {done}."
         found.append(files)
     if plan["copies"]:
         found.append(f"Of these, under other names: {_names(plan['copies'])}.")
     if plan["temporary"]:
-        found.append(f"{_count(plan['temporary'], 'file')} in .yp2p/tmp {done}.")
+        found.append(f"{plural(plan['temporary'], 'file')} in .yp2p/tmp {done}.")
     return found or ["There is nothing of it but what it is now: no older version, and nothing in the trash."]
 
 
@@ -186,23 +187,19 @@ def _rest(plan: dict[str, Any]) -> list[str]:
     if plan["kept_trash"]:
         number = len(plan["kept_trash"])
         found.append(
-            f"{_count(number, 'file')} of the trash {'stay' if number > 1 else 'stays'}, of other files of such names"
+            f"{plural(number, 'file')} of the trash {'stay' if number > 1 else 'stays'}, of other files of such names"
             f" or with such a content: {_names(plan['kept_trash'])}; purge those as well, or `yp2p trash empty`."
         )
     if plan["unknown"]:
         found.append(
-            f"Of {_count(plan['unknown'], 'old text')} nobody knows any more which file it was; to purge the whole"
+            f"Of {plural(plan['unknown'], 'old text')} nobody knows any more which file it was; to purge the whole"
             " folder removes them."
         )
     if plan["set_aside"]:
-        found.append(f"The store has {_count(plan['set_aside'], 'row')} that cannot be read and may be of it.")
+        found.append(f"The store has {plural(plan['set_aside'], 'row')} that cannot be read and may be of it.")
     if plan["kept_stores"]:
         found.append(f"Older copies of the store may have it, remove them yourself: {_names(plan['kept_stores'])}.")
     return found
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def _names(names: list[str]) -> str:

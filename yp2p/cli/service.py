@@ -74,7 +74,7 @@ def _linger(service: Service, wanted: bool | None) -> None:
         return
     if wanted is None and is_terminal():
         try:
-            confirm("It stops when you have logged out. Have it go on (loginctl enable-linger)?")
+            confirm("It stops when you have logged out. Have it go on (loginctl enable-linger)?", otherwise="")
             wanted = True
         except click.Abort:
             wanted = False

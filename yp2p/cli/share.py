@@ -7,6 +7,7 @@ import click
 from yp2p.cli.complete import Directory
 from yp2p.cli.options import absolute, call, json_option
 from yp2p.cli.output import is_terminal, print_json, say
+from yp2p.errors import UsageError
 
 
 @click.command()
@@ -16,12 +17,20 @@ from yp2p.cli.output import is_terminal, print_json, say
     "--role", type=click.Choice(["admin", "member", "reader"]), default="admin", show_default=True,
     help="What the device that joins may do: an admin also lets devices in and removes them, a reader changes nothing.",
 )  # fmt: skip
+@click.option("--withdraw", is_flag=True, help="Take back the code of DIR that is still good: it lets nobody in then.")
 @json_option
-def command(directory: str, label: str | None, role: str, as_json: bool) -> None:
+def command(directory: str, label: str | None, role: str, withdraw: bool, as_json: bool) -> None:
     """Share DIR: prints one line, the code to type on the other device.
 
-    Each code lets one device in; share again for the next. A folder that is shared already keeps its label.
+    Each code lets one device in; share again for the next. A folder that is shared already keeps its label. A device
+    that shares another folder with this one needs no code: `yp2p folder offer`.
     """
+    if withdraw:
+        if label is not None:
+            raise UsageError("--withdraw takes back a code, and gives no label; `yp2p folder rename` does")
+        taken = call("POST", "/v1/share/withdraw", {"path": absolute(directory)})
+        print_json(taken) if as_json else say(f"{taken['code']} lets nobody into {taken['label']} any more.")
+        return
     answer = call("POST", "/v1/share", {"path": absolute(directory), "label": label, "role": role})
     if as_json:
         print_json(answer)

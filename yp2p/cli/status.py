@@ -18,6 +18,7 @@ from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
 from yp2p.control.versions import difference
 from yp2p.errors import NotRunning, UsageError
+from yp2p.printable import plural
 from yp2p.sentences import THROUGH_OTHERS, of_folder, of_member, summary
 
 _SHOWN = 10
@@ -194,12 +195,13 @@ def _not_here(entries: dict[str, Any]) -> list[str]:
         found.append(f"ignored here, as .yp2pignore, the settings or `yp2p folder ignore` say: {ignored:,}")
     if entries.get("not_here"):
         found.append(
-            f"not on this disk, as you chose: {entries['not_here']:,} files (`yp2p folder choose` lists what is)"
+            f"not on this disk, as you chose: {plural(entries['not_here'], 'file')}"
+            " (`yp2p folder choose` lists what is)"
         )
     if entries.get("leaving"):
         found.append(
-            f"not chosen, and still here: {entries['leaving']:,} files; each goes once a connected device says that it "
-            "has it, and nobody edits it here"
+            f"not chosen, and still here: {plural(entries['leaving'], 'file')}; each goes once a connected"
+            " device says that it has it, and nobody edits it here"
         )
     return found
 

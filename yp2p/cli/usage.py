@@ -36,6 +36,17 @@ _IN_GROUPS = {
         "size": "usage", "du": "usage", "undo": "restore", "reject": "decline",
     },
 }  # fmt: skip
+# Options that people try, and what is right there.
+_OPTIONS_ELSEWHERE = {
+    "join": dict.fromkeys(
+        ("--code", "--token", "--invite", "--pin"), "leave it out: `yp2p join DIR` asks for the code, or the invite"
+    ),
+    "share": dict.fromkeys(("--read-only", "--readonly", "--receive-only"), "say --role reader"),
+    "offer": dict.fromkeys(("--read-only", "--readonly", "--receive-only"), "say --role reader"),
+    "leave": dict.fromkeys(("--keep-files", "--keep"), "leave it out: your files stay"),
+    "check": {"--fix": "say --repair", "--mend": "say --repair"},
+    "doctor": {"--fix": "it changes nothing, and says what helps; `yp2p check --repair` mends store and history"},
+}  # fmt: skip
 
 
 class NoSuchCommand(click.UsageError):
@@ -75,6 +86,9 @@ def sentence(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         near = list(error.possibilities or ())
         what = f"'{path}' has no option {_short(error.option_name)}"
+        known = _OPTIONS_ELSEWHERE.get(context.info_name or "", {})
+        if error.option_name in known:
+            return f"{what}; {known[error.option_name]}"
         return f"{what}; did you mean {_either(near)}?" if near else f"{what}; '{path} --help' lists those it has"
     if isinstance(error, click.MissingParameter):
         return f"'{path}' needs {_name(error.param, context)}; {see}"

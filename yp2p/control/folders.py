@@ -19,7 +19,7 @@ class Changes(Protocol):
 
     async def rename(self, name: str, label: str) -> None: ...
 
-    async def move(self, name: str, directory: str) -> Path: ...
+    async def move(self, name: str, directory: str) -> tuple[Path, bool]: ...
 
     async def ignore(self, name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> dict[str, Any]: ...
 
@@ -106,10 +106,12 @@ class _Folders:
     async def move(self, wanted: MoveRequest) -> Any:
         """Move the directory of a folder.
 
-        Answer: `{path}`; the directory is renamed, or is there already.
+        Answer: `{path, was_there}`; the directory is renamed, or was there already: its marker says that it is this
+        folder's.
         """
         check_running(self._stop)
-        return {"path": str(await self._device.changes.move(wanted.folder, wanted.path))}
+        path, was_there = await self._device.changes.move(wanted.folder, wanted.path)
+        return {"path": str(path), "was_there": was_there}
 
     async def place(self, wanted: PlaceRequest) -> Any:
         """Where a directory for a folder would be, and whether it is there; with `make` it is made.

@@ -39,7 +39,9 @@ class Invites(Protocol):
 
 
 class Sharing(Protocol):
-    """What these requests need to take part in a folder of another device."""
+    """What these requests need to take part in a folder of another device, and to let nobody into one of this one."""
+
+    def take_back(self, directory: str) -> dict[str, Any]: ...
 
     async def join(
         self,
@@ -91,6 +93,10 @@ class ShareRequest(msgspec.Struct, forbid_unknown_fields=True):
     label: str | None = None
     role: str = "admin"
     page: bool = False
+
+
+class TakeBackRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: FileName
 
 
 class PreviewJoinRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -176,6 +182,13 @@ class _Members:
         """
         check_running(self._stop)
         return await self._device.share(wanted.path, wanted.label, wanted.role, is_page=wanted.page)
+
+    async def take_back(self, wanted: TakeBackRequest) -> Any:
+        """Let nobody in with the code that is shown for a directory.
+
+        Answer: `{code, label}`; an error where no code is good now.
+        """
+        return self._device.sharing.take_back(wanted.path)
 
     async def join(self, wanted: JoinRequest) -> Any:
         """Take part in the folder of the device that shows a code.
@@ -296,6 +309,7 @@ def member_routes(device: Members, stop: trio.Event) -> list[Route]:
     answers = _Members(device, stop)
     return [
         post_route("/v1/share", ShareRequest, answers.share),
+        post_route("/v1/share/withdraw", TakeBackRequest, answers.take_back),
         post_route("/v1/join", JoinRequest, answers.join),
         post_route("/v1/join/preview", PreviewJoinRequest, answers.preview),
         post_route("/v1/recovery/make", MakeRecoveryRequest, answers.make_recovery_key),

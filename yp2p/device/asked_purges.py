@@ -37,6 +37,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.purges import FINAL, Asked, paths_of
 from yp2p.history import purge
 from yp2p.identity import ID_BYTES, EntryID
+from yp2p.printable import plural
 from yp2p.protocol.names import encode_path
 from yp2p.store.database import Database
 from yp2p.trust.purges import Outcome
@@ -253,7 +254,8 @@ def _entry_for(item: Item) -> EntryID:
 def _goes(found: purge.Purged) -> str:
     """What would be removed here, and what of the trash not, as it may be of other files that had such a name."""
     stays = f"; {len(found.files.kept)} that may be of other files stay" if found.files.kept else ""
-    return f"{found.versions} versions and {len(found.files.in_trash)} items of the trash here{stays}"
+    versions, items = plural(found.versions, "version"), plural(len(found.files.in_trash), "item")
+    return f"{versions} and {items} of the trash here{stays}"
 
 
 def _word(outcome: Outcome | None) -> str:

@@ -170,8 +170,8 @@ class FolderChanges:
             log.info("ignored_here", folder=folder.label, patterns=len(wanted))
         return {"label": folder.label, "here": list(disk.rules.here), "settings": disk.rules.of_settings}
 
-    async def move(self, name: str, directory: str) -> Path:
-        """Have the directory of a folder elsewhere, or find it where somebody put it; gives where it is.
+    async def move(self, name: str, directory: str) -> tuple[Path, bool]:
+        """Have the directory of a folder elsewhere; gives where it is, and whether somebody had put it there already.
 
         Raises:
             UsageError: there is no such folder. FolderError: it cannot be moved there; nothing has changed then.
@@ -182,12 +182,10 @@ class FolderChanges:
             raise FolderError(f"{folder.label!r} is at {target} already")
         if folder.path in target.parents:
             raise FolderError(f"{target} is inside {folder.path}, which would be moved; name a directory elsewhere")
-        if _is_free(target):
-            await self._rename(folder, target)
-        else:
-            await self._find_again(folder, target)
+        was_there = not _is_free(target)
+        await (self._find_again(folder, target) if was_there else self._rename(folder, target))
         log.info("folder_moved", folder=folder.label, path=str(folder.path))
-        return folder.path
+        return folder.path, was_there
 
     async def _rename(self, folder: Folder, target: Path) -> None:
         if mode_of(target.parent) is None:

@@ -17,6 +17,7 @@ from yp2p.device.folders import Folders
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID
 from yp2p.peers.peers import Peers
+from yp2p.printable import plural
 
 # For this long after a start or a pairing `wait` counts on the devices it knows to come.
 _EXPECTED_S = 3.0
@@ -183,5 +184,6 @@ def _still_to_come(folder: Folder) -> str:
     nobody_has = index.who_wants(_on_no_device(folder))
     if nobody_has:
         one = path_of.get(min(nobody_has), "")
-        return f"{len(nobody_has)} files are on no device that is connected: {one!r} is one (`yp2p status`)"
-    return f"{folder.files_to_go()} files are still to come"
+        count = plural(len(nobody_has), "file is", "files are")
+        return f"{count} on no device that is connected: {one!r} is one (`yp2p status`)"
+    return f"{plural(folder.files_to_go(), 'file is', 'files are')} still to come"

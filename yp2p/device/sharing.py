@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,17 @@ class Sharing:
             "devices": len(folder.membership.devices) - 1,
             "locked": may_let_in and window is None,
         }
+
+    def take_back(self, directory: str) -> dict[str, Any]:
+        """Let nobody in with the code that is shown for a directory. Raises UsageError: none is."""
+        path = Path(os.path.realpath(directory))
+        folder = self._folders.at(path)
+        if folder is None:
+            raise UsageError(f"{path} is not shared; `yp2p folder list` lists the folders")
+        window = self._host.take_back(folder)
+        if window is None:
+            raise UsageError(f"no code lets anybody into {folder.label!r} now; there is nothing to take back")
+        return {"code": str(window.code), "label": folder.label}
 
     async def make(self, directory: str, label: str | None) -> Folder:
         """The folder of a directory, a new one where there is none. Raises FolderError, UsageError."""

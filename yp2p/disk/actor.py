@@ -206,6 +206,11 @@ class Disk:
         path = self._folder.path
         try:
             root = Root(path)
+        except FileNotFoundError:
+            return (
+                f"{path} is not there; put its disk back, or say where it is now: `yp2p folder move {path} DIR`",
+                True,
+            )
         except OSError as error:
             return f"{path} cannot be opened: {reason(error)}", True
         problem, is_away = "", True

@@ -61,6 +61,7 @@ class Closed(IntEnum):
     USED = 1
     RAN_OUT = 2
     GUESSED = 3
+    TAKEN_BACK = 4
 
     @classmethod
     def read(cls, data: bytes) -> Closed:
@@ -115,14 +116,17 @@ class PairingWindow:
         self.failed_attempts = 0  # runs that ended without showing the code: who breaks off has used a guess too
         self.running = 0
         self.used = False
+        self.is_taken_back = False  # by a person
 
     def is_open(self, now: float) -> bool:
-        return not self.used and not self.is_locked and now < self.closes_at
+        return not self.used and not self.is_taken_back and not self.is_locked and now < self.closes_at
 
     def end_at(self, now: float) -> Closed:
         """Why it is closed."""
         if self.used:
             return Closed.USED
+        if self.is_taken_back:
+            return Closed.TAKEN_BACK
         if self.is_locked:
             return Closed.GUESSED
         return Closed.RAN_OUT if now >= self.closes_at else Closed.UNKNOWN

@@ -122,6 +122,19 @@ class PairingHost:
                 del self._windows[digits]
         self._touch()
 
+    def take_back(self, folder: Folder) -> PairingWindow | None:
+        """Let nobody in with the code of a folder any more; gives its window, if it was open.
+
+        Who has typed the code already is let in or not by then; who is in the middle of it is not.
+        """
+        window = self.window_of(folder)
+        if window is not None:
+            window.is_taken_back = True
+            self._forget(window.code.digits)
+            log.info("pairing_code_taken_back", folder=folder.label)
+            self._touch()
+        return window
+
     async def run(self) -> None:
         """Notice windows that run out, so that they are no longer announced."""
         while True:
@@ -183,6 +196,8 @@ class PairingHost:
             if intent is Intent.JOIN:
                 if window.used:
                     raise PairingError("another device joined with the same code a moment ago")
+                if window.is_taken_back:
+                    raise PairingError("the code was taken back meanwhile")
                 window.used = True
         finally:
             self._run_is_over(window, folder, secured, knew_code=knew_code)

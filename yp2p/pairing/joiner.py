@@ -295,6 +295,7 @@ _ENDS = {
     Closed.USED: "was used already, by another device or by this one",
     Closed.RAN_OUT: "has run out",
     Closed.GUESSED: "was given up, because wrong codes were tried",
+    Closed.TAKEN_BACK: "was taken back on the other device",
 }
 _UNREACHED = {
     Outcome.NO_NAME: "the name {host} is not known on this network; name the other device by its IP address",

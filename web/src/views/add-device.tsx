@@ -26,7 +26,8 @@ export function AddDevice({ folder }: { folder: Folder }) {
         <RoleChoice role={role} onChoose={setRole} legend="What the other device may do" isFixed={isShown} />
         {isShown && (
           <p class="quiet">
-            The code below lets in a device as {role}: another can be chosen once it is used or has run out.
+            The code below lets in a device as {role}: another can be chosen once it is used, taken back, or has run
+            out.
           </p>
         )}
       </section>
@@ -107,6 +108,12 @@ function ByCode({ folder, role, onShown }: WithRole & { onShown: (isShown: boole
           role={shared.role}
           hint={hint}
           onAgain={() => void act(show)}
+          onTakeBack={async () => {
+            await post("/v1/share/withdraw", { path: folder.path });
+            setShared(null);
+            onShown(false);
+            return "The code lets nobody in any more.";
+          }}
           onEnd={() => onShown(false)}
         />
       )}
@@ -120,10 +127,11 @@ interface CodeProps {
   role: string;
   hint: string;
   onAgain: () => void;
+  onTakeBack: () => Promise<string>;
   onEnd: () => void;
 }
 
-function Code({ shared, until, role, hint, onAgain, onEnd }: CodeProps) {
+function Code({ shared, until, role, hint, onAgain, onTakeBack, onEnd }: CodeProps) {
   const [left, setLeft] = useState(until - Date.now() / 1000);
   useEffect(() => {
     const timer = setInterval(() => setLeft(until - Date.now() / 1000), 1000);
@@ -181,6 +189,11 @@ function Code({ shared, until, role, hint, onAgain, onEnd }: CodeProps) {
           <bdi>{hint}</bdi>
         </p>
       )}
+      <div class="buttons">
+        <Act about={shared.code} onAct={onTakeBack}>
+          Take it back
+        </Act>
+      </div>
     </div>
   );
 }
