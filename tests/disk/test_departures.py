@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bridge import FOLDER, PEER, Bridge, clock, open_bridge, over_directory
 
-from yp2p.disk.ingest.first_imports import FirstImports
+from yp2p.disk.ingest.occupied_paths import OccupiedPaths
 from yp2p.documents.layout import is_conflict_name
 from yp2p.documents.registers import Change
 from yp2p.documents.text import imported
@@ -161,14 +161,14 @@ async def test_what_awaits_comes_before_what_is_new(base: Path, monkeypatch: pyt
         (files / "a").write_text(ONE)
         (files / "b").write_text(ONE + "here\n")
         _peer_makes(bridge, EntryID(b"\x07" * 16), "b", ONE + "there\n", DocumentID(b"\x08" * 16))
-        meets, seen = FirstImports._collides_with_text, []
+        meets, seen = OccupiedPaths._collides_with_text, []
 
-        async def watching(self: FirstImports, *args: Any) -> None:
+        async def watching(self: OccupiedPaths, *args: Any) -> None:
             named = {entry.document for entry in folder.catalogue.entries.values() if entry.kind is Kind.TEXT}
             seen.append([path for path, id_ in folder.files.at.items() if folder.files[id_].document not in named])
             await meets(self, *args)
 
-        monkeypatch.setattr(FirstImports, "_collides_with_text", watching)
+        monkeypatch.setattr(OccupiedPaths, "_collides_with_text", watching)
         await _events(bridge)
         assert seen == [[]]
         assert {"a", "b"} <= _entries(bridge).keys()
@@ -179,17 +179,17 @@ async def test_an_entry_that_comes_between_is_met_in_the_next_round(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_bridge(base) as bridge:
-        files, meets = base / "dir", FirstImports._collides_with_text
+        files, meets = base / "dir", OccupiedPaths._collides_with_text
         (files / "a").write_text(ONE)
         (files / "b").write_text(ONE + "here\n")
         _peer_makes(bridge, EntryID(b"\x07" * 16), "b", ONE + "there\n", DocumentID(b"\x08" * 16))
 
-        async def between(self: FirstImports, *args: Any) -> None:
+        async def between(self: OccupiedPaths, *args: Any) -> None:
             if "a" not in _entries(bridge):
                 _peer_makes(bridge, EntryID(b"\x01" * 16), "a", ONE, DocumentID(b"\x02" * 16))
             await meets(self, *args)
 
-        monkeypatch.setattr(FirstImports, "_collides_with_text", between)
+        monkeypatch.setattr(OccupiedPaths, "_collides_with_text", between)
         for _ in range(3):
             await _events(bridge)
         assert _entries(bridge)["a"] == EntryID(b"\x01" * 16)

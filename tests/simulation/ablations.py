@@ -326,7 +326,7 @@ ABLATIONS: dict[str, Ablation] = {
     "equal-files-are-one": Ablation(
         "5",
         "the entry of a new file is random",
-        _with(f"{_INGEST}.first_imports:entry_id_for", _random_id),
+        _with(f"{_INGEST}.new_entries:entry_id_for", _random_id),
         theme="the-same-while-stopped",
     ),
     "equal-scans-are-one": Ablation(
@@ -511,7 +511,7 @@ ABLATIONS: dict[str, Ablation] = {
     "copies-are-one": Ablation(
         "5a",
         "what steps aside on two devices under two names is two files",
-        _gives("yp2p.disk.ingest.first_imports:copy_id_of", None),
+        _gives("yp2p.disk.ingest.new_entries:copy_id_of", None),
         theme="blobs-apart",
     ),
     "names-say-whose": Ablation(

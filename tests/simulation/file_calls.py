@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.disk import PAGE_BYTES, REAL
 
-from yp2p.disk.ingest import departures, exchanged_names, first_imports, opaque_entries
+from yp2p.disk.ingest import departures, exchanged_names, occupied_paths, opaque_entries
 from yp2p.disk.render import directory_moves, moves, unchosen
 from yp2p.files import capabilities, directories, inspect, replace, root, syscalls, temporary_files
 
@@ -198,7 +198,7 @@ OF_MODULES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
             moves,
             directory_moves,
             opaque_entries,
-            first_imports,
+            occupied_paths,
             unchosen,
         )
     ),

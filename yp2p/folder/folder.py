@@ -270,15 +270,12 @@ class Folder:
             return True
         if found is None or not self.catalogue.is_alive(found):
             return record is None
-        if record is None or record.mode != found.mode or record.path != self._path_of(found):
+        if record is None or record.mode != found.mode or record.path != self.catalogue.layout().path_of.get(entry):
             return False
         if found.kind is not Kind.TEXT:
             return self.files.holds(found)
         digest = self.texts.digests.get(found.document)
         return record.kind is Kind.TEXT and digest is not None and record.content == digest.content
-
-    def _path_of(self, found: Entry) -> str | None:
-        return self.catalogue.layout().path_of.get(found.id)
 
     def is_being_typed(self, entry: EntryID) -> bool:
         """Whether programs have a text open that is to be rendered anyway, whatever its digest is now."""

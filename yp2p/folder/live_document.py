@@ -311,7 +311,7 @@ class LiveDocument:
         """
         if not self._keeper.takes_from(source):
             return
-        if is_heavy() and not self._weighs_nothing(updates):
+        if is_heavy() and not _weigh_nothing(updates, self.replica.shape):
             await until_light()
         known, shape = self.replica.clocks(), self.replica.shape
         checked: list[Checked] = []
@@ -335,7 +335,7 @@ class LiveDocument:
             return True
         if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
             return False
-        if is_heavy() and not self._weighs_nothing(updates):
+        if is_heavy() and not _weigh_nothing(updates, self.replica.shape):
             return False
         if self._cost_s * len(updates) >= _NOWAIT_S:
             return False
@@ -345,16 +345,6 @@ class LiveDocument:
         except (MissingDependency, InvalidUpdate, CrdtPanic):
             return False
         return True
-
-    def _weighs_nothing(self, updates: Sequence[bytes]) -> bool:
-        """Whether these need not wait whatever their sender owes: they are small and few, as what people type."""
-        if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES:
-            return False
-        shape = self.replica.shape
-        try:
-            return is_free([check(update, shape) for update in updates], shape)
-        except InvalidUpdate:
-            return True  # as will be told at once
 
     async def take_all(self, updates: Sequence[Checked], source: object) -> None:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
@@ -420,6 +410,16 @@ class LiveDocument:
             return None
         self._saved_clocks = saved
         return self.replica.state_vector()
+
+
+def _weigh_nothing(updates: Sequence[bytes], shape: Shape) -> bool:
+    """Whether these need not wait whatever their sender owes: they are small and few, as what people type."""
+    if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES:
+        return False
+    try:
+        return is_free([check(update, shape) for update in updates], shape)
+    except InvalidUpdate:
+        return True  # as will be told at once
 
 
 def _price(update: Checked) -> int:

@@ -51,6 +51,8 @@ from yp2p.disk.ingest.kept_local import KeptLocal
 from yp2p.disk.ingest.known_files import KnownFiles
 from yp2p.disk.ingest.local_edits import LocalEdits
 from yp2p.disk.ingest.meaning import Meaning, ScanContext, meaning_of
+from yp2p.disk.ingest.new_entries import NewEntries
+from yp2p.disk.ingest.occupied_paths import OccupiedPaths
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries
 from yp2p.disk.ingest.pending_paths import GRACE_S, Fresh, PendingPaths, due_at
 from yp2p.disk.ingest.put_back import PutBack
@@ -114,7 +116,8 @@ class Ingest:
         self._known_files = KnownFiles(
             folder, self.readers, self.edits, self.opaque, self.damage, self.put_back, self._kept
         )  # fmt: skip
-        self._imports = FirstImports(
+        new = NewEntries(folder)
+        occupied = OccupiedPaths(
             folder,
             root,
             self.pending,
@@ -123,7 +126,9 @@ class Ingest:
             self.readers.former.at,
             self.opaque,
             self._kept,
+            new,
         )
+        self._imports = FirstImports(folder, self.pending, self._kept, new, occupied)
         self._departures = Departures(
             folder, root, self.pending, self.damage, self.put_back, self._known_files, self._kept
         )  # fmt: skip
