@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from bridge import PEER, Bridge, clock, open_bridge
+from bridge import PEER, Bridge, clock, open_bridge, replica_like
 from scenes import Test, as_test
 
 from yp2p.disk.render import retries
 from yp2p.disk.render.retries import Retries
+from yp2p.disk.render.staged_writes import StagedWrite, StagedWrites
+from yp2p.documents.diff import hunks
 from yp2p.documents.registers import Change
+from yp2p.documents.synced import PeerState
 from yp2p.files import replace as disk
 from yp2p.files import temporary_files
 from yp2p.files.blobs import name_of
@@ -24,6 +28,7 @@ from yp2p.files.replace import Outcome, Result
 from yp2p.identity import EntryID
 from yp2p.peers.blob_transfer import BlobFetcher
 from yp2p.protocol.blobs import blob_hash, chunk_hash
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.entries import Content, Mode
 from yp2p.transport.pacing import Pace, Pacing
 
@@ -204,3 +209,37 @@ async def test_an_event_hurries_what_is_at_its_path_and_beneath_it(bridge: Bridg
 def test_the_longest_pauses_are_short_enough_for_a_person() -> None:
     assert retries._LONGEST_S <= 2
     assert retries._LONGEST_BLOCKED_S <= 30
+
+
+async def test_a_batch_that_ends_by_an_exception_is_done_one_by_one_and_nothing_of_it_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
+) -> None:
+    names = [f"{number}.txt" for number in range(8)]
+    (tmp_path / "dir").mkdir()
+    for name in names:
+        (tmp_path / "dir" / name).write_text("one\n")
+    write, bad = StagedWrites.commit_batch, {"3.txt", "5.txt"}
+
+    async def commit_batch(self: StagedWrites, writes: Sequence[StagedWrite]) -> None:
+        if bad.intersection(write.path for write in writes):
+            raise RuntimeError("a fault")
+        await write(self, writes)
+
+    monkeypatch.setattr(StagedWrites, "commit_batch", commit_batch)
+    async with open_bridge(tmp_path) as bridge:
+        for name in names:
+            live = bridge.document(name)
+            replica = replica_like(bridge, name, 77, Writer.TYPED)
+            update = replica.edit(hunks("one\n", "one\ntwo\n"))
+            assert update is not None
+            await live.receive(update, PEER, PeerState(replica.clocks(), is_answer=False))
+        for _ in range(20):
+            with suppress(RuntimeError):
+                await bridge.render_actor.run()
+        texts = {name: (tmp_path / "dir" / name).read_text() for name in names}
+        assert texts == {name: "one\n" if name in bad else "one\ntwo\n" for name in names}
+        assert set(bridge.folder.render_queue) == {bridge.folder.files.at[name] for name in bad}
+        bad.clear()
+        assert await _work(bridge) == 2
+        assert {(tmp_path / "dir" / name).read_text() for name in names} == {"one\ntwo\n"}
+        assert not any(bridge.folder.render_queue.has_failed(entry) for entry in bridge.folder.files)

@@ -7,6 +7,8 @@ Invariants
     * Every entry whose file may differ from what the documents say is in the queue, or waits for its time
       (`disk/render/retries.py`).
     * No `want` or `wake` is lost: `start` is called before a round of work looks at anything.
+    * A batch that failed is wanted again, and then one by one and behind all others: what is wrong with one file keeps no
+      other one from its place.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class RenderQueue:
     def __init__(self) -> None:
         self._entries: set[EntryID] = set()
         self._resting: set[EntryID] = set()
+        self._failures: dict[EntryID, int] = {}  # of batches that an entry was in
         self._work = trio.Event()
         self._is_typed_into = False
 
@@ -77,6 +80,25 @@ class RenderQueue:
         self._entries.add(entry)
         self._is_typed_into = True
         stored.then(self.wake)
+
+    def failed(self, entries: Iterable[EntryID]) -> None:
+        """A batch of these entries ended by an exception: `want` of each, to be done one by one."""
+        for entry in entries:
+            self._failures[entry] = self._failures.get(entry, 0) + 1
+            self.want(entry)
+
+    def succeeded(self, entries: Iterable[EntryID]) -> None:
+        """A batch of these entries is done."""
+        if self._failures:
+            for entry in entries:
+                self._failures.pop(entry, None)
+
+    def has_failed(self, entry: EntryID) -> bool:
+        return entry in self._failures
+
+    def in_turn(self) -> list[EntryID]:
+        """The entries of now: those that never failed first, then those that did least often."""
+        return sorted(self._entries, key=lambda entry: self._failures.get(entry, 0)) if self._failures else [*self]
 
     def take(self, entry: EntryID) -> None:
         """This entry is about to be rendered."""

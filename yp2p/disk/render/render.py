@@ -117,7 +117,7 @@ class Render:
             await join_equal_entries(folder)
         await self._name_makers()
         # What comes in from now on is for the next round: the guard has not counted it.
-        wanted = list(folder.render_queue)
+        wanted = folder.render_queue.in_turn()
         reason = await self._deletions.refused(now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
@@ -139,6 +139,10 @@ class Render:
             # The root is away: the work goes on when it is there again, and it is not known which are in place.
             folder.render_queue.want_all(tried)
             raise
+        except BaseException:
+            folder.render_queue.failed(tried)
+            raise
+        folder.render_queue.succeeded(tried)
         self.retries.forget_failures(tried)
         await self.displaced.inspect()
         await self._unchosen.run()
@@ -161,12 +165,17 @@ class Render:
             await part.end_if_long()
             if entry not in folder.render_queue or self._deletions.came_since(entry):
                 continue
+            has_failed = folder.render_queue.has_failed(entry)
+            if has_failed and tried:
+                break
             folder.render_queue.take(entry)
             tried.append(entry)
             put = await self._carry_out(entry)
             if put is not None:
                 puts.append(put)
                 chars += len(put.text)
+            if has_failed:
+                break
         return puts
 
     async def _name_makers(self) -> None:
