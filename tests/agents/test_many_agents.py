@@ -288,14 +288,23 @@ def test_every_change_is_there_once_or_told(tmp_path: Path) -> None:
 
 def _take_back(agent: Agent, one: Device, two: Device, texts: dict[str, str]) -> None:
     """What one program did is taken back, and nothing else. What git wrote anew is git's, and comes back where the
-    program had removed it."""
+    program had removed it. What git wrote into a line of the program is left of it, as a line."""
 
-    def of_others(text: str) -> list[str]:
-        return [line for line in text.splitlines() if not line.startswith(f"{agent.name}-")]
+    def blamed(name: str) -> list[tuple[str, bool]]:
+        """All lines, and whether the program was the last to write there."""
+        lines = one.call("POST", "/v1/history/blame", {"path": str(one.dir / name)})["lines"]
+        return [(line["text"].rstrip("\n"), line["name"] == agent.name) for line in lines]
 
+    def of_others(lines: Iterable[str]) -> list[str]:
+        return [line for line in lines if not line.startswith(f"{agent.name}-")]
+
+    before = {name: blamed(name) for name in texts}
     one.call("POST", "/v1/undo/by", {"path": str(one.dir), "name": agent.name})
     after = _all_texts(one, two)
     for name, text in texts.items():
-        assert of_others(after[name]) == of_others(text), name
-        lines = one.call("POST", "/v1/history/blame", {"path": str(one.dir / name)})["lines"]
-        assert agent.name not in {line["name"] for line in lines}, name
+        wanted = of_others(line for line, is_its in before[name] if not is_its)
+        pieces = {line for line in of_others(after[name].splitlines()) if line not in wanted}
+        assert [line for line in of_others(after[name].splitlines()) if line not in pieces] == wanted, name
+        mixed = [line for line in text.splitlines() if line.startswith(f"{agent.name}-")]
+        assert all(any(piece in line for line in mixed) for piece in pieces), (name, pieces)
+        assert not any(is_its for _, is_its in blamed(name)), name

@@ -111,6 +111,25 @@ def test_what_one_types_is_a_few_blocks_and_all_is_counted() -> None:
     assert sum(length for _, _, length in parser.ranges) == 50 + 3  # three of the characters have two units
 
 
+def test_operations_that_come_again_are_taken_once_where_that_is_allowed() -> None:
+    one = TextReplica(1)
+    first, second = one.edit([Hunk(0, 0, "a😀b")]), one.edit([Hunk(3, 3, "cd")])
+    assert first is not None
+    assert second is not None
+    rows = [first, one.state(), second]  # the second has all of the first again, and more
+    assert merged_updates(rows) is None, "a sum that is stored has each operation of one row"
+    merge = UpdateMerge(with_repeats=True)
+    assert all(merge.add(row) for row in rows)
+    assert merge.sections == {1: (0, 6)}
+    assert TextReplica.from_updates(2, [merge.update()]).text() == "a😀bcd"
+    part = UpdateMerge(with_repeats=True)
+    assert part.add(first)
+    one.edit([Hunk(5, 5, "e")])
+    last = one.edit([Hunk(6, 6, "f")])
+    assert last is not None
+    assert not part.add(last), "there is a gap before it"
+
+
 def test_forgotten_keystrokes_are_one_block() -> None:
     """What was typed and taken back at once has only its length in the log, a block a keystroke."""
     replica = TextReplica(5)

@@ -41,6 +41,7 @@ class _Done:
     """What somebody did to a text.
 
     Attributes:
+        deleting: which updates of the log are theirs alone and deleted something, by number.
         last: the last row that has something of theirs.
         is_coarse: whether the log does not tell of all of it what was deleted.
         is_maker: whether the text began with what they wrote.
@@ -49,6 +50,7 @@ class _Done:
     log: list[bytes] = field(default_factory=list)
     inserted: list[DeletedRange] = field(default_factory=list)
     deleted: list[DeletedRange] = field(default_factory=list)
+    deleting: list[int] = field(default_factory=list)
     last: int = 0
     is_coarse: bool = False
     is_maker: bool = False
@@ -104,7 +106,7 @@ async def _take_back(
         if not done.inserted and not done.deleted:
             return []
         try:
-            update = taken_back(done.log, done.inserted, done.deleted, fresh_client_id())
+            update = taken_back(done.log, done.inserted, done.deleted, fresh_client_id(), done.deleting)
             if done.is_maker and update is not None and _is_empty(live, update):
                 note = tables.undone_by.insert(folder.id, entry.document, name, done.last, folder.database.last_seq + 1)
                 await folder.edits.take_away(entry, REDO, [note]).wait()
@@ -150,6 +152,7 @@ def _done(folder: Folder, document: DocumentID, clients: set[int], until: int) -
         done.inserted += operations(own)
         if len(own) == len(sections):
             done.deleted += parser.ranges
+            done.deleting += [len(done.log) - 1] if parser.ranges else []
         else:
             done.is_coarse = done.is_coarse or bool(parser.ranges)
     return done

@@ -84,7 +84,7 @@ class Order:
             CrdtPanic: the library panicked.
             InvalidUpdate: a row is no update of a text.
         """
-        merge = UpdateMerge()
+        merge = UpdateMerge(with_repeats=True)
         return cls.of_sum(merge) if all(merge.add(update) for update in log) else None
 
     @classmethod

@@ -27,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from yp2p.documents.diff import split_lines
@@ -69,7 +69,11 @@ def _client_of(origin: Place | None, right: Place, text: str) -> int:
 
 
 def brought_back(
-    order: Order, gone: Iterable[DeletedRange], inserted: Iterable[DeletedRange], client: int
+    order: Order,
+    gone: Iterable[DeletedRange],
+    inserted: Iterable[DeletedRange],
+    client: int,
+    starts: Set[Place] = frozenset(),
 ) -> bytes | None:
     """The update that brings back what is gone and takes out what was inserted; None when nothing is left to do.
 
@@ -78,6 +82,7 @@ def brought_back(
         gone: deleted characters.
         inserted: characters to be taken out. What is in both is taken out.
         client: what to write with where it is too much for pieces, an ID that is nowhere in the document.
+        starts: where lines begin in what is gone that come back whole: before a line that stands where they were.
     """
     copies = _Copies(order)
     inserted = in_order(inserted)
@@ -86,7 +91,7 @@ def brought_back(
     going = [(s.client, s.clock, s.length) for s in _not_in(order.deleted, going)]
     standing = copies.that_stand(going)
     missing = Ranges(without(copies.originals_of(gone, standing), standing))
-    pieces = _fewer(list(_pieces(order, missing)))
+    pieces = _fewer(list(_pieces(order, missing, Ranges(going), starts)))
     if not pieces and not going:
         return None
     return encode_update(_blocks(order, pieces, client), going)
@@ -101,6 +106,11 @@ def taken_out(log: UpdateMerge, inserted: Iterable[DeletedRange]) -> bytes | Non
 def has_copies(log: UpdateMerge) -> bool:
     """Whether anything in a text may have been brought back."""
     return any(client >= _FIRST_CLIENT for client in log.sections)
+
+
+def copies_of(order: Order) -> list[DeletedRange]:
+    """The deleted operations for which a copy stands."""
+    return _Copies(order).that_stand([])
 
 
 def _blocks(order: Order, pieces: Sequence[_Piece], client: int) -> Iterator[Block]:
@@ -222,20 +232,59 @@ class _Copies:
                 yield from (one for one, goes in dead.parts(part) if not goes)
 
 
-def _pieces(order: Order, missing: Ranges) -> Iterator[list[_Piece]]:
+@dataclass(slots=True)
+class _Line:
+    """The line that stands where one is in a text: what it begins between, and whether anything of it was passed."""
+
+    origin: Place | None = None
+    right: Place | None = None
+    has_text: bool = False
+
+    def pass_by(self, span: Span, text: str | None) -> None:
+        """Go on by what stands."""
+        if text is None or "\n" not in text:
+            self.right = self.right or (span.client, span.clock)
+            self.has_text = True
+            return
+        behind = len(text[text.rindex("\n") + 1 :].encode("utf-16-le")) // 2
+        start = span.clock + span.length - behind
+        self.origin, self.has_text = (span.client, start - 1), behind > 0
+        self.right = (span.client, start) if behind else None
+
+
+def _pieces(order: Order, missing: Ranges, going: Ranges, starts: Set[Place]) -> Iterator[list[_Piece]]:
     """What is missing, as pieces: those of a deleted text with nothing in between are together."""
     run: list[tuple[Place | None, Span, str]] = []  # left neighbour, characters, text
     left: Place | None = None
+    line = _Line()
     for whole in order.spans:
         for span, is_missing in missing.parts(whole):
             if is_missing and (text := order.text(span)) is not None:
                 run.append((left, span, text))
             elif run and any(not gone for _, gone in order.deleted.parts(span)):
-                yield _divided(run)
+                yield _divided(run) if not _is_torn(run, line, starts) else [_before(line, run)]
                 run = []
+            if not is_missing:
+                line.right = line.right or (span.client, span.clock)
+                for part, is_gone in order.deleted.parts(span):
+                    for one, goes in going.parts(part) if not is_gone else ():
+                        if not goes:
+                            line.pass_by(one, order.text(one))
             left = (span.client, span.clock + span.length - 1)
     if run:
         yield _divided(run)
+
+
+def _is_torn(run: Sequence[tuple[Place | None, Span, str]], line: _Line, starts: Set[Place]) -> bool:
+    """Whether lines are about to come back in the middle of one that stands."""
+    first, last = run[0][1], run[-1][2]
+    is_whole = (first.client, first.clock) in starts and last.endswith("\n")
+    return line.has_text and line.right is not None and is_whole
+
+
+def _before(line: _Line, run: Sequence[tuple[Place | None, Span, str]]) -> _Piece:
+    assert line.right is not None
+    return _Piece(line.origin, line.right, "".join(text for _, _, text in run))
 
 
 def _divided(run: Sequence[tuple[Place | None, Span, str]]) -> list[_Piece]:

@@ -6,6 +6,8 @@ Theory of operation
     back where that was (`restoring.py`): by operations that another device makes as well when it brings back the same.
     The update is an ordinary edit to everybody, and undoing *it* is the redo.
 
+    What somebody did over a long time (`agents/taking_back.py`) is undone so that lines stay whole (`whole_lines.py`).
+
     In a log with a gap, or of a text with too many pieces to be put in order here, the library's undo manager does it,
     on a document that keeps what was deleted (`skip_gc`); its operations are nobody else's.
 
@@ -14,7 +16,7 @@ Sources: `UndoManager` of Yjs 13.6; `StackItem` and `IdSet` of pycrdt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pycrdt import Doc, IdSet, StackItem, Text, TransactionEvent, UndoManager
@@ -22,6 +24,7 @@ from pycrdt import Doc, IdSet, StackItem, Text, TransactionEvent, UndoManager
 from yp2p.documents.order import Order
 from yp2p.documents.replica import raising_panics
 from yp2p.documents.restoring import brought_back, has_copies, taken_out
+from yp2p.documents.whole_lines import whole_lines
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import encode, without
 from yp2p.protocol.deleted_ranges import DeletedRange
@@ -63,20 +66,30 @@ def _gone_before(log: Sequence[bytes], change: Iterable[bytes]) -> list[DeletedR
 
 
 def taken_back(
-    log: Iterable[bytes], inserted: Sequence[DeletedRange], deleted: Sequence[DeletedRange], client: int
+    log: Iterable[bytes],
+    inserted: Sequence[DeletedRange],
+    deleted: Sequence[DeletedRange],
+    client: int,
+    change: Collection[int] = (),
 ) -> bytes | None:
-    """`undone`, of a change that is known by what it inserted and deleted. Raises CrdtPanic."""
+    """`undone`, of a change that is known by what it inserted and deleted. Raises CrdtPanic.
+
+    Args:
+        change: which updates deleted something, by number, so that lines stay whole; nothing where that is not known.
+    """
     log = list(log)
-    merge = UpdateMerge()
-    if all(merge.add(update) for update in log):
-        if not without(deleted, inserted) and not has_copies(merge):
-            return taken_out(merge, inserted)
-        order = Order.of_sum(merge)
-    else:
-        order = None
+    merge = UpdateMerge(with_repeats=True)
+    is_known = all(merge.add(update) for update in log)
+    needs_no_order = is_known and not without(deleted, inserted) and not has_copies(merge)
+    if needs_no_order and not change:
+        return taken_out(merge, inserted)
+    order = Order.of_sum(merge) if is_known else None
     if order is None:
-        return _undone_by_library(log, inserted, deleted, client)
-    return brought_back(order, deleted, inserted, client)
+        return taken_out(merge, inserted) if needs_no_order else _undone_by_library(log, inserted, deleted, client)
+    if not change:
+        return brought_back(order, deleted, inserted, client)
+    lines = whole_lines(order, log, frozenset(change), inserted, deleted)
+    return brought_back(order, lines.back, lines.out, client, lines.starts)
 
 
 def returned(log: Iterable[bytes], then: Iterable[bytes], client: int) -> bytes | None:
@@ -90,7 +103,7 @@ def returned(log: Iterable[bytes], then: Iterable[bytes], client: int) -> bytes 
     Raises:
         CrdtPanic: the library panicked.
     """
-    order, was = Order.of(log), UpdateMerge()
+    order, was = Order.of(log), UpdateMerge(with_repeats=True)
     if order is None or not all(was.add(update) for update in then):
         return None
     there_then = without(operations(was.sections), was.ranges)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from yp2p.protocol.deleted_ranges import DeletedRange, encode, in_order
 from yp2p.protocol.ysync import Shape, UpdateParser
@@ -51,6 +51,17 @@ class GrowingSet:
             start, stop = min(start, starts[first]), max(stop, stops[last - 1])
         starts[first:last], stops[first:last] = [start], [stop]
         return length - known
+
+    def missing(self, client: int, start: int, stop: int) -> Iterator[DeletedRange]:
+        """The operations of a client between two clocks that are not in it."""
+        starts, stops = self._starts.get(client, []), self._stops.get(client, [])
+        number = bisect_right(stops, start)
+        while start < stop:
+            next_start = min(stop, starts[number]) if number < len(starts) else stop
+            if start < next_start:
+                yield client, start, next_start - start
+            start = stops[number] if number < len(stops) else stop
+            number += 1
 
 
 def shared(ranges: Iterable[DeletedRange], others: Iterable[DeletedRange]) -> list[DeletedRange]:

@@ -58,6 +58,13 @@ class Block:
         """What was written; None where nobody knows that any more."""
         return b"".join(self.content).decode() if self.is_string else None
 
+    def without_start(self, clock: int) -> Block:
+        """What is behind the operations before a clock, which is in this block."""
+        text, skip = self.text(), clock - self.clock
+        content = [text.encode("utf-16-le")[2 * skip :].decode("utf-16-le").encode()] if text is not None else []
+        origin = self.client, clock - 1
+        return Block(self.client, clock, self.length - skip, origin, self.right, self.is_string, content)
+
     def encode(self) -> bytes:
         """As Yjs writes it."""
         info = (_ORIGIN if self.origin is not None else 0) | (_RIGHT_ORIGIN if self.right is not None else 0)
@@ -132,9 +139,14 @@ class UpdateMerge:
 
     `inserted_units` and `sections` are of what was added so far, as in `UpdateParser` and `Parsed`, and so are the
     `blocks` of each client and the deleted `ranges`.
+
+    Args:
+        with_repeats: whether an update may have operations again that are there. A log has such where it has an update
+            as it was made: two repairs of a meeting put in the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_repeats: bool = False) -> None:
+        self._with_repeats = with_repeats
         self.inserted_units = 0
         self.sections: dict[int, tuple[int, int]] = {}
         self.blocks: dict[int, list[Block]] = {}
@@ -148,13 +160,19 @@ class UpdateMerge:
         """
         reader = _BlockReader(update)
         sections = reader.parse().sections
+        known = {client: self.sections[client][1] for client in sections if client in self.sections}
         if any(
-            client in self.sections and self.sections[client][1] != start for client, (start, _) in sections.items()
+            known[client] < sections[client][0] or (known[client] > sections[client][0] and not self._with_repeats)
+            for client in known
         ):
             return False
         for client, (start, stop) in sections.items():
-            self.sections[client] = (self.sections.get(client, (start, stop))[0], stop)
-        for block in reader.found:
+            self.sections[client] = (self.sections.get(client, (start, stop))[0], max(stop, known.get(client, 0)))
+        for whole in reader.found:
+            behind = known.get(whole.client, 0)
+            if whole.clock + whole.length <= behind:
+                continue
+            block = whole if behind <= whole.clock else whole.without_start(behind)
             blocks = self.blocks.setdefault(block.client, [])
             last = blocks[-1] if blocks else None
             if (
