@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ class Document:
     def edit(self, start: int, stop: int, text: str) -> None:
         self.text = apply_hunks(self.text, [Hunk(start, stop, text)])
         self.unstored += 1
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def flush(self) -> None:
         unstored = self.unstored
@@ -105,6 +109,27 @@ async def test_what_others_wrote_is_left_out_where_the_disk_does_not_have_it_yet
     _type(file, 1, 0, 0, "my ")
     save(file.unsaved())
     assert path.read_text() == "my title\n"
+
+
+async def test_what_is_saved_into_a_text_that_took_the_place_stands_in_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("text again\n")
+    assert save(Unsaved(str(path), ("text\n",), "xtext\n")) is None
+    assert sorted(path.read_text().splitlines()) == ["text again", "xtext"]
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+async def test_what_no_document_has_is_written_into_the_one_that_takes_its_place(tmp_path: Path, has_it: bool) -> None:
+    """A daemon that refuses a document has taken an edit of it, or has not: nobody knows here."""
+    file, document = _opened(tmp_path / "a.md", "one\ntwo\n")
+    _type(file, 0, 0, 0, "mine\n")
+    assert document.unstored
+    other: Any = Document(tmp_path / "a.md", "mine\none\ntwo\nthree\n" if has_it else "one\ntwo\nthree\n")
+    file._attach(other)
+    assert other.text == "mine\none\ntwo\nthree\n"
+    assert file.unsaved() is not None or has_it
+    file._attach(Document(tmp_path / "a.md", other.text))
+    assert file.unsaved() == Unsaved(str(tmp_path / "a.md"), (other.text,), other.text), "it is stored now"
 
 
 async def test_what_was_answered_is_known(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ from yp2p.editors import messages
 from yp2p.editors.carets import Cursors
 from yp2p.editors.lines import Lines
 from yp2p.editors.operation import Operation
-from yp2p.editors.rescue import Unsaved
+from yp2p.editors.rescue import Unsaved, merged_into
 from yp2p.editors.revisions import Edit, OutOfStep, Revisions
 from yp2p.editors.stored import Stored
 from yp2p.editors.view import View
@@ -233,6 +233,7 @@ class OpenFile:
     def _attach(self, file: File) -> None:
         """Go on with a document: what it says is what others have changed, since it was known what the file says."""
         self._file, self.path, text = file, file.path, str(file)
+        unsaved = Unsaved(self.path, known, self._view.text) if (known := self._stored.texts(self._view.text)) else None
         self._stored.become_all()
         if self._held is not None:
             self._view.become(text)
@@ -242,7 +243,15 @@ class OpenFile:
         elif text != self._view.text:
             operation = self._view.change(hunks(self._view.text, text))
             self._revisions.become(self._view.shown, operation)
+        if unsaved is not None and unsaved.text != unsaved.known[0]:
+            self._write_again(file, merged_into(text, unsaved))
         self._touch()
+
+    def _write_again(self, file: File, text: str) -> None:
+        """Write what no document has, as another one is here than the one that it was written into."""
+        with suppress(TypeError, ValueError, FileUnavailable):  # it is taken back before the editor's eyes
+            self._write_into(file, hunks(str(file), text))
+        self._revisions.become(self._view.shown)
 
     def _take_held(self) -> None:
         """Take the edits that have waited, whatever became of the file: the editor was told that they are taken."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from yp2p.documents.diff import Hunk, extent, hunks
+from yp2p.documents.diff import Hunk, extent, hunks, split_lines
 from yp2p.editors.operation import Operation, transform
 from yp2p.errors import FileUnavailable
 from yp2p.machine import reason as reason_of
@@ -66,11 +66,11 @@ def save(unsaved: Unsaved | None) -> str | None:
         return None
     except (UnicodeDecodeError, OSError):
         return _write_beside(path, unsaved.text)
-    text = _merged(unsaved, there)
+    text = merged_into(there, unsaved)
     return _write(path, text) if text != there else None
 
 
-def _merged(unsaved: Unsaved, there: str) -> str:
+def merged_into(there: str, unsaved: Unsaved) -> str:
     """What the file says, with what was written since it said that.
 
     What it has in common with what was written stands once where that is clear by lines; elsewhere nothing that was put
@@ -78,7 +78,8 @@ def _merged(unsaved: Unsaved, there: str) -> str:
     """
     before = _before(unsaved, there)
     merged = merge(unsaved.path, before, unsaved.text, there)
-    if not merged.told:
+    put_in = {*split_lines(unsaved.text), *split_lines(there)}.difference(split_lines(before))
+    if not merged.told or put_in.issubset(split_lines(merged.text)):
         return merged.text
     ours, theirs = (Operation.of(hunks(before, text)) for text in (unsaved.text, there))
     return transform(ours, theirs)[0].apply(there)
