@@ -78,7 +78,12 @@ def test_nobody_waits_for_a_supervisor_that_takes_nothing(told: socket.socket) -
 
 def test_what_a_person_has_to_act_on_stands_beside_how_it_is_doing() -> None:
     messages: list[str] = []
-    supervisor = Supervisor(messages.append)
+
+    def tell(message: str) -> bool:
+        messages.append(message)
+        return True
+
+    supervisor = Supervisor(tell)
     supervisor.show("in sync with pi")
     supervisor.started()
     supervisor.reloading()
@@ -94,6 +99,27 @@ def test_what_a_person_has_to_act_on_stands_beside_how_it_is_doing() -> None:
         "READY=1\nSTATUS=sending",
         "STOPPING=1\nSTATUS=stopping",
     ]
+
+
+def test_that_it_is_ready_is_said_until_it_is_taken(told: socket.socket) -> None:
+    """A supervisor that has not read for a while: the kernel's queue is full of how the daemon is doing."""
+    with told:
+        supervisor = Supervisor()
+        for number in range(1000):
+            supervisor.show(f"sending {number} files")
+        supervisor.started()  # nobody reads
+        found = []
+        while True:
+            try:
+                found.append(told.recv(100))
+            except BlockingIOError:
+                break
+        assert found
+        assert not [message for message in found if b"READY=1" in message]
+        supervisor.show("in sync with pi")
+        assert told.recv(100) == b"READY=1\nSTATUS=in sync with pi"
+        supervisor.show("sending 1 file")
+        assert told.recv(100) == b"STATUS=sending 1 file"
 
 
 def test_invites_of_the_unit_are_folders_of_its_own(tmp_path: Path) -> None:

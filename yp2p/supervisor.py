@@ -25,7 +25,8 @@ import trio
 from yp2p.config import Config, SharedFolder, expanded
 from yp2p.errors import ConfigError
 
-# The loop waits: longer for a supervisor that takes nothing would be a loop that stands still.
+# The loop waits: longer for a supervisor that takes nothing would be a loop that stands still. What only says how it is
+# doing does not wait, as another such line follows.
 _LIMIT_S = 0.1
 _FIRST_GIVEN = 3  # SD_LISTEN_FDS_START
 _INVITE = "yp2p.invite."
@@ -38,18 +39,21 @@ def supervised() -> bool:
     return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
-def notify(message: str, descriptors: Sequence[int] = ()) -> None:
-    """Tell the supervisor, and hand it open files; nothing without one."""
+def notify(message: str, descriptors: Sequence[int] = ()) -> bool:
+    """Tell the supervisor, and hand it open files; nothing without one. Gives whether it was taken: not where the
+    kernel's queue for it is full."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
-        return
+        return True
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock, suppress(OSError):
-        sock.settimeout(_LIMIT_S)
+        sock.settimeout(0 if message.startswith("STATUS=") else _LIMIT_S)
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
         if descriptors:
             socket.send_fds(sock, [message.encode()], descriptors)
         else:
             sock.sendall(message.encode())
+        return True
+    return False
 
 
 def store(name: str, descriptor: int) -> None:
@@ -84,16 +88,25 @@ async def feed_watchdog() -> None:
 
 
 class Supervisor:
-    """Says how the daemon is doing: one line, to which what a person has to act on is added."""
+    """Says how the daemon is doing: one line, to which what a person has to act on is added.
 
-    def __init__(self, tell: Callable[[str], None] = notify) -> None:
+    That it is ready is waited for by whoever started it, or has it read its settings again. Where that is not taken, it
+    is said again with the next line.
+
+    Args:
+        tell: gives whether it was taken.
+    """
+
+    def __init__(self, tell: Callable[[str], bool] = notify) -> None:
         self._tell = tell
         self._line = ""
         self._remark = ""
+        self._owed = ""  # what has to be said with the line
 
     def started(self) -> None:
         """Everything runs."""
-        self._tell(f"READY=1\nSTATUS={self._status()}")
+        self._owed = "READY=1\n"
+        self._say()
 
     def stopping(self) -> None:
         """It ends, in order."""
@@ -105,16 +118,18 @@ class Supervisor:
 
     def reloaded(self, remark: str) -> None:
         """They were; `remark` is what a person has to know of that, and empty where that is nothing."""
-        self._remark = remark
-        self._tell(f"READY=1\nSTATUS={self._status()}")
+        self._remark, self._owed = remark, "READY=1\n"
+        self._say()
 
     def show(self, line: str) -> None:
         """This is how the device is doing."""
         self._line = line
-        self._tell(f"STATUS={self._status()}")
+        self._say()
 
-    def _status(self) -> str:
-        return "; ".join(filter(None, (self._line, self._remark))).replace("\n", " ")
+    def _say(self) -> None:
+        status = "; ".join(filter(None, (self._line, self._remark))).replace("\n", " ")
+        if self._tell(f"{self._owed}STATUS={status}"):
+            self._owed = ""
 
 
 def own_folders(environment: Mapping[str, str] = os.environ) -> Path | None:
