@@ -7,8 +7,8 @@ Invariants
     * Every entry whose file may differ from what the documents say is in the queue, or waits for its time
       (`disk/render/retries.py`).
     * No `want` or `wake` is lost: `start` is called before a round of work looks at anything.
-    * A batch that failed is wanted again, and then one by one and behind all others: what is wrong with one file keeps no
-      other one from its place.
+    * A batch that failed is wanted again, and then one by one and behind all others: what is wrong with one file keeps
+      no other one from its place.
 """
 
 from __future__ import annotations
