@@ -30,16 +30,16 @@ def _fill(path: Path, size_mib: int) -> None:
             file.write(rng.randbytes(_MIB))
 
 
-def _stops_after(device: Device, what: str) -> float:
-    """Seconds until a device reads or writes nothing more that is worth a chunk of a file."""
-    started = last = time.monotonic()
+def _last_flow(device: Device, what: str) -> float:
+    """When a device read or wrote something last that is worth a chunk of a file; now, if that is over."""
+    last = time.monotonic()
     seen = _bytes(device, what)
     while time.monotonic() < last + _QUIET_S:
         time.sleep(0.02)  # how finely the time is told
         now = _bytes(device, what)
         if now > seen + 64 * 1024:
             last, seen = time.monotonic(), now
-    return last - started
+    return last
 
 
 def _parts(device: Device) -> int:
@@ -58,8 +58,9 @@ def test_a_removal_stops_a_gigabyte_within_a_second(tmp_path: Path, who_has_it: 
         source, target = (desktop, laptop) if who_has_it == "desktop" else (laptop, desktop)
         _fill(source.dir / "large", 1024)
         eventually(lambda: _parts(target) > _BEFORE_BYTES, 120, "some of it")
+        asked = time.monotonic()
         desktop.call("POST", "/v1/device/remove", {"device": "laptop", "folder": None})
-        took_s = _stops_after(laptop, "rchar" if target is laptop else "wchar")
+        took_s = _last_flow(laptop, "rchar" if target is laptop else "wchar") - asked
         there = _parts(target)
         print(f"it went on for {took_s:.2f} s")
         assert took_s < _STOPS_S

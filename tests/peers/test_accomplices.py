@@ -6,6 +6,7 @@ before they heard of the removal. FIVE is a member that is away all the time.
 
 from __future__ import annotations
 
+import pytest
 import trio
 from conditions import until
 from peers.removed_device import (
@@ -30,7 +31,7 @@ from peers.test_links import HOSTILE as FRIEND
 from peers.test_links import ONE, TWO
 
 from yp2p.folder.folder import Folder
-from yp2p.trust.statements import Role, Signer
+from yp2p.trust.statements import Role, Signer, read_statement
 
 _OF_ONE, _OF_TWO = Signer(ONE, NOTES), Signer(TWO, NOTES)
 
@@ -47,6 +48,25 @@ def _said() -> tuple[list[bytes], bytes, bytes]:
 
 
 _BEFORE, _LET_IN, _REMOVAL = _said()
+
+
+def _friend_leaves(role: Role) -> bytes:
+    """FRIEND says that it may be no more than that from now on."""
+    return Signer(FRIEND, NOTES).remove([read_statement(_LET_IN, NOTES).hash], FRIEND.public, role).encode()
+
+
+def _with_a_reader() -> tuple[list[bytes], bytes, bytes]:
+    """As `_said`, where FRIEND reads, by the word of ONE; and how FRIEND leaves."""
+    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    roles = {TWO: Role.ADMINISTRATOR, THREE: Role.MEMBER, FOUR: Role.MEMBER, FRIEND: Role.READER}
+    for keys, role in roles.items():
+        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
+    heads = [made[-1].hash]
+    leaves = Signer(FRIEND, NOTES).remove(heads, FRIEND.public, Role.REMOVED)
+    return [one.encode() for one in made], leaves.encode(), _OF_ONE.remove(heads, TWO.public, Role.REMOVED).encode()
+
+
+_READS, _READER_LEAVES, _REMOVAL_BESIDE_A_READER = _with_a_reader()
 
 
 @scene(THREE, FRIEND, statements=_BEFORE)
@@ -112,3 +132,38 @@ async def test_what_came_of_a_friend_to_the_one_who_removed_the_other_through_wh
     await room.meet(room.three, room.four, said=_REMOVAL)
     assert text_in(one, three, four) == lines({3: "before it was lost"})(TEXT)
     assert paths_in(one, three, four) == {"a.txt"}
+
+
+@pytest.mark.parametrize("role", [Role.REMOVED, Role.READER])
+@scene(THREE, FRIEND, statements=_BEFORE)
+async def test_a_friend_does_not_help_itself_by_leaving_before_the_removal_is_heard(
+    room: Room, one: Folder, two: Folder, three: Folder, friend: Folder, role: Role
+) -> None:
+    await three.membership.receive([_LET_IN])
+    edit(friend, "a.txt", lines({5: "of a thief"}))
+    make(friend, "new")
+    await hand_over(friend, three)
+    await three.membership.receive([_friend_leaves(role)])
+    assert not three.membership.takes_from(FRIEND.device_id)
+    assert not three.observers.uncounted.doubted
+    edit(three, "a.txt", lines({12: "of three"}))
+    await room.meet(room.three, said=_REMOVAL)
+    assert text_in(one, three) == lines({12: "of three"})(TEXT)
+    assert paths_in(one, three) == {"a.txt"}
+
+
+@scene(THREE, FRIEND, statements=_READS)
+async def test_a_reader_that_leaves_by_itself_had_nothing_to_write_that_a_removed_device_could_pass_on(
+    room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
+) -> None:
+    edit(friend, "a.txt", lines({5: "of a reader"}))
+    await hand_over(friend, two)
+    for theirs, ours in zip(friend.catalogue.documents, two.catalogue.documents, strict=True):
+        await ours.receive_all([theirs.replica.state()], None)  # its program is patched
+    document = friend.catalogue.entries[entry("a.txt")].document
+    await two.texts.open(document).receive_all([friend.texts.state(document)], None)
+    await hand_over(two, three)
+    assert "of a reader" in (text_of(three, "a.txt") or "")
+    await three.membership.receive([_READER_LEAVES])
+    await room.meet(room.three, said=_REMOVAL_BESIDE_A_READER)
+    assert text_in(one, three) == TEXT

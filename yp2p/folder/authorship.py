@@ -45,6 +45,7 @@ class Authorship:
         self._checked: dict[Claim, DeviceID | None] = {}
         self._evaluation: object = None
         self._owners: dict[bytes, list[PublicIdentity]] = {}
+        self._writers: Set[DeviceID] = frozenset()
 
     def claimants(self, client: int) -> Set[DeviceID]:
         """The devices, members and former ones, that signed that they write with a client ID."""
@@ -62,12 +63,16 @@ class Authorship:
         return next(iter(found)) if len(found) == 1 else None
 
     def counts(self, device: DeviceID) -> bool:
-        """Whether what a device wrote counts whoever brings it: a member's, or of one that has left by itself."""
+        """Whether what a device wrote counts whoever brings it: a member's, or of one that has left by itself.
+
+        Who only read, and left, wrote nothing.
+        """
         member = self.membership.members.get(device)
         if member is not None:
             return member.role >= Role.MEMBER
         removals = self.membership.evaluation.removals.get(device, ())
-        return bool(removals) and all(removal.issuer_id == device for removal in removals)
+        has_left = bool(removals) and all(removal.issuer_id == device for removal in removals)
+        return has_left and device in self._known_writers()
 
     def is_signed(self, claim: Claim) -> bool:
         """Whether a device that is known signed a claim."""
@@ -93,9 +98,19 @@ class Authorship:
 
     def _known_owners(self) -> Mapping[bytes, list[PublicIdentity]]:
         """All that a statement names, and this device, by the beginning of their device ID."""
+        self._follow()
+        return self._owners
+
+    def _known_writers(self) -> Set[DeviceID]:
+        """The members and former ones that might write."""
+        self._follow()
+        return self._writers
+
+    def _follow(self) -> None:
+        """Work out anew what depends on the statements, where these are others."""
         if self._evaluation is not self.membership.evaluation:
             self._evaluation, self._owners = self.membership.evaluation, {}
+            self._writers = self.membership.let_in_to_write()
             own = {self.identity.device_id: self.identity.public} if self.identity is not None else {}
             for device, keys in (own | self.membership.everybody()).items():
                 self._owners.setdefault(device[:OWNER_BYTES], []).append(keys)
-        return self._owners

@@ -210,6 +210,12 @@ class Membership:
             by_others = by_others | todo
         return [one for one in self.members if one != device and one not in by_others]
 
+    def let_in_to_write(self) -> set[DeviceID]:
+        """The devices that somebody let in who might, as more than readers; members or not."""
+        void = {statement.hash for statement in self.evaluation.lost}
+        grants = (statement for one, statement in self._statements.items() if one not in void)
+        return {one.subject_id for one in grants if one.kind is Kind.GRANT and one.role >= Role.MEMBER}
+
     def let_in_by(self, device: DeviceID) -> DeviceID | None:
         """Who let in a member, or somebody who was one."""
         member = self.members.get(device)
@@ -300,6 +306,7 @@ class Membership:
     def take(self, outcome: Outcome) -> Commit:
         """Store what became of the statements, and tell of it."""
         members, before = self.members, self._statements
+        was_known = members.keys() | self.evaluation.removals.keys()
         self._statements = outcome.statements
         was_put_out = self._put_out()
         self._follow(outcome.evaluation)
@@ -310,7 +317,7 @@ class Membership:
         ]
         with self._database.as_one():  # who is doubted is known as long as it is known why
             commit = self._database.submit(statements)
-            self._tell_gone(members, was_put_out)
+            self._tell_gone(members, was_put_out, was_known - self.evaluation.removals.keys() - self.members.keys())
             if members:
                 for device in sorted(self.members.keys() - members.keys()):
                     self.on_admitted(self.members[device])
@@ -325,17 +332,22 @@ class Membership:
             if not self.takes_from(device) and any(removal.issuer_id != device for removal in removals)
         }
 
-    def _tell_gone(self, members: Mapping[DeviceID, Member], was_put_out: Set[DeviceID]) -> None:
-        """Args: those that there were before.
+    def _tell_gone(
+        self, members: Mapping[DeviceID, Member], was_put_out: Set[DeviceID], never_in: Set[DeviceID]
+    ) -> None:
+        """Who left by itself may have been removed as well, which is heard later.
 
-        Who left by itself may have been removed as well, which is heard later.
+        Args:
+            members, was_put_out: those that there were before.
+            never_in: who was a member, or had left by itself, and had been let in by somebody who was out, as it
+                turns out.
         """
         put_out = self._put_out() - was_put_out if members else set()
         for device in sorted((members.keys() | put_out) - self.members.keys()):
             self.on_removed(self._removal(members, device))
         wrote = {device for device, before in members.items() if before.role >= Role.MEMBER}
         write = {device for device, member in self.members.items() if member.role >= Role.MEMBER}
-        for device in sorted(put_out | (wrote - write)):
+        for device in sorted(put_out | never_in | (wrote - write)):
             self.on_silenced(self._removal(members, device))
         for device in sorted(write - wrote):
             self.on_heard(device)
