@@ -24,7 +24,7 @@ from yp2p.identity import Identity
 from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, WELCOME, Closed, Code, Intent, PairingRun
 from yp2p.pairing.host import PairingHost
 from yp2p.pairing.joiner import Candidate, Joined, Joiner
-from yp2p.transport.dialer import NotReached, Outcome
+from yp2p.transport.dialer import NotReached, Outcome, connect
 from yp2p.transport.handshake import initiate_pairing, respond
 from yp2p.transport.secure import SecureMessages
 from yp2p.trust.statements import Role, Signer
@@ -199,6 +199,45 @@ def test_the_first_address_that_answers_is_taken() -> None:
         sharer = Candidate("sharer", (nobody, *room.candidate.addresses), announced=True)
         assert (await _join(window.code, [sharer])).address == Address("127.0.0.1", room.port)
         await silent.aclose()
+
+    _run(test)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.REFUSED, Outcome.NO_WAY])
+def test_who_is_not_reached_at_once_is_tried_again(outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packet was lost, a cable was put in a moment ago, a machine had much to do."""
+    tries = 0
+
+    async def miss(host: str, port: int) -> trio.SocketStream:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise NotReached(outcome, "missed")
+        return await connect(host, port)
+
+    monkeypatch.setattr("yp2p.pairing.joiner.connect", miss)
+
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        assert (await _join(window.code, [room.candidate], limit_s=60)).address == Address("127.0.0.1", room.port)
+        assert tries == 3
+
+    _run(test)
+
+
+def test_a_place_where_a_device_may_be_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def miss(host: str, port: int) -> trio.SocketStream:
+        nonlocal tries
+        tries += 1
+        raise NotReached(Outcome.REFUSED, "missed")
+
+    monkeypatch.setattr("yp2p.pairing.joiner.connect", miss)
+
+    async def test(room: Room) -> None:
+        await _why_not(Code("47", "2" * 6), Candidate("away", (Address("127.0.0.1", 1),), announced=False), 2.0)
+        assert tries == 1
 
     _run(test)
 

@@ -1,7 +1,8 @@
 """The device that joins with a code: finding the device that shows it, and proving to it that we know the code.
 
 All devices that may show the code are tried side by side. Whoever answers learns whether a guess of the code was right,
-so no more than `MAX_RUNS` may answer with a wrong one (`exchange.py`).
+so no more than `MAX_RUNS` may answer with a wrong one (`exchange.py`). A device that could not be reached has learned
+nothing, and is tried again until the time is up.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ MAX_RUNS = 3
 MAX_CANDIDATES = 64
 _OTHERS_S = 1.0
 _NEXT_ADDRESS_S, _REACH_LIMIT_S = 0.25, 3.0
+_AGAIN_S = 0.5
 _DONE = b"done"
 
 log = structlog.get_logger()
@@ -192,12 +194,22 @@ class Joiner:
             raise PairingError(f"the device that shows the code broke off ({reason}); try again") from error
 
     async def _try(self, candidate: Candidate, search: _Search) -> None:
-        """One run with one device."""
+        """Try one device until it is reached; of those that only may be there each once."""
+        is_sought = candidate.announced or candidate.named
+        while True:
+            was_reached = await self._run(candidate, search)
+            if was_reached or not is_sought:
+                return
+            await trio.sleep(_AGAIN_S)
+
+    async def _run(self, candidate: Candidate, search: _Search) -> bool:
+        """One run with one device; tells whether it was reached."""
         search.running += 1
         reached: tuple[Secured, Address] | None = None
         try:
             reached = await self._reach(candidate, search)
             if reached is not None:
+                search.unreached.pop(reached[1], None)
                 await self._prove(*reached, candidate, search)
         except (PairingError, PairingFault) as error:
             assert reached is not None
@@ -208,6 +220,7 @@ class Joiner:
         finally:
             search.running -= 1
             search.hurry()
+        return reached is not None
 
     async def _reach(self, candidate: Candidate, search: _Search) -> tuple[Secured, Address] | None:
         """The first of its addresses that a handshake succeeds at; each gets some time, and the next a head start."""
