@@ -195,7 +195,8 @@ ANSWERS: dict[str, Any] = {
     },
     "/v1/history/deleted": [{"at": 0, "path": HOSTILE}],
     "/v1/history/show": {"text": "text\n"},
-    "/v1/history/blame": {"lines": [{"device": HOSTILE, "name": HOSTILE, "at": 0, "text": HOSTILE}]},
+    "/v1/history/blame": {"lines": [{"device": HOSTILE, "name": HOSTILE, "at": 0, "text": HOSTILE, "merged": []},
+                                    {"device": HOSTILE, "name": None, "at": 0, "text": HOSTILE, "merged": [HOSTILE]}]},
     "/v1/read": {"path": HOSTILE, "text": "text\n", "version": "1-0123456789abcdef"},
     "/v1/edit": {"done": False, "files": [{
         "path": HOSTILE, "from": "1-0123456789abcdef", "version": "2-0123456789abcdef", "changed": True,

@@ -10,6 +10,7 @@ from effort import many
 from yp2p.documents.diff import hunks, unified
 from yp2p.documents.history import Row, blame, versions
 from yp2p.documents.text import TextReplica, imported
+from yp2p.protocol.clients import Writer
 
 DEVICES = {1: "laptop", 2: "desktop", 3: "pi"}
 
@@ -70,6 +71,34 @@ def test_the_end_of_a_line_belongs_to_it() -> None:
     log.edit(1, "no end", 0)
     log.edit(2, "no end\nmore\n", 1)
     assert [line.author for line in blame(log.rows, log.replica.text(), DEVICES.get)] == ["laptop", "desktop"]
+
+
+def _repaired() -> Log:
+    """The clients 4 and 5 changed one line apart, and the repair of their meeting made one line of both."""
+    log = Log()
+    log.edit(3, "one\na line of words\n", 0)
+    apart = {client: log.replica.fork(client) for client in (4, 5)}
+    for (client, fork), line in zip(apart.items(), ("A line of words", "a line of WORDS"), strict=True):
+        update = fork.edit(hunks(fork.text(), f"one\n{line}\n"))
+        assert update is not None
+        log.take(update, client, "pi")
+    update = log.replica.fork(Writer.REPAIR.client_id(9)).edit(hunks(log.replica.text(), "one\nA LINE of WORDS\n"))
+    assert update is not None
+    log.take(update, 6, "pi")
+    return log
+
+
+def test_a_line_that_a_repair_put_together_is_of_all_whose_changes_met_there() -> None:
+    log = _repaired()
+    one, line = blame(log.rows, log.replica.text(), {3: "pi", 4: "laptop", 5: "desktop"}.get)
+    assert (one.author, one.merged) == ("pi", ())
+    assert (line.text, set(line.merged)) == ("A LINE of WORDS\n", {"laptop", "desktop", "pi"})
+
+
+def test_what_one_device_alone_had_in_a_line_is_not_merged() -> None:
+    log = _repaired()
+    found = blame(log.rows, log.replica.text(), {3: "pi", 4: "pi", 5: "pi"}.get)
+    assert [(line.author, line.merged) for line in found] == [("pi", ()), ("pi", ())]
 
 
 def test_versions_are_what_one_device_did_in_one_go() -> None:

@@ -201,3 +201,7 @@ def test_changes_that_met_in_one_line_are_told(tmp_path: Path) -> None:
         counts = [d.status()["folders"][0]["notices"]["both-changed"] for d in (one, two)]
         assert max(counts) >= 1
         assert "timeout = 1800" in one.cli("notices") + two.cli("notices")
+        for device in (one, two):
+            shown = [line.split("  ")[0] for line in device.cli("blame", str(device.dir / "settings")).splitlines()]
+            assert shown[1] in ("merged: one, two", "merged: two, one")
+            assert {shown[0], shown[2]} == {"one"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from yp2p.cli.complete import Version
@@ -15,16 +17,25 @@ from yp2p.cli.when import file_and_when, shown
 @click.argument("file", metavar="FILE[@WHEN]", type=Version())
 @json_option
 def command(file: str, as_json: bool) -> None:
-    """Show which device touched each line of FILE last, and when that came here."""
+    """Show which device touched each line of FILE last, and when that came here.
+
+    Where changes of several devices met in a line, it says `merged`, and which devices these are.
+    """
     path, when = file_and_when(file)
     answer = call("POST", "/v1/history/blame", {"path": path, "when": when})
     if as_json:
         print_json(answer)
         return
-    writers = [writer_text([line["device"]], [line["name"]] if line.get("name") else []) for line in answer["lines"]]
+    writers = [_writer(line) for line in answer["lines"]]
     width = max(map(len, writers), default=0)
     digits = len(str(len(answer["lines"])))
     with paged():
         for number, (line, writer) in enumerate(zip(answer["lines"], writers, strict=True), 1):
             text = line["text"].removesuffix("\n").removesuffix("\r")
             say(f"{writer:<{width}}  {shown(line['at'])}  {number:>{digits}}  {text}")
+
+
+def _writer(line: dict[str, Any]) -> str:
+    if line.get("merged"):
+        return f"merged: {', '.join(line['merged'])}"
+    return writer_text([line["device"]], [line["name"]] if line.get("name") else [])

@@ -195,7 +195,8 @@ class _History:
     async def blame(self, wanted: FileRequest) -> Any:
         """Who wrote each line of a text, and when.
 
-        Answer: `{path, lines: [{text, device, name, at, version}]}`; `name` is who edited by name there, or null.
+        Answer: `{path, lines: [{text, device, name, at, version, merged}]}`; `name` is who edited by name there, or
+        null; `merged` are the devices whose changes met in that line, where they were put together there.
         """
         folder, path = await self._find_to_read(wanted.path)
         return {"path": path, "lines": await versions.blame_lines(folder, path, wanted.when.value())}

@@ -21,6 +21,7 @@ from pycrdt import Doc, Text
 
 from yp2p.documents.diff import split_lines
 from yp2p.documents.replica import raising_panics
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import GrowingSet
 from yp2p.protocol.relabelled import relabelled
 from yp2p.protocol.ysync import Shape, UpdateParser
@@ -62,12 +63,29 @@ class Version(Generic[Author]):
 
 @dataclass(frozen=True, slots=True)
 class Blame(Generic[Author]):
-    """A line of a text, and whose change touched it last."""
+    """A line of a text, and whose change touched it last.
+
+    `merged` are those whose changes met there, where that was the repair of a meeting: any device would have made it.
+    """
 
     text: str
     author: Author
     at: float
     seq: int
+    merged: tuple[Author, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrote(Generic[Author]):
+    """Who wrote with a client ID in a row."""
+
+    row: Row[Author]
+    client: int
+    author: Author
+
+    @property
+    def is_repair(self) -> bool:
+        return Writer.of(self.client) is Writer.REPAIR
 
 
 def _authors(row: Row[Author], clients: Iterable[int], author_of: Callable[[int], Author | None]) -> list[Author]:
@@ -126,7 +144,7 @@ def blame(
     Raises:
         InvalidUpdate: a row is no update of a text.
     """
-    writers: list[tuple[Row[Author], Author]] = []
+    writers: list[_Wrote[Author]] = []
     with raising_panics():
         doc: Doc[Any] = Doc(client_id=1)
         shadow = doc.get(Shape.TEXT.value, type=Text)
@@ -136,7 +154,7 @@ def blame(
             def letter(client: int, row: Row[Author] = row, letters: dict[int, str] = letters) -> str:
                 if client not in letters:
                     letters[client] = _letter(min(len(writers), _LETTERS - 1))
-                    writers.append((row, _authors(row, [client], author_of)[0]))
+                    writers.append(_Wrote(row, client, _authors(row, [client], author_of)[0]))
                 return letters[client]
 
             doc.apply_update(relabelled(row.data, letter))
@@ -147,10 +165,24 @@ def blame(
         size = len(line.encode("utf-16-le", "surrogatepass")) // 2
         letters_of_line = spelled[at : at + size]
         own = letters_of_line[: -1 if line.endswith("\n") and size > 1 else None]
-        row, author = max((writers[_number(letter)] for letter in set(own)), key=lambda writer: writer[0].seq)
-        found.append(Blame(line, author, row.at, row.seq))
+        wrote = sorted((writers[_number(letter)] for letter in set(own)), key=lambda one: one.row.seq)
+        last = wrote[-1]
+        merged = _met(last.row, wrote, writers) if last.is_repair else ()
+        found.append(Blame(line, last.author, last.row.at, last.row.seq, merged))
         at += size
     return found
+
+
+def _met(
+    repair: Row[Author], in_line: Iterable[_Wrote[Author]], writers: Iterable[_Wrote[Author]]
+) -> tuple[Author, ...]:  # fmt: skip
+    """Whose changes a repair put together: those of what it took out, and of what else is in the line."""
+    parser = UpdateParser(repair.data, Shape.TEXT)
+    parser.parse()
+    replaced = {client for client, _, _ in parser.ranges}
+    taken_out = (one for one in writers if one.client in replaced and one.row.seq <= repair.seq)
+    authors = dict.fromkeys(one.author for one in (*taken_out, *in_line) if not one.is_repair)
+    return tuple(authors) if len(authors) > 1 else ()
 
 
 def _letter(number: int) -> str:

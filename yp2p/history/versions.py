@@ -116,6 +116,7 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
         {
             "text": line.text, "device": folder.name_of(line.author.device), "name": line.author.name or None,
             "at": line.at, "version": line.seq,
+            "merged": list(dict.fromkeys(folder.name_of(author.device) for author in line.merged)),
         }
         for line in lines
     ]  # fmt: skip
