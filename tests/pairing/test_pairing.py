@@ -77,7 +77,7 @@ def _other(code: Code) -> Code:
     return Code(code.digits, "2" * 6 if code.secret != "2" * 6 else "3" * 6)
 
 
-async def _join(code: Code, candidates: list[Candidate], limit_s: float = 10.0, name: str = "joiner") -> Joined:
+async def _join(code: Code, candidates: list[Candidate], limit_s: float = 60.0, name: str = "joiner") -> Joined:
     async def accept(joined: Joined) -> None:
         pass
 
