@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.test_up import _terminal
 from lab import YP2P, Device, devices, eventually
+from terminal import terminal_of
 
 
 class _Events:
@@ -39,7 +39,7 @@ class _Events:
 
 
 def test_a_status_that_is_watched_follows_what_happens_and_ends_with_the_daemon(tmp_path: Path) -> None:
-    with devices(tmp_path, "one") as (one,), _terminal(one, "status", "--watch") as terminal:
+    with devices(tmp_path, "one") as (one,), terminal_of(one, "status", "--watch") as terminal:
         terminal.shows("Nothing is shared yet")
         one.call("POST", "/v1/share", {"path": str(one.dir), "label": "notes"})
         terminal.shows("on this device only")
