@@ -13,7 +13,7 @@ import pytest
 
 from yp2p.cli.main import COMMANDS
 
-pytestmark = pytest.mark.packaging
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 # What only these tests need.
@@ -23,7 +23,7 @@ _SHARED = ("bash-completion/completions/yp2p", "zsh/site-functions/_yp2p", "fish
 
 def _run(*command: str | Path, **settings: str) -> str:
     done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, env=os.environ | settings, timeout=110
+        list(map(str, command)), capture_output=True, text=True, env=os.environ | settings, timeout=550
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout

@@ -46,7 +46,7 @@ class _Person:
 
     def type(self, command: str) -> str:
         done = subprocess.run(
-            ["bash", "-c", command], capture_output=True, text=True, cwd=self.home, env=self.environment, timeout=110,
+            ["bash", "-c", command], capture_output=True, text=True, cwd=self.home, env=self.environment, timeout=550,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
@@ -95,6 +95,7 @@ def test_the_page_names_this_version() -> None:
 
 
 @pytest.mark.packaging
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("way", "section"), [("pipx", "pipx"), ("venv", "A virtual environment")])
 def test_installed_updated_uninstalled(way: str, section: str, with_dist: Path) -> None:
     if way == "venv" and os.environ.get("YP2P_PACKAGES") == "short":
@@ -116,6 +117,7 @@ def test_installed_updated_uninstalled(way: str, section: str, with_dist: Path) 
 
 
 @pytest.mark.packaging
+@pytest.mark.timeout(600)
 def test_the_single_file_is_installed_and_uninstalled(with_dist: Path) -> None:
     if not list((with_dist / "dist").glob("*.pex")):
         pytest.skip("dist/ has no single file (make single-file)")

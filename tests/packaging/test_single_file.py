@@ -12,7 +12,7 @@ from lab import Device, eventually
 
 from yp2p import __version__
 
-pytestmark = pytest.mark.packaging
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(os.environ.get("YP2P_TOOLS", "/nowhere"))
