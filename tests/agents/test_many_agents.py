@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import random
 import re
+import sqlite3
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from lab import Device, devices, eventually, unexpected_lines
 
 from yp2p.client import Assoc, connect
 from yp2p.documents.diff import unified
+from yp2p.documents.text import TextReplica
+from yp2p.folder.packs import ALL, stored_rows
 
 EDITS = int(os.environ.get("YP2P_AGENT_EDITS", "160"))
 AGENTS, FILES, PEOPLE = 8, 20, 2
@@ -55,7 +58,7 @@ class Oracle:
     gone: dict[str, str] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
-    removed: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)  # by saves: the file, characters
+    notices: dict[tuple[str, int], tuple[str, float]] = field(default_factory=dict)  # of lost text: the file, when
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -147,13 +150,12 @@ async def _type(person: int, device: Device, oracle: Oracle, is_over: Callable[[
                         oracle.counts["typed"] += 1
 
 
-def _note_removals(oracle: Oracle, *found: Device) -> None:
-    """What people were told that saves removed."""
+def _note_notices(oracle: Oracle, *found: Device) -> None:
+    """What people were told that saves removed, and where two texts could not both stand. The last ones are kept."""
     for device in found:
         for notice in device.call("GET", "/v1/notices"):
-            characters = re.match(r"a save here removed (\d+) characters", notice["text"])
-            if characters is not None:
-                oracle.removed[device.name, notice["number"]] = notice["path"], int(characters[1])
+            if notice["text"].startswith(("a save here removed ", "both changed ")):
+                oracle.notices[device.name, notice["number"]] = notice["path"], notice["at"]
 
 
 def _git(directory: Path, *words: str) -> None:
@@ -162,7 +164,7 @@ def _git(directory: Path, *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _switch(device: Device, is_over: Callable[[], bool], oracle: Oracle) -> None:
+def _switch(device: Device, other: Device, is_over: Callable[[], bool], oracle: Oracle) -> None:
     """git changes the first line of all files, again and again, and keeps what others wrote in them."""
     branch = "main"
     while not is_over():
@@ -170,7 +172,7 @@ def _switch(device: Device, is_over: Callable[[], bool], oracle: Oracle) -> None
         _git(device.dir, "reset", "-q")  # where the merge of the switch before found a conflict, its files stay
         _git(device.dir, "checkout", "-q", "-m", branch)
         oracle.counts["checkouts"] += 1
-        _note_removals(oracle, device)
+        _note_notices(oracle, device, other)
         time.sleep(2.0)  # the pace of who switches
 
 
@@ -194,7 +196,7 @@ def _meanwhile(one: Device, two: Device, oracle: Oracle) -> Iterator[None]:
         work = [
             pool.submit(anyio.run, _type, 0, one, oracle, over.is_set),
             pool.submit(anyio.run, _type, 1, two, oracle, over.is_set),
-            pool.submit(_switch, one, over.is_set, oracle),
+            pool.submit(_switch, one, two, over.is_set, oracle),
         ]
         try:
             yield
@@ -233,24 +235,57 @@ def _missing(oracle: Oracle, name: str, text: str) -> int:
     return _size(_text("").splitlines(keepends=True)[1:]) + _size(map(_line, wanted)) - found
 
 
-def _check(oracle: Oracle, texts: dict[str, str]) -> Counter[str]:
-    """Each change is there once, or was told."""
+_WORDS = re.compile(r"\b(?:agent|person)\d-\d{6}\b")
+# Between what is done to a text and the notice of it, on a machine that has much to do.
+_SOON_S = 30.0
+
+
+def _went(device: Device, names: Iterable[str]) -> dict[tuple[str, str], float]:
+    """When each word went last from each of these files, of all that ever stood there, as the log of a device tells."""
+    went: dict[tuple[str, str], float] = {}
+    with closing(sqlite3.connect(f"{(device.home / 'store.db').as_uri()}?mode=ro", uri=True)) as database:
+
+        def read(statement: str, parameters: Any = ()) -> list[Any]:
+            return database.execute(statement, parameters).fetchall()
+
+        for name in names:
+            ((folder, document),) = read("SELECT folder, document FROM file WHERE path = ?", (name.encode(),))
+            replica, before = TextReplica(1), set[str]()
+            for row in [single for stored in stored_rows(read, folder, document, ALL) for single in stored.singles()]:
+                replica.load([row.data])
+                now = set(_WORDS.findall(replica.text()))
+                went |= {(name, word): row.at for word in before - now}
+                before = now
+    return went
+
+
+def _check(oracle: Oracle, texts: dict[str, str], one: Device) -> Counter[str]:
+    """Each change is there once; or its program was told, or people were, when it went."""
     found: Counter[str] = Counter()
+    times = {name: Counter(_WORDS.findall(text)) for name, text in texts.items()}
+    gone = {word: name for word, name in oracle.there.items() if not times[name][word] and word not in oracle.told}
+    went = _went(one, set(gone.values()))
+    silent: list[tuple[str, str, float | None]] = []
     for word, name in oracle.there.items():
-        times = texts[name].count(word)
-        found["there" if times == 1 else "told to its program" if word in oracle.told else "told to people"] += 1
-        assert times <= 1 or word in oracle.told, f"{word} is {times} times in {name}"
+        assert times[name][word] <= 1 or word in oracle.told, f"{word} is {times[name][word]} times in {name}"
+        if word not in gone:
+            found["there" if times[name][word] == 1 else "told to its program"] += 1
+            continue
+        at = went.get((name, word))
+        if at is None:
+            found["in parts"] += 1  # it was moved while it was typed
+        elif any(path == name and abs(told - at) < _SOON_S for path, told in oracle.notices.values()):
+            found["told to people"] += 1
+        else:
+            silent.append((word, name, at))
     for word, name in oracle.gone.items():
-        found["taken out" if word not in texts[name] else "back"] += 1
-    removed: Counter[str] = Counter()
-    for name, characters in oracle.removed.values():
-        removed[name] += characters
+        found["back" if times[name][word] else "taken out"] += 1
+    assert not silent, f"gone, and nobody was told: {silent}"
     for name, text in texts.items():
         missing = _missing(oracle, name, text)
-        # A notice counts what was recent to its device. That something went has to be told of each file.
-        is_told = missing <= 0 or removed[name] > 0
+        is_told = missing <= 0 or any(path == name for path, _ in oracle.notices.values())
         assert is_told, f"{missing} characters are gone from {name}, and nobody was told:\n{text}"
-    assert not found["back"] or removed, "what was taken out came back"
+    assert not found["back"] or oracle.notices, "what was taken out came back"
     return found
 
 
@@ -275,8 +310,8 @@ def test_every_change_is_there_once_or_told(tmp_path: Path) -> None:
                 each.result()
         seconds = time.monotonic() - began
         texts = _all_texts(one, two)
-        _note_removals(oracle, one, two)
-        found = _check(oracle, texts)
+        _note_notices(oracle, one, two)
+        found = _check(oracle, texts, one)
         rate = oracle.counts["edits"] / seconds
         print(f"\n{dict(oracle.counts)}; {dict(found)}; {seconds:.1f} s, {rate:.1f} edits a second")
         reported = oracle.counts["not applied"] + found["told to its program"]
