@@ -5,14 +5,16 @@ Theory of operation
     what the entry was. Only the documents that can have the entries are gone through, of 64. A row that brings what
     others did while this device was away is one change of each entry, of the moment at which it came.
 
+    Where only the newest changes are wanted, the document that changed last is gone through first, and none whose last
+    row is older than what is wanted anyway: of a folder of 10,000 files that is nine tenths of the work.
+
     Who did it is who wrote with the client IDs in that row (`folder/authors.py`), where that is one device; else the
     device that sent the row.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,7 +25,7 @@ from yp2p.folder.authors import author_of
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.turns import Slice
-from yp2p.identity import DeviceID, EntryID
+from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
@@ -69,10 +71,37 @@ async def all_changes(folder: Folder, is_wanted: Callable[[Entry], bool]) -> lis
 
 
 async def newest_changes(
-    folder: Folder, is_wanted: Callable[[Entry], bool], is_told: Callable[[ChangeKind, Entry], bool], most: int
+    folder: Folder,
+    last_rows: Mapping[DocumentID, int],
+    is_wanted: Callable[[Entry], bool],
+    is_told: Callable[[ChangeKind, Entry], bool],
+    most: int,
+    first: int,
 ) -> list[EntryChange]:
-    """The same, but only changes of which `is_told` says so, and of these the newest: at least `most`, if there are."""
-    return await _changes(folder, range(MANIFEST_DOCUMENTS), is_wanted, is_told, most)
+    """The same, but only changes of which `is_told` says so, and of these the newest: at least `most`, if there are.
+
+    Args:
+        last_rows: the last row of each document.
+        first: no row before this one is wanted; some may come all the same.
+    """
+    last = {index: last_rows.get(manifest_document_id(index), 0) for index in range(MANIFEST_DOCUMENTS)}
+    newest_first = sorted((index for index in last if last[index]), key=last.__getitem__, reverse=True)
+    found: list[EntryChange] = []
+    for index in newest_first:
+        if len(found) >= most:
+            first = max(first, found[-most].seq)
+        if last[index] < first:
+            break
+        found = sorted([*found, *await _changes(folder, [index], is_wanted, is_told)], key=_seq)
+        # What is kept only to be cut off in the end is what the garbage collector goes through meanwhile.
+        del found[: -2 * most]
+    return found
+
+
+async def until_stored(folder: Folder) -> None:
+    """Wait until all that was submitted is in the store."""
+    while not folder.database.pending().is_done:
+        await folder.database.pending().wait()
 
 
 async def _changes(
@@ -80,10 +109,8 @@ async def _changes(
     indexes: Iterable[int],
     is_wanted: Callable[[Entry], bool],
     is_told: Callable[[ChangeKind, Entry], bool] = lambda kind, entry: True,
-    most: float = math.inf,
 ) -> list[EntryChange]:
-    while not folder.database.pending().is_done:
-        await folder.database.pending().wait()
+    await until_stored(folder)
     found: list[EntryChange] = []
     part = Slice(_SLICE_S)
     for index in indexes:
@@ -106,9 +133,6 @@ async def _changes(
                     if is_told(kind, entry):
                         device = device or _author(folder, origin, data)
                         found.append(EntryChange(seq, at, device, kind, entry, before))
-            # What is kept only to be cut off in the end is what the garbage collector goes through meanwhile.
-            if len(found) > 2 * most:
-                found = sorted(found, key=_seq)[-int(most) :]
             await part.end_if_long()
     return sorted(found, key=_seq)
 

@@ -27,7 +27,7 @@ from yp2p.files.root import TRASH, Root
 from yp2p.folder.authors import Author, named_author_of, named_rows, rows_of
 from yp2p.folder.folder import Folder
 from yp2p.folder.turns import Slice
-from yp2p.history.entry_changes import ChangeKind, EntryChange, all_changes, changes_of, newest_changes
+from yp2p.history.entry_changes import ChangeKind, EntryChange, all_changes, changes_of, newest_changes, until_stored
 from yp2p.history.trash import on_root
 from yp2p.history.undo import settle
 from yp2p.history.versions import stored_rows
@@ -259,39 +259,50 @@ async def _in_trash(folder: Folder, paths: set[str], sizes: dict[bytes, int]) ->
 
 async def _log_of_directory(folder: Folder, path: str, limit: int) -> dict[str, Any]:
     beneath = f"{path}/" if path else ""
-    stored, texts = await trio.to_thread.run_sync(_newest_documents, folder)
+    await until_stored(folder)
+    last_rows = await trio.to_thread.run_sync(_last_rows, folder)  # the document that changed last comes first
 
     def is_told(kind: ChangeKind, entry: Entry) -> bool:
         """Not what the first version of a text says."""
-        return not (kind is ChangeKind.ADDED and entry.kind is Kind.TEXT and entry.document in texts)
+        return not (kind is ChangeKind.ADDED and entry.kind is Kind.TEXT and entry.document in last_rows)
 
-    changes = await newest_changes(folder, lambda entry: entry.path.startswith(beneath), is_told, limit + 1)
-    found: list[tuple[int, dict[str, Any]]] = []
-    part = Slice(_SLICE_S)
-    for change in changes:
-        await part.end_if_long()
-        found.append((change.seq, _told_change(folder, change)))
     newest: list[Entry] = []
-    for document in stored:
+    part = Slice(_SLICE_S)
+    for document in last_rows:
         await part.end_if_long()
         entry = folder.catalogue.entries.get(folder.catalogue.entry_of.get(document, EntryID(b"")))
         if entry is not None and entry.document == document and entry.path.startswith(beneath):
             newest.append(entry)
+            if len(newest) > limit:
+                break
+    found: list[tuple[int, dict[str, Any]]] = []
     for entry in newest[:limit]:
         found += _told_versions(folder, entry)
         await trio.lowlevel.checkpoint()
-    found.sort(key=lambda change: change[0], reverse=True)
+    found.sort(key=_seq, reverse=True)
+    is_more = len(newest) > limit or len(found) > limit
+    first = found[limit - 1][0] if is_more else 0  # nothing before that is told
+    changes = await newest_changes(
+        folder, last_rows, lambda entry: entry.path.startswith(beneath), is_told, limit + 1, first
+    )
+    for change in changes:
+        await part.end_if_long()
+        found.append((change.seq, _told_change(folder, change)))
+    found.sort(key=_seq, reverse=True)
     return {
         "path": path, "kind": "directory", "deleted": False, "names": [], "came_from": None, "versions": [],
-        "changes": [change for _, change in found[:limit]], "more": len(found) > limit or len(newest) > limit,
+        "changes": [change for _, change in found[:limit]], "more": is_more or len(found) > limit,
     }  # fmt: skip
 
 
-def _newest_documents(folder: Folder) -> tuple[list[DocumentID], set[DocumentID]]:
-    """The texts, the one that changed last first, and as a set. Blocks: it goes through all rows of the log."""
+def _seq(change: tuple[int, dict[str, Any]]) -> int:
+    return change[0]
+
+
+def _last_rows(folder: Folder) -> dict[DocumentID, int]:
+    """The last row of each document, the newest first. Blocks: it goes through all rows of the log."""
     with folder.database.reader() as read:
-        found = [document for document, _ in tables.log.newest_documents(read, folder.id)]
-    return found, set(found)
+        return dict(tables.log.newest_documents(read, folder.id))
 
 
 def _told_change(folder: Folder, change: EntryChange) -> dict[str, Any]:
