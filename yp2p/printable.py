@@ -11,6 +11,8 @@ import unicodedata
 
 # Scripts need the first two between letters, emoji the second; none of them is obeyed.
 _KEPT = frozenset("\u200c\u200d\t")
+# What sentences are made of: a name that has any of it could pretend to be one.
+_MARKS = frozenset('.,:;"`()')
 
 
 def printable(text: str) -> str:
@@ -21,6 +23,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in _KEPT or _is_space(c) else _written_out(c) for c in text)
+
+
+def called(name: str) -> str:
+    """A name of others within a sentence: in quotes where it could be read as a part of the sentence, or as its end."""
+    if not set(name) & _MARKS:
+        return name
+    quoted = name.replace('"', "'")
+    return f'"{quoted}"'
 
 
 def _is_space(character: str) -> bool:

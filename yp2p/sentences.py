@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from yp2p.printable import plural, size_text
+from yp2p.printable import called, plural, size_text
 
 # The condition of a member of a large folder that is there and has no link with this device.
 THROUGH_OTHERS = "reached through other devices"
 # The condition of a member that gets there by itself.
 WORKING = "working"
-# What sentences are made of: a name that has any of it could pretend to be one.
-_MARKS = frozenset('.,:;"')
 
 
 class Mood(Enum):
@@ -103,10 +101,10 @@ def summary(status: dict[str, Any]) -> Said:
     failing = [folder for folder in folders if _is_stopped(folder)]
     if failing:
         said = of_folder(failing[0])
-        return Said(Mood.LOOK, f"Not in sync: {_called(failing[0]['label'])}: {said.text}", said.hint)
+        return Said(Mood.LOOK, f"Not in sync: {called(failing[0]['label'])}: {said.text}", said.hint)
     busy = [folder for folder in folders if of_folder(folder).mood is Mood.BUSY]
     if busy:
-        return Said(Mood.BUSY, f"Not in sync yet: {_called(busy[0]['label'])} is {of_folder(busy[0]).text}.")
+        return Said(Mood.BUSY, f"Not in sync yet: {called(busy[0]['label'])} is {of_folder(busy[0]).text}.")
     alone = [folder for folder in folders if not connected(folder)]
     if alone:
         return Said(Mood.LOOK, _of_those_alone(alone))
@@ -148,7 +146,7 @@ def _of_those_away(absent: list[dict[str, Any]]) -> Said:
     parts = ["In sync with every connected device."]
     if away:
         names = ", ".join(
-            f"{_called(name)}{_behind_text(sum(filter(None, lacks)), ' ({})')}"
+            f"{called(name)}{_behind_text(sum(filter(None, lacks)), ' ({})')}"
             for (name, _), lacks in sorted(away.items())
         )
         parts.append(f"Not connected: {names}.")
@@ -179,7 +177,7 @@ def of_folder(folder: dict[str, Any]) -> Said:
         return Said(Mood.LOOK, "no other device is connected")
     behind = [member["name"] for member in here if not member["in_sync"]]
     if behind:
-        return Said(Mood.BUSY, f"sending to {', '.join(map(_called, behind))}")
+        return Said(Mood.BUSY, f"sending to {', '.join(map(called, behind))}")
     if folder["state"] != "idle":
         return Said(Mood.BUSY, WORKING)
     return _of_folder_in_sync(folder, here)
@@ -187,12 +185,12 @@ def of_folder(folder: dict[str, Any]) -> Said:
 
 def _of_folder_in_sync(folder: dict[str, Any], here: list[dict[str, Any]]) -> Said:
     """Where all that are connected have everything: `good` only if all others had it, too."""
-    text = f"in sync with {', '.join(sorted(_called(member['name']) for member in here))}"
+    text = f"in sync with {', '.join(sorted(called(member['name']) for member in here))}"
     absent = [member for member in folder["devices"] if not member["connected"]]
     through = sum(map(_is_through_others, absent))
     behind = [member for member in absent if not _is_through_others(member) and _lacks(member) != 0]
     if behind:
-        names = (f"{_called(member['name'])}{_behind_text(_lacks(member), ' ({})')}" for member in behind)
+        names = (f"{called(member['name'])}{_behind_text(_lacks(member), ' ({})')}" for member in behind)
         text += f"; not connected: {', '.join(sorted(names))}"
     if through:
         text += f"; {through:,} more {'is' if through == 1 else 'are'} reached through these"
@@ -243,12 +241,4 @@ def _is_stopped(folder: dict[str, Any]) -> bool:
 
 
 def _names(folders: list[dict[str, Any]]) -> str:
-    return ", ".join(_called(folder["label"]) for folder in folders)
-
-
-def _called(name: str) -> str:
-    """A name within a sentence: in quotes where it could be read as a part of the sentence, or as its end."""
-    if not set(name) & _MARKS:
-        return name
-    quoted = name.replace('"', "'")
-    return f'"{quoted}"'
+    return ", ".join(called(folder["label"]) for folder in folders)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
 
+from yp2p.cli.events import line
+from yp2p.cli.offers import offer_lines
 from yp2p.cli.status import lines
 from yp2p.cli.table import table, width
+from yp2p.peers.reach import Absence, Reach, why
 from yp2p.sentences import THROUGH_OTHERS, Mood, Said, of_folder, of_member, summary
 
 _NOTHING: dict[str, Any] = {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}
@@ -155,7 +159,7 @@ def test_a_folder_says_who_lacks_something_of_it() -> None:
     assert said == Said(Mood.AWAY, "in sync with desk; not connected: nas, pi (14 files behind)")
 
 
-@pytest.mark.parametrize("mark", [".", ",", ":", ";", '"'])
+@pytest.mark.parametrize("mark", [".", ",", ":", ";", '"', "`", "(", ")"])
 def test_a_name_cannot_be_read_as_a_part_of_the_sentence(mark: str) -> None:
     name = f"pi{mark} In sync"
     quoted = '"' + name.replace('"', "'") + '"'
@@ -165,6 +169,12 @@ def test_a_name_cannot_be_read_as_a_part_of_the_sentence(mark: str) -> None:
     assert of_folder(_folder(_member(name))).text == f"in sync with {quoted}"
     assert summary(_status(_folder(here, label=name))).text.startswith(f"Not in sync yet: {quoted} is ")
     assert f"for {quoted}:" in summary(_status(_folder(_PI, label=name))).text
+    assert why(Absence(name, Reach(is_paused_there=True))).endswith(f"on {quoted}")
+    assert shlex.quote(name) in why(Absence(name, Reach(), is_paused=True)), "what is typed is one word of a shell"
+    joined = {"kind": "member", "id": 1, "at": 0.0, "change": "joined", "name": name, "role": "member", "folder": "f"}
+    assert f"{quoted} joined, as member" in line(joined | {"label": "notes"})
+    (offered,) = offer_lines({"made": [], "received": [{"name": name, "label": name, "path": "", "decision": "none"}]})
+    assert offered.startswith(f"{quoted} offers you the folder {quoted}: ")
 
 
 def test_of_a_device_that_is_away_the_first_line_says_what_it_lacks() -> None:

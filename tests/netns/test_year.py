@@ -27,8 +27,8 @@ class Machine:
     folders: dict[str, Path]
     chosen: dict[str, str] = field(default_factory=dict)
 
-    def types(self, *arguments: str) -> str:
-        said = self.device.cli(*arguments)
+    def types(self, *arguments: str, timeout_s: float = 60) -> str:
+        said = self.device.cli(*arguments, timeout_s=timeout_s)
         shown = "\n".join(f"    {line}" for line in said.splitlines())
         print(f"{self.device.name}$ yp2p {' '.join(arguments)}", *([shown] if said else []), sep="\n")
         return said
@@ -51,10 +51,9 @@ def _settled(title: str, *machines: Machine, here_only: dict[str, set[str]] | No
     """
     print(f"\n--- {title}")
     for machine in machines:
-        machine.device.cli("wait", "--timeout", "90", timeout_s=100)
+        machine.types("wait", "--timeout", "90", timeout_s=100)
         eventually(lambda machine=machine: machine.device.cli("status").startswith("In sync"), 60, f"{title}: status")  # type: ignore[misc]
-        first = machine.device.cli("status").splitlines()[0]
-        print(f"{machine.device.name}$ yp2p status\n    {first}")
+        assert machine.types("status").startswith("In sync")
     for folder in {name for machine in machines for name in machine.folders}:
         trees = []
         for machine in machines:
@@ -67,6 +66,7 @@ def _settled(title: str, *machines: Machine, here_only: dict[str, set[str]] | No
             above = f"{machine.chosen[folder]}/" if folder in machine.chosen else ""
             expected = {name: data for name, data in whole.items() if name.startswith(above)}
             assert found == expected, f"{title}: {folder} on {machine.device.name}: {found}, not {expected}"
+            print(f"({machine.folders[folder]} holds the {len(found)} files of {folder} that it should)")
 
 
 def _joins(
@@ -138,7 +138,7 @@ def test_a_year(lan: list[Device], tmp_path: Path) -> None:
 
     # A reader.
     _joins(nas, desktop, "notes", nas.device.dir / "notes", "--role", "reader")
-    nas.device.cli("wait", "--timeout", "90", timeout_s=100)
+    nas.types("wait", "--timeout", "90", timeout_s=100)
     nas.write("notes", "a.txt", "changed by a reader\n")
     eventually(lambda: nas.device.status()["folders"][0]["local_changes"], 30, "what the reader changed")
     desktop.write("notes", "later.txt", "after that\n")
@@ -170,7 +170,7 @@ def test_a_year(lan: list[Device], tmp_path: Path) -> None:
     laptop.write("notes", "a.txt", "of a thief\n")
     eventually(lambda: "thief" in (pi.folders["notes"] / "a.txt").read_text(), 60, "the pi takes it: it does not know")
     pi.write("notes", "pi.txt", "of the pi, meanwhile\n")
-    pi.device.cli("wait", "--timeout", "60", timeout_s=70)
+    pi.types("wait", "--timeout", "60", timeout_s=70)
     pull(2)
     plug(1)
     plug(4)
@@ -186,7 +186,7 @@ def test_a_year(lan: list[Device], tmp_path: Path) -> None:
     lan.append(new.device)
     plug(2)
     new.device.start()
-    key = json.loads(new.device.cli("identity", "show", "--json"))["key"]
+    key = json.loads(new.types("identity", "show", "--json"))["key"]
     desktop.types("device", "remove", "kitchen", "--replaced-by", key, "--yes")
     _joins(new, desktop, "notes", new.device.dir / "notes")
     code = desktop.types("share", str(desktop.folders["photos"])).split()[0]

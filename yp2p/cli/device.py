@@ -13,7 +13,7 @@ from yp2p.cli.options import call, folder_name, folder_option, json_option, size
 from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, NotRunning, UsageError
-from yp2p.printable import plural
+from yp2p.printable import called, plural
 
 # A daemon with large folders takes a while to stop and to start.
 _RESTART_LIMIT_S = 30.0
@@ -273,7 +273,7 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
     else:
         new = answer["by"] if answer["by"] != answer["name"] else f"the new {answer['by']}"  # it got the name as well
         say(
-            f"{answer['name']} is out of {', '.join(answer['folders'])}, and {new} has its place."
+            f"{called(answer['name'])} is out of {', '.join(answer['folders'])}, and {new} has its place."
             f" It keeps what it has of these folders, as of {_time(answer['last_seen'])}."
         )
         for one in answer["let_in"]:
@@ -283,7 +283,7 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
             )
     if answer["failed"]:
         reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
-        raise FolderError(f"{answer['name']} stays in what this device could not change: {reasons}")
+        raise FolderError(f"{called(answer['name'])} stays in what this device could not change: {reasons}")
 
 
 def _remove(device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]:
@@ -295,7 +295,7 @@ def _only_there(device: str, folder: str | None) -> list[str]:
     """What may be lost with a device."""
     answer = call("POST", "/v1/device/remove/preview", {"device": device, "folder": folder})
     return [
-        f"{one['folder']}: neither here nor on another connected device, so maybe only on {answer['name']}:"
+        f"{one['folder']}: neither here nor on another connected device, so maybe only on {called(answer['name'])}:"
         f" {plural(one['files'], 'file')} ({size_text(one['bytes'])}),"
         f" {', '.join(one['paths'])}{' and more' if one['files'] > len(one['paths']) else ''}."
         for one in answer["nowhere_else"]
@@ -304,7 +304,7 @@ def _only_there(device: str, folder: str | None) -> list[str]:
 
 def _say_removed(answer: dict[str, Any]) -> None:
     say(
-        f"{answer['name']} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
+        f"{called(answer['name'])} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
         f" as of {_time(answer['last_seen'])}."
     )
     if answer["invites_revoked"]:
@@ -312,7 +312,7 @@ def _say_removed(answer: dict[str, Any]) -> None:
     if answer["let_in"]:
         names = ", ".join(one["name"] for one in answer["let_in"])
         what = "These are out as well" if answer["let_in_removed"] else "Still in"
-        say(f"{what}, as nobody but {answer['name']} had let them in: {names}.")
+        say(f"{what}, as nobody but {called(answer['name'])} had let them in: {names}.")
 
 
 def _role(folder: dict[str, Any]) -> str:

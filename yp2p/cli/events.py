@@ -17,7 +17,7 @@ from yp2p.cli.output import flush, say
 from yp2p.control.call import EventStream
 from yp2p.control.socket import find_control_socket
 from yp2p.errors import NotRunning
-from yp2p.printable import plural
+from yp2p.printable import called, plural
 
 ENDED = "the daemon has ended, and its events with it; `yp2p daemon` or `yp2p up DIR` starts it again"
 
@@ -99,7 +99,7 @@ def _folder(event: dict[str, Any]) -> str:
 
 
 def _device(event: dict[str, Any]) -> str:
-    name, change = event["name"], event["change"]
+    name, change = called(event["name"]), event["change"]
     said = {
         "added": f"{name} takes part from now on",
         "removed": f"{name} takes part no more",
@@ -111,19 +111,20 @@ def _device(event: dict[str, Any]) -> str:
 
 
 def _link(event: dict[str, Any]) -> str:
+    name = called(event["name"])
     if event["connected"]:
-        return f"{event['name']} connected, at {event['address']}"
-    return f"{event['name']} is not connected: {event['reason']}"
+        return f"{name} connected, at {event['address']}"
+    return f"{name} is not connected: {event['reason']}"
 
 
 def _member(event: dict[str, Any]) -> str:
-    name = event["name"]
+    name = called(event["name"])
     said = {"joined": f"{name} joined, as {event['role']}", "left": f"{name} takes part no more"}
     return said.get(event["change"], f"{name} is {event['role']} from now on")
 
 
 def _sync(event: dict[str, Any]) -> str:
-    name = event["name"]
+    name = called(event["name"])
     if not event["connected"]:
         return ""  # its link says so
     if event["in_sync"]:

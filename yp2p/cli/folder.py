@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, UsageError
-from yp2p.printable import plural
+from yp2p.printable import called, plural
 
 
 @click.group(cls=Group)
@@ -154,9 +155,9 @@ def _plan(plan: dict[str, Any]) -> list[str]:
     """What leaving does, before it is done."""
     found = [f"{plan['label']} ({plan['path']}):"]
     if plan["devices"]:
-        found.append(f"  {', '.join(plan['devices'])} will be told that this device has left.")
+        found.append(f"  {', '.join(map(called, plan['devices']))} will be told that this device has left.")
     if plan["devices"] and not plan["connected"]:
-        found[-1] = f"  No other device is connected, so {', '.join(plan['devices'])} will not be told."
+        found[-1] = f"  No other device is connected, so {', '.join(map(called, plan['devices']))} will not be told."
     if plan["problem"]:
         found.append(f"  The directory will not be touched: {plan['problem']}.")
     elif plan["deleted"] is None:
@@ -178,7 +179,7 @@ def _left(answer: dict[str, Any]) -> list[str]:
     elif answer["devices"]:
         found.append(
             f"No other device has heard of it: for them this one is away. On one of them say"
-            f" `yp2p device remove {answer['name']}`."
+            f" `yp2p device remove {shlex.quote(answer['name'])}`."
         )
     if answer["problem"]:
         found.append(f"The directory was not touched, and keeps its .yp2p: {answer['problem']}.")

@@ -15,6 +15,7 @@ from yp2p.cli.options import absolute, call, check_seconds, choose_option, chose
 from yp2p.cli.output import ask, is_terminal, print_json, say
 from yp2p.cli.progress import progress_bar
 from yp2p.errors import NotRunning, UsageError
+from yp2p.printable import called
 
 # `yp2p daemon &` on the line before takes a moment to listen.
 _DAEMON_LIMIT_S = 3.0
@@ -74,7 +75,7 @@ def command(
     elif dry_run:
         say(*preview_lines(answer, f"yp2p join {answer['path']}{as_options(choose)}"))
     elif is_terminal():
-        say(f"Paired with {answer['name']}: {answer['path']} is now the folder {answer['label']!r}.")
+        say(f"Paired with {called(answer['name'])}: {answer['path']} is now the folder {answer['label']!r}.")
         follow()
 
 
@@ -121,7 +122,7 @@ def preview_lines(preview: dict[str, Any], command: str) -> list[str]:
     """What a preview says; `command` goes on."""
     different = preview["different"]
     lines = [
-        f"Joining would make {preview['path']} the folder {preview['label']!r} of {preview['name']}:",
+        f"Joining would make {preview['path']} the folder {preview['label']!r} of {called(preview['name'])}:",
         f"{preview['equal']:>9,} the same on both sides: nothing happens to them",
         f"{len(different):>9,} different: both are kept, one of them beside the other under a name with .conflict-",
         f"{preview['only_here']:>9,} only here: they go to the other devices",

@@ -13,6 +13,7 @@ from yp2p.cli.options import absolute, call, choose_option, chosen_paths, folder
 from yp2p.cli.output import is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.cli.when import shown
+from yp2p.printable import called
 
 _from = click.option("--from", "device", metavar="DEVICE", type=Device(), help="The device that offers it.")
 
@@ -45,10 +46,10 @@ def offer(folder: str, devices: tuple[str, ...], role: str, withdraw: bool, as_j
         return
     for device in answer["devices"]:
         if withdraw:
-            say(f"{answer['label']} is not offered to {device['name']} any more.")
+            say(f"{answer['label']} is not offered to {called(device['name'])} any more.")
             continue
         when = "" if device["connected"] else " It is not connected now, and gets the offer when it is."
-        say(f"{answer['label']} is offered to {device['name']}, as {answer['role']}.{when}")
+        say(f"{answer['label']} is offered to {called(device['name'])}, as {answer['role']}.{when}")
     if not withdraw:
         say(f"To take part, there: yp2p folder accept {shlex.quote(answer['label'])} DIR")
 
@@ -130,7 +131,7 @@ def offer_tables(offers: dict[str, Any]) -> list[str]:
 def _decision(one: dict[str, Any]) -> str:
     if one["decision"] != "accept":
         return "waiting for you"
-    reason = one["problem"] or f"{one['name']} has not answered yet"
+    reason = one["problem"] or f"{called(one['name'])} has not answered yet"
     return f"accepted, but not here yet: {reason}"
 
 
@@ -139,16 +140,16 @@ def offer_lines(offers: dict[str, Any]) -> list[str]:
     found: list[str] = []
     for one in offers["received"]:
         if one["decision"] == "accept":
-            found.append(f"The folder {one['label']} of {one['name']} is {_decision(one)}.")
+            found.append(f"The folder {called(one['label'])} of {called(one['name'])} is {_decision(one)}.")
         else:
             name = shlex.quote(one["label"])
             where = shlex.quote(one["path"]) if one["path"] else "DIR"
             found.append(
-                f"{one['name']} offers you the folder {one['label']}: `yp2p folder accept {name} {where}` takes part,"
-                f" `yp2p folder decline {name}` refuses."
+                f"{called(one['name'])} offers you the folder {called(one['label'])}:"
+                f" `yp2p folder accept {name} {where}` takes part, `yp2p folder decline {name}` refuses."
             )
     found += [
-        f"{one['name']} declined the folder {one['label']}; `yp2p folder offer` offers it again,"
+        f"{called(one['name'])} declined the folder {called(one['label'])}; `yp2p folder offer` offers it again,"
         " and with --withdraw takes this line away."
         for one in offers["made"]
         if one["declined"]

@@ -18,7 +18,7 @@ from yp2p.cli.transfers import transfer_table
 from yp2p.cli.when import shown
 from yp2p.control.versions import difference
 from yp2p.errors import NotRunning, UsageError
-from yp2p.printable import plural
+from yp2p.printable import called, plural
 from yp2p.sentences import THROUGH_OTHERS, of_folder, of_member, summary
 
 _SHOWN = 10
@@ -128,10 +128,10 @@ def _of_device(status: dict[str, Any]) -> list[str]:
     found += offer_lines(status["offers"])
     for device in status["devices"]:
         if device["reason"]:
-            found.append(f"{device['name']} is not connected: {device['reason']}")
+            found.append(f"{called(device['name'])} is not connected: {device['reason']}")
         elif device["last_error"]:
             faults = f" (faults: {device['faults']})" if device["faults"] else ""
-            found.append(f"{device['name']}: {device['last_error']}{faults}")
+            found.append(f"{called(device['name'])}: {device['last_error']}{faults}")
     return found
 
 
@@ -145,13 +145,15 @@ def _of_folder(folder: dict[str, Any]) -> list[str]:
     found += _questions(folder)
     for one in folder.get("purges", []):
         files = ", ".join(one["paths"][:_SHOWN]) or "files that are not here"
-        found.append(f"{one['device']} asks to remove the past of {files}: this device {request_state(one)}")
+        found.append(f"{called(one['device'])} asks to remove the past of {files}: this device {request_state(one)}")
     for member in folder["devices"]:
         if member["connected"] and not member["in_sync"]:
-            found.append(f"{member['name']}: {of_member(member, is_paused=folder['state'] == 'paused').text}")
+            found.append(f"{called(member['name'])}: {of_member(member, is_paused=folder['state'] == 'paused').text}")
         elif member.get("lacks"):
             seen = f", seen {shown(member['last_seen'])}" if member["last_seen"] is not None else ""
-            found.append(f"{member['name']}: {of_member(member, is_paused=folder['state'] == 'paused').text}{seen}")
+            found.append(
+                f"{called(member['name'])}: {of_member(member, is_paused=folder['state'] == 'paused').text}{seen}"
+            )
     found += _not_here(folder["entries"])
     found += _listed("damaged on this disk, and on no device that is connected", _damaged(folder))
     found += _listed("not synced", [f"{item['path']} ({item['reason']})" for item in folder["not_synced"]])

@@ -17,8 +17,8 @@ from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 
 MOST = 1000
-# So many are looked at, or put in order, until others have their turn: a millisecond.
-_SLICE = 1000
+# So many are looked at, or put in order, until others have their turn: half a millisecond.
+_SLICE = 500
 _SHOWN_SLICE = 100
 _TYPES = {Kind.TEXT: "text", Kind.BLOB: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from yp2p import __version__
 from yp2p.doctor.finding import Finding
+from yp2p.printable import called
 
 # Times in the history are those of the clock: a minute is what nobody would notice.
 _CLOCK_LIMIT_S = 60.0
@@ -68,6 +69,7 @@ def _check_link(device: Mapping[str, Any], *, named: bool) -> Iterator[Finding]:
 
 
 def _check_clock(name: str, ahead_s: float) -> Iterator[Finding]:
+    name = called(name)
     if abs(ahead_s) < _CLOCK_LIMIT_S:
         yield Finding("clock", f"that of {name} says the same")
         return
@@ -97,6 +99,7 @@ def _long(seconds: float) -> str:
 
 
 def _blocked(name: str, port: int, reached: str) -> Finding:
+    name = called(name)
     if reached == "no_way":
         return Finding("port", f"{name} has no way to the address of this device", "put both on one network")
     how = "gets no answer from" if reached == "no_answer" else "is refused by"

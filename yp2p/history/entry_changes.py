@@ -31,8 +31,8 @@ from yp2p.protocol.messages import MANIFEST_DOCUMENTS
 from yp2p.protocol.ysync import Shape, UpdateParser
 from yp2p.store import tables
 
-# So much is done until others have their turn.
-_SLICE_S = 0.001
+# So much is done until others have their turn: with one more row as long as what the loop does at a time anyway.
+_SLICE_S = 0.0003
 
 
 class ChangeKind(StrEnum):
@@ -117,6 +117,7 @@ async def _changes(
         known: dict[EntryID, Entry] = {}
         replica = ManifestReplica(1)
         rows = tables.log.rows(folder.database.rows, folder.id, manifest_document_id(index))
+        await part.end_if_long()
         for seq, at, origin, data in rows:
             replica.apply(data)
             await part.end_if_long()

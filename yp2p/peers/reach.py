@@ -10,12 +10,14 @@ somewhere, only that it is announced there, or that something answers.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from yp2p.discovery.addresses import Address
+from yp2p.printable import called
 from yp2p.protocol.messages import PROTOCOL_VERSIONS
 from yp2p.transport.command import Command
 from yp2p.transport.dialer import Outcome
@@ -93,9 +95,9 @@ class Absence:
 
 def why(absence: Absence) -> str:
     """Why a device is not connected, and what a person can do about it."""
-    name, reach = absence.name, absence.reach
+    name, reach = called(absence.name), absence.reach
     if absence.is_paused:
-        return f"paused here; `yp2p device unpause {name}` connects it again"
+        return f"paused here; `yp2p device unpause {shlex.quote(absence.name)}` connects it again"
     if absence.shares_nothing:
         return "no folder is shared with it any more: this device was removed, or left; `yp2p status` says which"
     if reach.is_paused_there:
@@ -132,11 +134,13 @@ def _unreachable(absence: Absence) -> str:
     tried = [way for way in reversed(attempts) if way in now] or list(reversed(attempts))
     address = max(tried, key=attempts.__getitem__)
     if isinstance(address, Command):
-        return _THROUGH.get(attempts[address], _ENDED).format(at=address, name=absence.name, said=absence.reach.said)
+        return _THROUGH.get(attempts[address], _ENDED).format(
+            at=address, name=called(absence.name), said=absence.reach.said
+        )
     is_announced = bool(absence.reach.announced_by)
     sentence = (_ANNOUNCED if is_announced else _REMEMBERED)[attempts[address]]
     return sentence.format(
-        at=address, host=address.host, port=address.port, name=absence.name, since=_at(absence.last_seen)
+        at=address, host=address.host, port=address.port, name=called(absence.name), since=_at(absence.last_seen)
     )
 
 
