@@ -159,7 +159,7 @@ class Device:
         """SIGTERM, and the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(10)
+        code = self._process.wait(60)
         self._process = None
         return code
 
