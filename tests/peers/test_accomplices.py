@@ -167,3 +167,22 @@ async def test_a_reader_that_leaves_by_itself_had_nothing_to_write_that_a_remove
     await three.membership.receive([_READER_LEAVES])
     await room.meet(room.three, said=_REMOVAL_BESIDE_A_READER)
     assert text_in(one, three) == TEXT
+
+
+@scene(THREE, FRIEND, statements=_BEFORE)
+async def test_a_friend_that_removes_the_other_one_first_does_not_say_what_of_it_counts(
+    room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
+) -> None:
+    let_in = _OF_TWO.grant([read_statement(_BEFORE[-1], NOTES).hash], FRIEND.public, Role.ADMINISTRATOR, "friend")
+    said = [let_in.encode(), Signer(FRIEND, NOTES).remove([let_in.hash], TWO.public, Role.REMOVED).encode()]
+    edit(two, "a.txt", lines({5: "of a thief"}))
+    await friend.membership.receive(said[:1])
+    await three.membership.receive(said[:1])
+    await hand_over(two, three, friend)
+    await friend.membership.receive(said)
+    room.three.knows(room.four)
+    await until(lambda: TWO.device_id not in three.membership.members and not three.observers.uncounted.doubted)
+    assert "of a thief" in (text_of(three, "a.txt") or ""), "its friend says that it counts"
+    edit(three, "a.txt", lines({12: "of three"}))
+    await room.meet(room.three, said=_REMOVAL)
+    assert text_in(one, three) == lines({12: "of three"})(TEXT)

@@ -324,25 +324,34 @@ class Membership:
         self.on_change()
         return commit
 
-    def _put_out(self) -> set[DeviceID]:
-        """Who may not write because another device said so."""
-        return {
-            device
+    def _put_out(self) -> dict[DeviceID, set[StatementHash]]:
+        """Who may not write because another device said so, and by which statements."""
+        by_others = {
+            device: {removal.hash for removal in removals if removal.issuer_id != device}
             for device, removals in self.evaluation.removals.items()
-            if not self.takes_from(device) and any(removal.issuer_id != device for removal in removals)
+            if not self.takes_from(device)
         }
+        return {device: removals for device, removals in by_others.items() if removals}
 
     def _tell_gone(
-        self, members: Mapping[DeviceID, Member], was_put_out: Set[DeviceID], never_in: Set[DeviceID]
+        self,
+        members: Mapping[DeviceID, Member],
+        was_put_out: Mapping[DeviceID, Set[StatementHash]],
+        never_in: Set[DeviceID],
     ) -> None:
         """Who left by itself may have been removed as well, which is heard later.
+
+        So may somebody whom an accomplice had removed, to say what of it counts; that removal is not in force then.
 
         Args:
             members, was_put_out: those that there were before.
             never_in: who was a member, or had left by itself, and had been let in by somebody who was out, as it
                 turns out.
         """
-        put_out = self._put_out() - was_put_out if members else set()
+        put_out = {
+            device for device, removals in self._put_out().items() if removals.isdisjoint(was_put_out.get(device, ()))
+        }
+        put_out = put_out if members else set()
         for device in sorted((members.keys() | put_out) - self.members.keys()):
             self.on_removed(self._removal(members, device))
         wrote = {device for device, before in members.items() if before.role >= Role.MEMBER}
