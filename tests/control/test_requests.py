@@ -16,7 +16,8 @@ from bridge import Bridge, open_bridge
 
 from yp2p.config import Page as Settings
 from yp2p.control.app import make_app
-from yp2p.control.routes import Routes
+from yp2p.control.requests import Request
+from yp2p.control.routes import Route, Routes
 from yp2p.control.server import Connection
 from yp2p.errors import PairingError
 from yp2p.page.listener import Page
@@ -239,6 +240,39 @@ async def test_an_error_that_a_nursery_put_in_a_group_is_told_as_what_it_is() ->
         status, answer = await _ask(app, "/v1/join", json.dumps(BODIES["/v1/join"]).encode())
     assert (status, answer) == (422, {"error": "no such code", "exit_code": 9})
     assert logs == []
+
+
+class _Steps(trio.abc.Instrument):
+    """How many steps a task has done."""
+
+    def __init__(self) -> None:
+        self._task = trio.lowlevel.current_task()
+        self.done = 0
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.done += task is self._task
+
+
+async def test_others_go_on_before_the_status_is_found_and_before_it_is_sent() -> None:
+    """A page asks for it twice a second."""
+    steps, found_at = _Steps(), []
+
+    class Shown(_NoDevice):
+        def status(self) -> dict[str, Any]:
+            found_at.append(steps.done)
+            return {"summary": "in sync"}
+
+    request = Request("GET", "/v1/status", "", {}, b"")
+    route = make_app(Shown(), trio.Event(), _ROTATION, _PAGE).find(request)
+    assert isinstance(route, Route)
+    assert route.answer is not None
+    trio.lowlevel.add_instrument(steps)
+    try:
+        answer = await route.answer(request)
+    finally:
+        trio.lowlevel.remove_instrument(steps)
+    assert json.loads(answer.body) == {"summary": "in sync"}
+    assert (found_at, steps.done) == ([1], 2)
 
 
 def test_a_bookmark_is_found_by_a_name_of_text_only(tmp_path: Path) -> None:
