@@ -310,7 +310,7 @@ async def test_a_folder_that_a_person_paused_has_nothing_open(tmp_path: Path) ->
             await pause.begin()
         folder.path.rename(folder.path.with_name("unmounted"))  # noqa: ASYNC240
         pause.end()
-        await _until(folder, lambda: "cannot be opened" in folder.state.problem)
+        await _until(folder, lambda: "is not there; put its disk back" in folder.state.problem)
         with trio.fail_after(60):
             await pause.begin()
         folder.path.with_name("unmounted").rename(folder.path)  # noqa: ASYNC240
