@@ -54,7 +54,7 @@ from yp2p.transport.secure import SecureMessages
 from yp2p.trust.statements import Role, Signer
 
 # With more, each has less of the processor than its limits of time are for.
-_AT_ONCE = 8
+_AT_ONCE = 2
 _TAG = slice(-64, None)
 _WHO = Writer().text("middle").u8(Intent.JOIN).finish()
 _BROKE_OFF = (PeerFault, PairingError, OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
