@@ -426,7 +426,7 @@ def _foreign_files() -> Iterator[Case]:
         yield Case(f".yp2pignore is {data[:4]!r}...", _folder(".yp2pignore", _writes(data)))
     yield Case(".yp2pignore is a directory", _folder(".yp2pignore", _directory))
     yield Case(".yp2pignore is a FIFO", _folder(".yp2pignore", _fifo), says="yp2pignore", syncs=(OTHER,))
-    yield Case("the root is gone", _folder("", _remove), says="cannot be opened", syncs=(OTHER,))
+    yield Case("the root is gone", _folder("", _remove), says="is not there", syncs=(OTHER,))
     yield Case("the root is a file", _folder("", _writes(b"x")), says="cannot be opened", syncs=(OTHER,))
     yield Case("the root is empty", _folder("", _emptied), says="marker", syncs=(OTHER,))
     yield Case("the root is a link to itself", _folder("", _loop), says="cannot be opened", syncs=(OTHER,))
