@@ -92,7 +92,7 @@ class Housekeeping:
         folder = self._folder
         has_dropped = folder.close_idle_documents()
         if folder.state.settled and not self._was_settled:
-            await folder.files.intern(folder.catalogue.entries, folder.texts.digests)
+            folder.files.rest()
             folder.render_queue.trim()
             render.drop_caches()
             has_dropped = True

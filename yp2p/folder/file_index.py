@@ -8,7 +8,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,11 @@ import trio
 from yp2p.documents.registers import Entry
 from yp2p.folder.blob_index import BlobIndex
 from yp2p.folder.choice import Choice
-from yp2p.folder.digests import Digests
 from yp2p.folder.ignored import Ignored
 from yp2p.folder.local_changes import LocalChanges
 from yp2p.folder.quota import Quota
-from yp2p.folder.records import FileRecord, Sight, Values, load_files
+from yp2p.folder.record_table import RecordTable
+from yp2p.folder.records import FileRecord, Sight, Values, file_of, stored_path
 from yp2p.folder.render_queue import RenderQueue
 from yp2p.folder.tally import Tally
 from yp2p.folder.waiting import Waiting
@@ -33,10 +33,6 @@ from yp2p.store.database import Database
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit
 
-# So many files have to come before it is worth while to look at all of them.
-_UNSHARED_FILES = 1000
-_SLICE = 256
-
 
 class FileIndex(Mapping[EntryID, FileRecord]):
     """The records of the files of one folder, by entry; `at` has the entries by path.
@@ -46,16 +42,23 @@ class FileIndex(Mapping[EntryID, FileRecord]):
 
     Args:
         changed: is told of entries when their file is another one, and whether one of the two is no text.
+        entry: gives an entry of the manifest: equal IDs and paths are one object each then.
     """
 
     def __init__(
-        self, folder: FolderID, database: Database, queue: RenderQueue, changed: Callable[[EntryID, bool], None]
+        self,
+        folder: FolderID,
+        database: Database,
+        queue: RenderQueue,
+        changed: Callable[[EntryID, bool], None],
+        entry: Callable[[EntryID], Entry | None],
     ) -> None:
         self._folder = folder
         self._database = database
         self._queue = queue
         self._told = changed
-        self._records: dict[EntryID, FileRecord] = {}
+        self._entry = entry
+        self._records = RecordTable()
         self.at: dict[str, EntryID] = {}
         self.writing = trio.Lock()
         self.blobs = BlobIndex()
@@ -65,7 +68,6 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self.choice = Choice(folder, database)
         self.quota = Quota()
         self.tally = Tally()
-        self._uninterned = 0
 
     def __getitem__(self, entry: EntryID) -> FileRecord:
         return self._records[entry]
@@ -82,22 +84,27 @@ class FileIndex(Mapping[EntryID, FileRecord]):
     # Those of `Mapping` take ten times as long.
 
     def get(self, entry: object, default: Any = None) -> Any:
-        return self._records.get(entry, default)  # type: ignore[call-overload]
+        return self._records.get(entry, default)
 
     def keys(self) -> KeysView[EntryID]:
         return self._records.keys()
 
-    def items(self) -> ItemsView[EntryID, FileRecord]:
-        return self._records.items()
-
-    def values(self) -> ValuesView[FileRecord]:
-        return self._records.values()
+    def alike(self, inodes: Set[int], contents: Set[bytes] = frozenset()) -> list[FileRecord]:
+        """The files with one of these inodes, or contents."""
+        return self._records.alike(inodes, contents)
 
     def load(self, values: Values) -> None:
-        """Read the records from the store."""
-        for record in load_files(self._database, self._folder, values):
-            self.set(record)
-        self._uninterned = 0
+        """Read the records from the store; what follows from them and the manifest is noted by who loads all."""
+        intern, at = values.intern, self.at
+        for number, path, *row in tables.file.read_all(self._database.rows, self._folder):
+            entry, name = intern(EntryID(number)), intern(stored_path(path))
+            if name in at:
+                self.set(file_of((number, path, *row), values))
+                continue
+            self._records.load(entry, name, row)
+            at[name] = entry
+            if row[5] == Kind.BLOB:
+                self.blobs.add_file(row[3], entry)
 
     def set(self, record: FileRecord) -> None:
         """Remember the base of a file. Another entry that had its path has none any more, and will be rendered."""
@@ -106,13 +113,14 @@ class FileIndex(Mapping[EntryID, FileRecord]):
             self._database.submit([self._records[other].delete(self._folder)])
             self.drop(other)
             self._queue.want(other)
-        self._uninterned += 1
         old = self._records.get(record.entry)
         if old is not None and self.at.get(old.path) == record.entry:
             del self.at[old.path]
         self._unlist(old)
-        self._records[record.entry] = record
-        self.at[record.path] = record.entry
+        found = self._entry(record.entry)
+        entry = found.id if found is not None else record.entry
+        self._records.set(entry, record)
+        self.at[found.path if found is not None and found.path == record.path else record.path] = entry
         self.local.done(record.path)
         if record.kind is Kind.BLOB:
             self.blobs.add_file(record.content, record.entry)
@@ -120,7 +128,7 @@ class FileIndex(Mapping[EntryID, FileRecord]):
 
     def drop(self, entry: EntryID) -> None:
         """Forget the file of an entry."""
-        record = self._records.pop(entry, None)
+        record = self._records.pop(entry)
         if record is not None and self.at.get(record.path) == entry:
             del self.at[record.path]
             self.local.done(record.path)
@@ -134,15 +142,17 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         for entry in entries:
             record = self._records.get(entry)
             if record is not None and record.sight < sight:
-                self._records[entry] = replace(record, sight=sight)
-                statements.append(self._records[entry].save(self._folder))
+                lost = replace(record, sight=sight)
+                self._records.set(entry, lost)
+                statements.append(lost.save(self._folder))
         return self._database.submit(statements) if statements else self._database.pending()
 
     def is_seen(self, record: FileRecord) -> FileRecord:
         """The file is where it belongs: should it go from now on, that is seen."""
         if record.sight is Sight.SEEN or record.entry in self.ignored:
             return record
-        seen = self._records[record.entry] = replace(record, sight=Sight.SEEN)
+        seen = replace(record, sight=Sight.SEEN)
+        self._records.set(record.entry, seen)
         self._database.submit([seen.save(self._folder)])
         return seen
 
@@ -176,22 +186,6 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         packed = tables.chunks.hashes_of(self._database.rows, blob)
         return [packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)]
 
-    async def intern(self, entries: Mapping[EntryID, Entry], digests: Digests) -> None:
-        """After many files came: let equal IDs, paths and hashes be one object each, as they are after a start."""
-        if self._uninterned < _UNSHARED_FILES:
-            return
-        self._uninterned = 0
-        for number, entry in enumerate(list(self._records)):
-            record, found = self._records.get(entry), entries.get(entry)
-            if record is not None and found is not None and record.path == found.path:
-                digest = digests.at_hand(found.document)
-                is_digest = digest is not None and digest.content == record.content
-                self._records[entry] = replace(
-                    record,
-                    entry=found.id,
-                    path=found.path,
-                    document=found.document if record.document == found.document else record.document,
-                    content=digest.content if digest is not None and is_digest else record.content,
-                )
-            if number % _SLICE == 0:
-                await trio.lowlevel.checkpoint()
+    def rest(self) -> None:
+        """Nobody needs the files that came last any more than the others."""
+        self._records.rest()

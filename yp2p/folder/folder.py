@@ -96,7 +96,7 @@ class Folder:
         self.texts = Texts(
             folder, database, clients, self.edits.accept, self.edits.meetings.receive, self.membership.takes_from
         )
-        self.files = FileIndex(folder, database, self.render_queue, self._file_changed)
+        self.files = FileIndex(folder, database, self.render_queue, self._file_changed, self._entry)
         self.files.waiting.changed = self.files.local.told = self.state.touch
         authorship = Authorship(folder, self.membership, identity)
         self.catalogue = Catalogue(
@@ -129,7 +129,7 @@ class Folder:
         for entry in self.catalogue.entries.values():
             self._entry_changed(entry.id)
         self.note_chosen(self.catalogue.entries)
-        for known in self.catalogue.entries:
+        for known in self.catalogue.entries.keys() | self.files.keys():
             self.count(known)
         self.render_queue.want_all(self.catalogue.entries)
 
@@ -148,6 +148,9 @@ class Folder:
                 self.files.drop(entry)
 
     # --- entries ------------------------------------------------------------------------------------------------
+
+    def _entry(self, entry: EntryID) -> Entry | None:
+        return self.catalogue.entries.get(entry)
 
     def _entries_changed(self, entries: Iterable[EntryID]) -> None:
         entries = set(entries)

@@ -38,7 +38,8 @@ class Values:
         return known
 
 
-def _path(data: bytes) -> str:
+def stored_path(data: bytes) -> str:
+    """A path as the store has it."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -158,7 +159,15 @@ def load_former(database: Database, folder: FolderID, since: float) -> list[tupl
     return [
         (
             FileRecord(
-                EntryID(entry), _path(path), DocumentID(document), seq, state, content, Mode.PLAIN, NO_STAMP, Kind(kind)
+                EntryID(entry),
+                stored_path(path),
+                DocumentID(document),
+                seq,
+                state,
+                content,
+                Mode.PLAIN,
+                NO_STAMP,
+                Kind(kind),
             ),
             moved_at,
         )
@@ -191,17 +200,13 @@ def kept_bases(database: Database, folder: FolderID, record: FileRecord, limit: 
     return [replace(record, base_state=bytes(state), content=content) for content, state in rows]
 
 
-def load_files(database: Database, folder: FolderID, values: Values) -> list[FileRecord]:
-    return [file_of(row, values) for row in tables.file.read_all(database.rows, folder)]
-
-
 def file_of(row: Sequence[Any], values: Values) -> FileRecord:
     """A row of the table `file`. Raises ValueError, TypeError: it is none."""
     entry, path, document, seq, state, content, mode, kind, own, sight, *stamp = row
     intern = values.intern
     return FileRecord(
         intern(EntryID(entry)),
-        intern(_path(path)),
+        intern(stored_path(path)),
         intern(DocumentID(document)),
         seq,
         state,
@@ -250,7 +255,7 @@ def delete_intents(folder: FolderID, intents: Sequence[Intent]) -> Statement:
 
 def load_intents(database: Database, folder: FolderID) -> list[Intent]:
     return [
-        Intent(EntryID(e), _path(p), DocumentID(d), Temporary(name, inode), seq, content, Mode(m), Kind(kind))
+        Intent(EntryID(e), stored_path(p), DocumentID(d), Temporary(name, inode), seq, content, Mode(m), Kind(kind))
         for e, p, d, name, inode, seq, content, m, kind in tables.intent.read_all(database.rows, folder)
         if is_temporary(name)  # whatever else it says, no other file is to be removed for it
     ]

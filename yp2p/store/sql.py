@@ -11,3 +11,5 @@ Statement = tuple[str, Sequence[Any]]
 Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 # Rows, versions and notices are numbered one by one: no store comes near it, and one more is still a number for SQLite.
 LAST = 1 << 62
+# Of a long table so many rows are read at a time: a hundred thousand would be fifty mebibytes, for a moment.
+AT_ONCE = 500

@@ -125,7 +125,7 @@ class ExchangedNames:
         contents = {finding.content for finding in changed if finding.stamp.size}
         by_inode: dict[int, FileRecord] = {}
         by_content: dict[bytes, list[FileRecord]] = {}
-        for record in self._folder.files.values():
+        for record in self._folder.files.alike(inodes, contents):
             if record.stamp.inode in inodes:
                 by_inode[record.stamp.inode] = record
             if record.content in contents:

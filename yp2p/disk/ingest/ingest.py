@@ -275,9 +275,7 @@ class Ingest:
     def _look_at_links(self, finding: Finding) -> None:
         """The other names of a file that changed: inotify tells of the one only that it was written by."""
         inode = finding.stamp.inode
-        self.pending.requeued |= {r.path for r in self._folder.files.values() if r.stamp.inode == inode} - {
-            finding.path
-        }
+        self.pending.requeued |= {record.path for record in self._folder.files.alike({inode})} - {finding.path}
 
     # --- files that come and go ---------------------------------------------------------------------------------
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from yp2p.identity import DocumentID, EntryID, FolderID
-from yp2p.store.sql import LAST, Read, Statement
+from yp2p.store.sql import AT_ONCE, LAST, Read, Statement
 
 # What every row is that this version wrote (`store/soundness.py`).
 SOUND = (
@@ -32,13 +32,22 @@ def delete(folder: FolderID, entry: EntryID) -> Statement:
     return ("DELETE FROM file WHERE folder = ? AND entry = ?", (folder, entry))
 
 
-def read_all(read: Read, folder: FolderID) -> list[tuple[Any, ...]]:
-    """Entry, path, document, the three columns of the base, mode, kind, own, sight, and the four of the stamp."""
+def read_after(read: Read, folder: FolderID, entry: bytes, limit: int) -> list[tuple[Any, ...]]:
+    """So many rows behind an entry, in their order: entry, path, document, the three columns of the base, mode, kind,
+    own, sight, and the four of the stamp."""
     query = (
         "SELECT entry, path, document, base_seq, base_state, content, mode, kind, own, sight, inode, size, mtime_ns,"
-        " ctime_ns FROM file WHERE folder = ?"
+        " ctime_ns FROM file WHERE folder = ? AND entry > ? ORDER BY entry LIMIT ?"
     )
-    return read(query, (folder,))
+    return read(query, (folder, entry, limit))
+
+
+def read_all(read: Read, folder: FolderID) -> Iterator[tuple[Any, ...]]:
+    """The same of all, some rows at a time: they may change meanwhile."""
+    after = b""
+    while rows := read_after(read, folder, after, AT_ONCE):
+        yield from rows
+        after = rows[-1][0]
 
 
 def read_one(read: Read, folder: FolderID, entry: EntryID) -> tuple[Any, ...] | None:
