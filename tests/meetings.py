@@ -147,6 +147,7 @@ class Author:
 
 
 _NUMBER = re.compile(r"\d{6}")
+_MARKS = "😀👍漢é·"
 
 
 def doubled(text: str) -> list[str]:
@@ -167,6 +168,24 @@ class Outcome:
     doubled: list[str]
     lost: list[str]
     made_up: list[str]
+    text: str
+
+
+class Lister(Author):
+    """Puts in short lines, each with a number of its own, and takes out one of the characters that are there for it: so
+    all lines change, and many of them where others put some in."""
+
+    def text(self) -> str:
+        return "a😀b\nline two\n"
+
+    def change(self, text: str) -> str:
+        rng = self.rng
+        lines = text.splitlines(keepends=True)
+        mark = f"<{self._number()}> {rng.choice(_MARKS)} {rng.choice(_MARKS)}\n"
+        lines.insert(rng.randint(0, len(lines)), mark)
+        text = "".join(lines)
+        gone = rng.choice([at for at, character in enumerate(text) if character in _MARKS])
+        return text[:gone] + text[gone + 1 :]
 
 
 class Committer(Author):
@@ -240,4 +259,4 @@ def run(seed: int, devices: int, rounds: int = 3, author: Author | None = None) 
     lost.difference_update(*(_NUMBER.findall(place.ours + place.theirs) for place in told))
     made_up = set(text.split("\n")) - lines
     made_up.difference_update(*(place.stands.split("\n") for place in told))
-    return Outcome(rests, doubled(text), sorted(lost), sorted(made_up))
+    return Outcome(rests, doubled(text), sorted(lost), sorted(made_up), text)

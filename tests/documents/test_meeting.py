@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
+from appends import Room
 from effort import many
-from meetings import Author, Node, come_to_rest, exchange, run
+from meetings import Author, Lister, Node, come_to_rest, exchange, run
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.joined import Side, join, repair
@@ -178,6 +180,59 @@ def test_what_two_repairs_put_in_alike_is_no_part_of_what_both_had() -> None:
     assert joined.base == first.text()
     come_to_rest(nodes, random.Random(1))
     assert one.text() == "start\nx w00000x alpha w00004x\nw00001x"
+
+
+def test_two_repairs_of_edits_that_nobody_else_repaired() -> None:
+    """Both have the edits of two others, and each repaired them with an edit of its own as well: so nobody ever had the
+    text of those two edits alone, and what Yjs makes of them is what neither went on from."""
+    text = "start\nthe end "
+    one, two, three = (Node(number, text) for number in range(3))
+    three.save(f"{text} w00000x alpha")
+    one.receive(three.answer(one))
+    one.save(f"{text} w00000x alpha  w00001x\n")
+    three.save(f"{text} w00000x alpha w00003x\n")
+    two.save(f"{text} w00002x alpha")
+    for node in (one, three):
+        node.receive(two.answer(node))
+    three.receive(one.answer(three))
+    for word in ("w00000x", "w00001x", "w00002x", "w00003x"):
+        assert three.text().count(word) == 1, three.text()
+
+
+def test_a_line_that_each_side_put_in_at_another_place_with_a_repair() -> None:
+    """Each has removed it where it was, and says so in a sum as well: it was there when they went apart."""
+    line, text = "moved 1 e\n", "one a\ntwo b\nthree c\nfour d\n"
+    had = text.replace("two", f"{line}two")
+    one, two = Node(0, text), Node(1, text)
+    one.save(had)
+    two.receive(one.answer(two))
+    joined = join(one.log, one.side(), two.side())
+    assert joined is not None
+    at = had.index(line)
+    out = Hunk(at, at + len(line), "")
+    for node, changes in ((one, [Hunk(0, 0, line), out]), (two, [out, Hunk(len(had), len(had), line)])):
+        made = repair(joined, changes, 1)
+        assert node.replica.apply(made) is not None
+        node.log.append(made)
+    one.save(one.text().replace("one a", "one a now"))
+    two.save(two.text().replace("four d", "four d and more"))
+    exchange(one, two)
+    assert one.text() == two.text()
+    assert sorted(one.text().splitlines()) == ["four d and more", "moved 1 e", "one a now", "three c", "two b"]
+
+
+@pytest.mark.parametrize(("devices", "seed"), [(2, 159), (2, 311), (2, 2074), (3, 2126), (3, 2443), (4, 349)])
+def test_what_several_append_at_a_time_comes_once(devices: int, seed: int) -> None:
+    outcome = Room(seed, devices).run()
+    assert outcome.doubled == outcome.lost == []
+
+
+@pytest.mark.parametrize("seed", [3, 23, 37])
+def test_short_lines_that_all_change_stand_once_each(seed: int) -> None:
+    """Where devices merge what each put in, lines also move, and others change them and put some in beside them."""
+    text = run(seed, 2 + seed % 4, author=Lister(random.Random(seed))).text
+    numbers = re.findall(r"<(\d{6})>", text)
+    assert sorted(numbers) == sorted(set(numbers))
 
 
 def test_a_character_that_is_not_known_here_leaves_the_union_as_it_is() -> None:

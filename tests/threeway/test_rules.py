@@ -226,6 +226,71 @@ def test_a_short_line_that_went_with_its_block_stands_in_both_blocks() -> None:
     assert merge("a.rb", base, theirs, ours).text == merged
 
 
+@pytest.mark.parametrize("change", ["{} now", "well: {}", "{}!"])
+def test_a_line_that_one_side_moved_and_changed_stands_once(change: str) -> None:
+    """Whatever the other side put in beside it, or changed in it."""
+    items = ["milk 1", "eggs 2", "<B.2> x", "bread 7"]
+    for at, to in itertools.permutations(range(4), 2):
+        mover = [item for item in items if item != items[at]]
+        mover.insert(to, change.format(items[at]))
+        for beside in range(5):
+            other = [*items[:beside], "new one", *items[beside:]]
+            for sides in ((mover, other), (other, mover)):
+                text = merge("a.txt", _list_of(items), *map(_list_of, sides)).text
+                assert [text.count(item) for item in items] == [1] * 4, (mover, other, text)
+                assert (text.count(change.format(items[at])), text.count("new one")) == (1, 1), (mover, other, text)
+
+
+def test_a_line_that_one_side_moved_and_changed_has_what_the_other_one_changed() -> None:
+    base = "start\ncall the bank\nmiddle one\nmiddle two\nend\n"
+    ours = "start\nmiddle one\nmiddle two\ncall the bank today\nend\n"
+    theirs = base.replace("call the bank\n", "please call the bank\nnew one\n")
+    merged = "start\nnew one\nmiddle one\nmiddle two\nplease call the bank today\nend\n"
+    assert merge("a.txt", base, ours, theirs).text == merged
+    assert merge("a.txt", base, theirs, ours).text == merged
+
+
+def test_a_last_line_that_one_side_moved_and_both_went_on_with_stands_once() -> None:
+    """It has no end where it is last, and one where it is not."""
+    base, ours, theirs = "start\n C 0\n A 1 2", "start\n A 1 2 w3\n w5\n C 0\n", "start\n C 0\n A 1 2 w4\n"
+    text = merge("a.txt", base, ours, theirs).text
+    assert text == merge("a.txt", base, theirs, ours).text
+    assert [text.count(word) for word in ("A 1 2", "w3", "w4", "w5", "C 0")] == [1] * 5
+
+
+def test_a_last_line_without_an_end_into_which_much_was_put_is_the_line_that_it_was() -> None:
+    base, ours, theirs = "the end w1", "the end w0 alpha w1 w3 alpha\nw4", "the end w1 w2 alpha"
+    text = merge("a.txt", base, ours, theirs).text
+    assert text == merge("a.txt", base, theirs, ours).text
+    assert [text.count(word) for word in ("end", "w0", "w1", "w2", "w3", "w4")] == [1] * 6
+    assert text.endswith("\nw4")
+
+
+def test_lines_that_moved_inside_of_one_place_stand_once() -> None:
+    """Both sides changed all of it, so it is one place, and in order the lines cannot be paired."""
+    base = "<100002>  ·\n<100001>  x\n<100003>  é\n<100004>  é\na😀b\nline two\n"
+    ours = "<100002>  ·\n<100001>  x\n<100003>  \n<100004>  é\na😀b\n<100005> · ·\nline two\n"
+    theirs = "<100003>  é\n<100006> 漢 ·\n<100004>\n<100002>  ·\n<100001>  x  \na😀yb\nline two\n"
+    text = merge("a.txt", base, ours, theirs).text
+    assert text == merge("a.txt", base, theirs, ours).text
+    assert [text.count(f"<10000{number}>") for number in range(1, 7)] == [1] * 6, text
+
+
+def test_a_line_that_is_there_as_it_was_is_no_other_one_that_was_changed() -> None:
+    """By likeness alone "1 é" would have become "4 😀", "2 ·" both "1 é" and "8 😀 é", and of these one would stand."""
+    base, ours, theirs = "<w.1>  é\n<w.2> ·\n", "<w.4>  😀\n<w.7> 👍 😀\n<w.1>  é\n", "<w.1>  \n<w.8> 😀 é\n"
+    text = merge("a.txt", base, ours, theirs).text
+    assert [text.count(word) for word in ("<w.1>", "<w.4>", "<w.7>", "<w.8>")] == [1, 1, 1, 1]
+
+
+def test_words_alone_make_no_line_another_one() -> None:
+    """A list of what needs what has the name of a line that others have changed elsewhere."""
+    base = "click==8.1.2\n    # via black\nflake8==4\n    # via\n    #   mypy\nend\n"
+    ours = "click==8.0.4\n    # via black\nflake8==4\n    # via\n    #   click\n    #   mypy\nend\n"
+    theirs = "flake8==4\n    # via\n    #   mypy\n    #   pytest\nend\n"
+    assert "#   click\n" in merge("a.txt", base, ours, theirs).text
+
+
 def test_of_lines_that_both_have_brought_back_each_stands_once() -> None:
     base, ours, theirs = "a\nb\nc\n", "a\nx\nwent and came 1\nb\nc\n", "a\ny\nb\nwent and came 1\nz\nc\n"
     assert merge("a.txt", base, ours, theirs).text.count("went and came") == 2
@@ -237,7 +302,7 @@ def test_lines_that_are_put_in_beside_a_changed_line_leave_it_once() -> None:
     long, short = "the end of all that there was 1 and three more words", "a\nthe end 1"
     for base, ours, theirs, right in (
         ("a\nb 1\n", "a\nb 1 and three more words\n", "a\nb 1\nc", "a\nb 1 and three more words\nc\n"),
-        (short, f"a\n{long}\n", f"{short}\nc", f"a\n{long}\nc\n"),
+        (short, f"a\n{long}\n", f"{short}\nc", f"a\n{long}\nc"),
         (short, f"a\n{long}", f"{short}\nc", f"a\n{long}\nc"),
         (short, f"a\n{long}\nd\n", f"{short}\nc", f"a\n{long}\nd\nc\n"),
     ):

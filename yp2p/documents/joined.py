@@ -5,8 +5,8 @@ Theory of operation
     blocks (`shadow.py`). State vectors and delete sets then tell of each part of a block which side had it, and
     whether it stood there: that gives the text of either side, and of what both had (the *base*).
 
-    The base has to be a text that stood somewhere. So what both had are updates that both have in full: an operation
-    that came to either side in another repair is a change of both sides.
+    The base has to be a text that both sides went on from (`shared_past.py`): of several the one that they changed the
+    least.
 
     A *repair* makes another text of the union. It is not made with the library: what it removes are ranges, and each
     piece of text that it puts in is an item of its own, between the two characters of the union that it stands
@@ -22,38 +22,39 @@ Invariants
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
-from yp2p.documents.removals import is_repair, mark_for
+from yp2p.documents.removals import mark_for
 from yp2p.documents.replica import raising_panics
 from yp2p.documents.shadow import spans_in_order
+from yp2p.documents.shared_past import OneSide, Ranges, SharedPast, Side
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.deleted_ranges import DeletedRange
-from yp2p.protocol.state_vectors import StateVector, contains
+from yp2p.protocol.state_vectors import StateVector
 from yp2p.protocol.update_merge import read_blocks
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import Parsed, Shape, UpdateParser
+from yp2p.protocol.ysync import Shape
+from yp2p.threeway.lines import split_lines
+from yp2p.threeway.sequences import differences
 
 _STRING = 4
 _ORIGIN, _RIGHT_ORIGIN = 0x80, 0x40
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_COUNTED = re.compile(r"\w+|[^\w\s]|\n")  # white space that is no line end tells two texts not apart
+
+__all__ = ["Joined", "Side", "join", "repair"]
 
 Place = tuple[int, int]  # client ID and clock of one UTF-16 unit
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What one side had: its state vector, and what was deleted there."""
-
-    vector: StateVector
-    deleted: Iterable[DeletedRange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,38 +88,6 @@ class Joined:
     back: frozenset[str] = frozenset()
 
 
-class _Ranges:
-    """Deleted ranges, to be asked."""
-
-    def __init__(self, ranges: Iterable[DeletedRange]) -> None:
-        self._starts: dict[int, list[int]] = {}
-        self._stops: dict[int, list[int]] = {}
-        for client, start, length in delete_sets.in_order(ranges):
-            self._starts.setdefault(client, []).append(start)
-            self._stops.setdefault(client, []).append(start + length)
-
-    def has(self, client: int, clock: int) -> bool:
-        starts = self._starts.get(client)
-        if starts is None:
-            return False
-        at = bisect_right(starts, clock) - 1
-        return at >= 0 and clock < self._stops[client][at]
-
-    def cut(self, client: int, start: int, stop: int, into: set[int]) -> None:
-        """Add where ranges begin or end between two clocks."""
-        starts = self._starts.get(client)
-        if starts is None or starts[-1] < start >= self._stops[client][-1]:
-            return
-        stops = self._stops[client]
-        at = max(0, bisect_right(starts, start) - 1)
-        while at < len(starts) and starts[at] < stop:
-            if starts[at] > start:
-                into.add(starts[at])
-            if start < stops[at] < stop:
-                into.add(stops[at])
-            at += 1
-
-
 def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     """The union of two histories; None where a character that one side had is not known here.
 
@@ -133,11 +102,8 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     blocks = _in_order(updates)
     if blocks is None:
         return None
-    common = _Common.of(updates, ours, theirs)
-    gone = _Ranges(ours.deleted), _Ranges(theirs.deleted), _Ranges(common.deleted)
-    parts = [
-        part for block in blocks for part in _parts(block, (ours.vector, theirs.vector, common.vector), gone)
-    ]  # fmt: skip
+    cuts = [_cut(blocks, ours, theirs, past) for past in SharedPast.all_of(updates, ours, theirs)]
+    parts = min(cuts, key=_distance) if len(cuts) > 1 else cuts[0]
     texts: list[str] = []
     for visible in ("base", "ours", "theirs", "standing"):
         found = [part.text for part in parts if getattr(part, visible)]
@@ -148,6 +114,71 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     return Joined(base, of_ours, of_theirs, text, parts, _brought_back(base, of_ours, of_theirs, parts))
 
 
+def _cut(blocks: Iterable[_Block], ours: Side, theirs: Side, past: SharedPast) -> list[_Part]:
+    gone = Ranges(ours.deleted), Ranges(theirs.deleted), Ranges(past.deleted)
+    vectors = ours.vector, theirs.vector, past.vector
+    parts = [part for block in blocks for part in _parts(block, vectors, gone)]
+    return list(_without_news(parts, past.side)) if past.side is not None else parts
+
+
+def _without_news(parts: Sequence[_Part], side: OneSide) -> Iterator[_Part]:
+    """The same parts, but of what a side's repairs put in nothing belongs to what both had that this side alone wrote.
+
+    A repair takes text out and puts it in again elsewhere. What one side alone wrote may be part of that; were it in
+    the base, the other side would seem to have removed it.
+    """
+    news = _words_of(
+        part for part in parts
+        if not part.common and not getattr(part, side.name) and Writer.of(part.client) is not Writer.REPAIR
+        and part.clock < side.vector.get(part.client, 0) and not side.took.has(part.client, part.clock)
+    )  # fmt: skip
+    for part in parts:
+        if part.client not in side.copies or not part.base or part.text is None:
+            yield part
+            continue
+        clock = part.clock
+        for word in _WORDS.findall(part.text):
+            units = len(word) if word.isascii() else len(word.encode("utf-16-le")) // 2
+            is_new = not word.isspace() and news[word] > 0
+            news[word] -= is_new
+            yield replace(part, clock=clock, length=units, text=word, base=not is_new, common=not is_new)
+            clock += units
+
+
+def _words_of(parts: Iterable[_Part]) -> Counter[str]:
+    """The words of parts; where these are not one behind the other as they were written, a word ends."""
+    texts: list[str] = []
+    stop: Place | None = None
+    for part in parts:
+        if (part.client, part.clock) != stop:
+            texts.append("\n")
+        texts.append(part.text or "")
+        stop = part.client, part.clock + part.length
+    return Counter(_WORDS.findall("".join(texts)))
+
+
+def _distance(parts: Sequence[_Part]) -> tuple[int, int, str, list[bool]]:
+    """How much both sides changed of the base, by words; of equals an order that does not depend on who is who.
+
+    Of equals the one is better of which less was taken out: a line too many in the base is one that either side seems
+    to have removed, and it would be gone; of one too few there would be a copy.
+    """
+    base, *sides = (
+        "".join(part.text or "" for part in parts if getattr(part, side)) for side in ("base", "ours", "theirs")
+    )
+    lines = split_lines(base)
+    removed = added = 0
+    for side in sides:
+        others = split_lines(side)
+        for block in differences(lines, others):
+            before = _COUNTED.findall("".join(lines[block.old_start : block.old_stop]))
+            after = _COUNTED.findall("".join(others[block.new_start : block.new_stop]))
+            for change in differences(before, after):
+                removed += sum(map(len, before[change.old_start : change.old_stop]))
+                added += sum(map(len, after[change.new_start : change.new_stop]))
+    return removed + added, removed, base, [part.common for part in parts]
+
+
 def _brought_back(base: str, ours: str, theirs: str, parts: Iterable[_Part]) -> frozenset[str]:
     old, here, there = (frozenset(map(str.strip, text.split("\n"))) for text in (base, ours, theirs))
     back = (here & there) - old
@@ -155,91 +186,6 @@ def _brought_back(base: str, ours: str, theirs: str, parts: Iterable[_Part]) -> 
         return back
     had = "".join(part.text or "" for part in parts if part.common)
     return back.intersection(map(str.strip, had.split("\n")))
-
-
-@dataclass(frozen=True, slots=True)
-class _Had:
-    """An update, and whether both sides have had it in full."""
-
-    parsed: Parsed
-    deleted: Sequence[DeletedRange]
-    by_both: bool
-
-
-def _operations(parsed: Parsed) -> StateVector:
-    return {client: stop for client, (_, stop) in parsed.sections.items()}
-
-
-@dataclass(slots=True)
-class _Common:
-    """What both had before they went apart; with repairs of it that one side has made since."""
-
-    vector: dict[int, int]
-    deleted: list[DeletedRange]
-
-    @classmethod
-    def of(cls, updates: Iterable[bytes], ours: Side, theirs: Side) -> _Common:
-        """What both had: all operations that both have, and what was deleted by updates that both have in full.
-
-        What both deleted, each with an update of their own, is a change of both sides. So is what both put in with a
-        repair of their own: two repairs may have a piece alike, and not be alike.
-
-        Of a sum of updates (what is left of an old pack, or an answer to step 1) of which both have only some, what
-        both have deleted counts as deleted before.
-
-        Where what both had was repaired on either side, and differently, its text is one that nobody wrote; with a
-        repair it is what they went on from.
-        """
-        both = {c: min(clock, theirs.vector.get(c, 0)) for c, clock in ours.vector.items()}
-        found = cls({client: clock for client, clock in both.items() if clock}, [])
-        told = list(found._read(updates))
-        found._leave_out_pieces(told)
-        repairs: list[_Had] = []
-        of_sums: list[DeletedRange] = []
-        for update in told:
-            if update.by_both:
-                found.deleted += update.deleted
-            elif is_repair(update.parsed):
-                repairs.append(update)
-            elif any(start < found.vector.get(client, 0) for client, (start, _) in update.parsed.sections.items()):
-                of_sums += update.deleted
-        if of_sums:
-            found.deleted += delete_sets.shared(of_sums, delete_sets.shared(ours.deleted, theirs.deleted))
-        are_both_repaired = all(
-            Writer.REPAIR in {Writer.of(client) for client, clock in one.items() if clock > other.get(client, 0)}
-            for one, other in ((ours.vector, theirs.vector), (theirs.vector, ours.vector))
-        )
-        if are_both_repaired:
-            found._repair_with(repairs)
-        return found
-
-    def _has(self, clocks: Mapping[int, int]) -> bool:
-        return contains(self.vector, clocks)
-
-    def _read(self, updates: Iterable[bytes]) -> Iterator[_Had]:
-        for update in updates:
-            parser = UpdateParser(update, Shape.TEXT)
-            parsed = parser.parse()
-            yield _Had(parsed, parser.ranges, self._has(_operations(parsed)))
-
-    def _leave_out_pieces(self, told: Iterable[_Had]) -> None:
-        """Leave out operations that both have of repairs alone, and of none in full."""
-        others: set[int] = set()
-        pieces: set[int] = set()
-        for update in told:
-            is_piece = not update.by_both and is_repair(update.parsed)
-            (pieces if is_piece else others).update(update.parsed.sections)
-        for client in pieces - others:
-            self.vector.pop(client, None)
-
-    def _repair_with(self, repairs: Iterable[_Had]) -> None:
-        """Add those repairs that are of nothing else than what both had."""
-        for update in repairs:
-            sections = update.parsed.sections
-            deletes = {client: clock for client, clock in update.parsed.deletes.items() if client not in sections}
-            if self._has(update.parsed.origins) and self._has(deletes):  # beside its own mark
-                self.deleted += update.deleted
-                self.vector |= {client: stop for client, (_, stop) in sections.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +211,7 @@ def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
     return [_Block(*span, blocks[number].text()) for number, span in spans]
 
 
-def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[_Ranges]) -> Iterator[_Part]:
+def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[Ranges]) -> Iterator[_Part]:
     client, start, stop = block.client, block.clock, block.clock + block.length
     reached = [vector.get(client, 0) for vector in vectors]
     edges = {start, stop, *(clock for clock in reached if start < clock < stop)}

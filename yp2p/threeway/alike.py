@@ -16,6 +16,9 @@ from yp2p.threeway.sequences import Block, differences
 
 # Two lines are one line that was edited when they share this much of their letters (as in `documents/diff.py`).
 ALIKE = 0.6
+# What a line counts for that is the same: as much as two that are alike. Else of "1 é" and "2 ·" that became "3 é" and
+# "1 é" both would have been edited.
+_SAME = 2.0
 # A line of which nothing is gone is the line that it was from so many letters on: a brace is in many lines.
 _MIN_KEPT = 6
 # Lines times lines that are compared with each other at most, and characters times characters of them: 0.1 s.
@@ -59,12 +62,9 @@ def likeness(old: str, new: str) -> float:
 
 
 def _added_to(old: str, new: str) -> float:
-    """`ALIKE` where all words of a line are there in order, whatever was put in beside them; else 0.
-
-    A line without an end is the last one (`_gone_on`).
-    """
+    """`ALIKE` where all words of a line are there in order, whatever was put in beside them; else 0."""
     (size, counts), (size_new, counts_new) = _counted(old), _counted(new)
-    if not old.endswith("\n") or not _MIN_KEPT <= size <= size_new or not counts <= counts_new:
+    if not _MIN_KEPT <= size <= size_new or not counts <= counts_new:
         return 0.0
     return ALIKE if kept(old, new) == 1.0 else 0.0
 
@@ -85,7 +85,11 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
     alike = [[0.0] * columns for _ in range(rows)]
     for i in range(rows - 1, -1, -1):
         for j in range(columns - 1, -1, -1):
-            shared = 1.0 if old[i] == new[j] else likeness(old[i], new[j]) or _added_to(old[i], new[j])
+            shared = (
+                _SAME
+                if old[i] == new[j]
+                else likeness(old[i], new[j]) or (_added_to(old[i], new[j]) if old[i].endswith("\n") else 0.0)
+            )
             alike[i][j] = shared if shared >= ALIKE else 0.0
             paired = best[i + 1][j + 1] + alike[i][j] * min(1 + len(old[i]), _MAX_WEIGHT) if alike[i][j] else 0.0
             best[i][j] = max(best[i + 1][j], best[i][j + 1], paired)
@@ -103,12 +107,17 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
 
 
 def _gone_on(pairs: dict[int, int], base: Sequence[str], side: Sequence[str]) -> dict[int, int]:
-    """The pairs, with the last line where that has no end: whoever appends goes on in it, however much that is."""
+    """The pairs, with the last line where that has no end: whoever appends goes on in it, however much that is.
+
+    It may also be that much was put into it.
+    """
     last = len(base) - 1
     if last < 0 or base[last].endswith("\n") or last in pairs:
         return pairs
-    first = max(pairs.values(), default=-1) + 1
-    found = next((row for row in range(first, len(side)) if side[row].startswith(base[last])), None)
+    rows = range(max(pairs.values(), default=-1) + 1, len(side))
+    found = next((row for row in rows if side[row].startswith(base[last])), None)
+    if found is None:
+        found = next((row for row in rows if _added_to(base[last], side[row])), None)
     return pairs if found is None else pairs | {last: found}
 
 

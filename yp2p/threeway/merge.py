@@ -21,7 +21,7 @@ The texts come from members of a folder, who may be hostile: time and memory are
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,11 +34,12 @@ from yp2p.threeway.order import NEAR_LINES, Neighbours
 from yp2p.threeway.places import Around, Budget, Piece, resolve
 from yp2p.threeway.sequences import Block, differences
 from yp2p.threeway.state import whole_side
+from yp2p.threeway.tally import Tally, tally
 
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
 
-VERSION = 9
+VERSION = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,8 @@ def _line_end(text: str) -> str | None:
 
 def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Collection[str]) -> Merged:
     """The merge where git would ask."""
-    texts = ["".join(lines) for lines in (three.base, three.ours, three.theirs)]
+    texts = base, ours, theirs = ["".join(lines) for lines in (three.base, three.ours, three.theirs)]
     if language_of(path) == "notebook":
-        base, ours, theirs = texts
         book = merge_notebooks(base, ours, theirs, lambda *cell: merge("cell.py", *cell).text)
         if book is not None:
             return Merged(book, _located(three, parts, book))
@@ -137,24 +137,82 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
     if is_ours is not None:
         whole = texts[1] if is_ours else texts[2]
         return Merged(whole, _told(parts, ["".join(p.ours if is_ours else p.theirs) for p in places(parts)]))
-    followed = follow_moves(three)
-    used = merge_lines(followed) if followed is not None else parts
-    if len(places(used)) >= len(places(parts)):
-        followed, used = None, parts
     sizes = _extent(three.by_ours), _extent(three.by_theirs)
-    parses = _checker(path, texts[1:])
-    chosen = _chosen(parses, used, None if sizes[0] == sizes[1] else sizes[0] > sizes[1])
-    if chosen is None:
+    is_larger = None if sizes[0] == sizes[1] else sizes[0] > sizes[1]
+    asked = _Asked(three, parts, back, is_larger, _checker(path, texts[1:]), Budget())
+    best: Merged | None = None
+    fewest = Tally(0, 0)
+    for used in _ways(three, parts):
+        found = _in_this_way(asked, used)
+        if found is None:
+            continue
+        count = tally(three.base, three.ours, three.theirs, found.text)
+        if best is None or count.is_better(fewest):
+            best, fewest = found, count
+        if not fewest.doubled:
+            return best
+    if best is None:
         whole = max(texts[1:])
         return Merged(whole, _located(three, parts, whole))
-    texts_now = all_texts(used, chosen)
-    text = "".join(texts_now)
-    chosen = [text for text, part in zip(texts_now, used, strict=True) if isinstance(part, Place)]
-    single = without_copies(three, split_lines(text), _asked(used, chosen), back)
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A merge where git would ask: the texts, git's parts, whose value stands (`Around`), and what all ways to merge
+    share."""
+
+    three: Three
+    parts: Sequence[Clean | Place]
+    back: Collection[str]
+    is_ours: bool | None
+    parses: Checker | None
+    budget: Budget
+
+
+def _ways(three: Three, parts: Sequence[Clean | Place]) -> Iterator[Sequence[Clean | Place]]:
+    """The parts of the result in each way to merge: first with what moved from one place to another followed, if git
+    would ask less then than without what moved; then without moves, then with those inside of one place as well."""
+    followed = follow_moves(three, _one_line)
+    used = merge_lines(followed) if followed is not None else None
+    if followed is not None and used is not None:
+        taken = sum(map(len, (three.base, three.ours, three.theirs)))
+        taken -= sum(map(len, (followed.base, followed.ours, followed.theirs)))
+        places_now, lines_now = _asks(used)
+        places_before, lines_before = _asks(parts)
+        if places_now < places_before or (places_now == places_before and lines_now + taken < lines_before):
+            yield used
+            used = None
+    yield parts
+    if used is not None:
+        yield used
+    followed = follow_moves(three, _one_line, also_in_place=True)
+    if followed is not None:
+        yield merge_lines(followed)
+
+
+def _in_this_way(asked: _Asked, used: Sequence[Clean | Place]) -> Merged | None:
+    """The merge with these parts; None where nothing that parses was found."""
+    three, parses = asked.three, asked.parses
+    chosen = _chosen(asked, used)
+    if chosen is None:
+        return None
+    texts = all_texts(used, chosen)
+    text = "".join(texts)
+    chosen = [text for text, part in zip(texts, used, strict=True) if isinstance(part, Place)]
+    single = without_copies(three, split_lines(text), _rows_of(used, chosen), asked.back)
     if single is not None and (parses is None or parses.parses_at_last(single)):
         text = "".join(single)
-        return Merged(text, _located(three, parts, text))
-    return Merged(text, _told(parts, chosen) if followed is None else _located(three, parts, text))
+        return Merged(text, _located(three, asked.parts, text))
+    return Merged(text, _told(used, chosen) if used is asked.parts else _located(three, asked.parts, text))
+
+
+def _one_line(base: str, ours: str, theirs: str) -> str | None:
+    """What becomes of one line, with an end; None where that is more than a line."""
+    of_base, of_ours, of_theirs = (text if text.endswith("\n") else text + "\n" for text in (base, ours, theirs))
+    pieces = resolve(of_base, of_ours, of_theirs, Around(Neighbours((), ()), None, Budget()))
+    lines = split_lines("".join(piece.stands for piece in pieces))
+    return lines[0] if len(lines) == 1 else None
 
 
 def _checker(path: str, sides: Sequence[str]) -> Checker | None:
@@ -167,15 +225,15 @@ def _checker(path: str, sides: Sequence[str]) -> Checker | None:
     return checker if checker.is_needed else None
 
 
-def _chosen(parses: Checker | None, parts: Sequence[Clean | Place], is_ours: bool | None) -> list[str] | None:
+def _chosen(asked: _Asked, parts: Sequence[Clean | Place]) -> list[str] | None:
     """What stands at each place; None where nothing that parses was found."""
-    budget = Budget()
+    parses = asked.parses
     resolved = [
         resolve(
             "".join(part.base),
             "".join(part.ours),
             "".join(part.theirs),
-            Around(_neighbours(parts, number), is_ours, budget),
+            Around(_neighbours(parts, number), asked.is_ours, asked.budget),
         )
         for number, part in enumerate(parts)
         if isinstance(part, Place)
@@ -199,7 +257,7 @@ def _chosen(parses: Checker | None, parts: Sequence[Clean | Place], is_ours: boo
     return ["".join(text for text, of in standing if of == place) for place in range(len(resolved))]
 
 
-def _asked(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[tuple[range, Place]]:
+def _rows_of(parts: Sequence[Clean | Place], chosen: Sequence[str]) -> list[tuple[range, Place]]:
     """The rows of the result that each place has."""
     found: list[tuple[range, Place]] = []
     row = 0
@@ -220,6 +278,12 @@ def _neighbours(parts: Sequence[Clean | Place], number: int) -> Neighbours:
         before.lines[: -NEAR_LINES - 1 : -1] if isinstance(before, Clean) else (),
         behind.lines[:NEAR_LINES] if isinstance(behind, Clean) else (),
     )
+
+
+def _asks(parts: Sequence[Clean | Place]) -> tuple[int, int]:
+    """In how many places git would ask, and how many lines those have."""
+    found = places(parts)
+    return len(found), sum(len(lines) for place in found for lines in (place.base, place.ours, place.theirs))
 
 
 def _extent(changes: Sequence[Block]) -> int:
