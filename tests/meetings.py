@@ -54,9 +54,13 @@ class Node:
 
     def type(self, place: int, text: str) -> None:
         """A keystroke of a program."""
+        self.put_in(self.text()[:place] + text + self.text()[place:])
+
+    def put_in(self, text: str) -> None:
+        """An edit of a program."""
         self.typist.apply(self.replica.update_since(self.typist.state_vector()))
         assert self.typist.text() == self.text()
-        update = self.typist.edit(hunks(self.text(), self.text()[:place] + text + self.text()[place:]))
+        update = self.typist.edit(hunks(self.text(), text))
         if update is not None:
             self.replica.apply(update)
             self.log.append(update)
@@ -148,6 +152,8 @@ class Author:
 
 _NUMBER = re.compile(r"\d{6}")
 _MARKS = "😀👍漢é·"
+_WORD = re.compile(r"<w\.\d+>")
+_START = "a😀b\nline two\n"
 
 
 def doubled(text: str) -> list[str]:
@@ -176,7 +182,7 @@ class Lister(Author):
     all lines change, and many of them where others put some in."""
 
     def text(self) -> str:
-        return "a😀b\nline two\n"
+        return _START
 
     def change(self, text: str) -> str:
         rng = self.rng
@@ -260,3 +266,53 @@ def run(seed: int, devices: int, rounds: int = 3, author: Author | None = None) 
     made_up = set(text.split("\n")) - lines
     made_up.difference_update(*(place.stands.split("\n") for place in told))
     return Outcome(rests, doubled(text), sorted(lost), sorted(made_up), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What became of words that were written together: those that are there more than once, and those that are gone."""
+
+    doubled: list[str]
+    lost: list[str]
+
+
+def write_together(seed: int, devices: int, rounds: int = 4) -> Together:
+    """Programs that type a line at once and editors that save, on all devices, also while messages cross.
+
+    Each edit puts in a short line with a word that is nowhere else, and takes out one of the characters that are there
+    for it.
+    """
+    rng = random.Random(seed)
+    nodes = [Node(number, _START) for number in range(devices)]
+    made = 0
+
+    def changed(text: str) -> str:
+        nonlocal made
+        made += 1
+        lines = text.splitlines(keepends=True)
+        lines.insert(rng.randint(0, len(lines)), f"<w.{made}> {rng.choice(_MARKS)} {rng.choice(_MARKS)}\n")
+        text = "".join(lines)
+        gone = rng.choice([at for at, character in enumerate(text) if not character.isascii()])
+        return text[:gone] + text[gone + 1 :]
+
+    def save(node: Node) -> None:
+        node.save(changed(node.text()))
+
+    def put_in(node: Node) -> None:
+        node.put_in(changed(node.text()))
+
+    for _ in range(rounds):
+        for node in nodes:
+            for _ in range(rng.randint(0, 4)):
+                (save if rng.random() < 0.3 else put_in)(node)
+        for _ in range(rng.randint(0, 2 * devices)):
+            one, other = rng.sample(nodes, 2)
+            for_one, for_other = other.answer(one), one.answer(other)
+            if rng.random() < 0.4:
+                (save if rng.random() < 0.5 else put_in)(other)
+            one.receive(for_one)
+            other.receive(for_other)
+    come_to_rest(nodes, rng)
+    found = Counter(_WORD.findall(nodes[0].text()))
+    wanted = {f"<w.{number}>" for number in range(1, made + 1)}
+    return Together(sorted(word for word in found if found[word] > 1), sorted(wanted.difference(found)))

@@ -8,7 +8,7 @@ import re
 import pytest
 from appends import Room
 from effort import many
-from meetings import Author, Lister, Node, come_to_rest, exchange, run
+from meetings import Author, Lister, Node, come_to_rest, exchange, run, write_together
 
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.joined import Side, join, repair
@@ -233,6 +233,13 @@ def test_short_lines_that_all_change_stand_once_each(seed: int) -> None:
     text = run(seed, 2 + seed % 4, author=Lister(random.Random(seed))).text
     numbers = re.findall(r"<(\d{6})>", text)
     assert sorted(numbers) == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("seed", [8, 10, 76, 119, 125, 127, 168, 184, 229, 703, 953])
+def test_what_programs_and_editors_write_at_a_time_stands_once(seed: int) -> None:
+    """What both went on from has no line of which words are missing, and none that one side alone wrote."""
+    found = write_together(seed, 2 + seed % 3)
+    assert found.doubled == found.lost == []
 
 
 def test_a_character_that_is_not_known_here_leaves_the_union_as_it_is() -> None:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -33,6 +32,7 @@ from typing import Any
 from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
+from yp2p.documents.put_again import Taken, news_in, words_of
 from yp2p.documents.removals import mark_for
 from yp2p.documents.replica import raising_panics
 from yp2p.documents.shadow import spans_in_order
@@ -49,7 +49,6 @@ from yp2p.threeway.sequences import differences
 
 _STRING = 4
 _ORIGIN, _RIGHT_ORIGIN = 0x80, 0x40
-_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 _COUNTED = re.compile(r"\w+|[^\w\s]|\n")  # white space that is no line end tells two texts not apart
 
 __all__ = ["Joined", "Side", "join", "repair"]
@@ -127,34 +126,49 @@ def _without_news(parts: Sequence[_Part], side: OneSide) -> Iterator[_Part]:
     A repair takes text out and puts it in again elsewhere. What one side alone wrote may be part of that; were it in
     the base, the other side would seem to have removed it.
     """
-    news = _words_of(
-        part for part in parts
-        if not part.common and not getattr(part, side.name) and Writer.of(part.client) is not Writer.REPAIR
-        and part.clock < side.vector.get(part.client, 0) and not side.took.has(part.client, part.clock)
-    )  # fmt: skip
-    for part in parts:
+    put, rows = _put_in(parts, side)
+    news = news_in(put, _taken_out(parts, side))
+    for part, (line, at) in zip(parts, rows, strict=True):
         if part.client not in side.copies or not part.base or part.text is None:
             yield part
             continue
         clock = part.clock
-        for word in _WORDS.findall(part.text):
+        for word in words_of(part.text):
             units = len(word) if word.isascii() else len(word.encode("utf-16-le")) // 2
-            is_new = not word.isspace() and news[word] > 0
-            news[word] -= is_new
+            is_new = at in news[line]
             yield replace(part, clock=clock, length=units, text=word, base=not is_new, common=not is_new)
             clock += units
+            line, at = (line + 1, 0) if word == "\n" else (line, at + 1)
 
 
-def _words_of(parts: Iterable[_Part]) -> Counter[str]:
-    """The words of parts; where these are not one behind the other as they were written, a word ends."""
-    texts: list[str] = []
-    stop: Place | None = None
+def _put_in(parts: Sequence[_Part], side: OneSide) -> tuple[list[list[str]], list[tuple[int, int]]]:
+    """What a side's repairs put into each line; and the line in which each part begins, and at which word of these."""
+    lines: list[list[str]] = [[]]
+    rows: list[tuple[int, int]] = []
     for part in parts:
-        if (part.client, part.clock) != stop:
-            texts.append("\n")
-        texts.append(part.text or "")
-        stop = part.client, part.clock + part.length
-    return Counter(_WORDS.findall("".join(texts)))
+        rows.append((len(lines) - 1, len(lines[-1])))
+        is_copy = part.client in side.copies
+        for word in words_of(part.text or "") if (part.base if is_copy else getattr(part, side.name)) else ():
+            if is_copy:
+                lines[-1].append(word)
+            if word == "\n":
+                lines.append([])
+    return lines, rows
+
+
+def _taken_out(parts: Sequence[_Part], side: OneSide) -> list[list[Taken]]:
+    """What a side's repairs took out of each line that stood there before."""
+    lines: list[list[Taken]] = [[]]
+    for part in parts:
+        is_out = side.took_out.has(part.client, part.clock)
+        if part.client in side.copies or not (is_out or getattr(part, side.name)):
+            continue
+        for word in words_of(part.text or ""):
+            if is_out:
+                lines[-1].append(Taken(word, not part.common))
+            if word == "\n":
+                lines.append([])
+    return lines
 
 
 def _distance(parts: Sequence[_Part]) -> tuple[int, int, str, list[bool]]:

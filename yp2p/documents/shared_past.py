@@ -101,13 +101,13 @@ class OneSide:
     Attributes:
         name: `ours` or `theirs`.
         copies: the client IDs of what these repairs put in.
-        took: what was taken out by edits that it alone has.
+        took_out: what these repairs took out.
     """
 
     name: str
     vector: StateVector
     copies: frozenset[int]
-    took: Ranges
+    took_out: Ranges
 
 
 @dataclass(slots=True)
@@ -139,17 +139,12 @@ class SharedPast:
     def _repaired(self, name: str, vector: StateVector, told: Iterable[_Had]) -> SharedPast:
         """What both had, with the repairs of one side."""
         alone = [update for update in told if not update.by_both and getattr(update, f"by_{name}")]
-        took = [
-            item
-            for update in alone
-            if len(update.parsed.sections) == 1 and not is_repair(update.parsed)  # not a sum of edits and repairs
-            for item in update.deleted
-        ]
+        took_out = [item for update in alone if is_repair(update.parsed) for item in update.deleted]
         repairs = {client: clock for client, clock in vector.items() if Writer.of(client) is Writer.REPAIR}
         return SharedPast(
             self.vector | repairs,
-            [*self.deleted, *(item for update in alone if is_repair(update.parsed) for item in update.deleted)],
-            OneSide(name, vector, frozenset(repairs).difference(self.vector), Ranges(took)),
+            [*self.deleted, *took_out],
+            OneSide(name, vector, frozenset(repairs).difference(self.vector), Ranges(took_out)),
         )
 
     @classmethod
