@@ -310,5 +310,11 @@ def test_lines_that_are_put_in_beside_a_changed_line_leave_it_once() -> None:
         assert merge("a.txt", base, theirs, ours).text == right
 
 
+def test_a_last_line_that_a_side_left_open_stays_open() -> None:
+    """As git has it where it is clean, and where it asks and is told to take both."""
+    assert merge("a.txt", "a\nb\n", "a now\nb\n", "a\nb\nc").text == "a now\nb\nc"
+    assert merge("a.txt", "a\nb and more", "a\nb and more now\n", "a\nb and more\nc").text == "a\nb and more now\nc"
+
+
 def test_a_last_line_without_an_end_stays_the_last() -> None:
     assert merge("a.md", "- a\n", "- a\n- of ours\n", "- a\n- of theirs").text == "- a\n- of ours\n- of theirs\n"
