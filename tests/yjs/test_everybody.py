@@ -157,10 +157,10 @@ def test_everybody_has_the_same_and_nothing_is_lost(node: Node, two_devices: tup
             text = await trio.to_thread.run_sync(_until_equal, everybody, "all texts being equal")
         found = Counter(_WORD.findall(text))
         assert not words - found, f"lost: {sorted((words - found).elements())[:10]}"
-        # What was written while the devices were apart is merged as texts, and saves of whole files are among it: now
-        # and then a line is kept in both places, which `yp2p notices` tells (both-changed).
+        # Where both devices moved a block, and one of them changed it, it stands in both places, which `yp2p notices`
+        # tells: of ten thousand such edits that were merged as texts one came twice.
         twice = sorted((found - words).elements())
-        assert len(twice) <= len(words) // 20, f"more than once: {twice[:10]}"
+        assert len(twice) <= len(words) // 100, f"more than once: {twice[:10]}"
         for name in ("A", "B"):
             look = node.ask("look", name=name)
             assert (look["closed"], look["denied"]) == (None, [])
