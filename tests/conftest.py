@@ -8,13 +8,17 @@ in full: it is a fault that has to be found. More than a few of them, and the wh
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
-from types import SimpleNamespace
+from contextlib import suppress
+from types import GeneratorType, SimpleNamespace
 
 import pytest
 from _pytest.terminal import TerminalReporter
 from effort import EFFORT, many
 from hypothesis import HealthCheck, settings
+from trio._core._run import unrolled_run
+from trio.lowlevel import in_trio_run
 
 _EXAMPLES = 100  # as Hypothesis has it
 _MOST_SECOND_TRIES = 3
@@ -31,6 +35,16 @@ def _failed_at_first(config: pytest.Config) -> list[pytest.TestReport]:
     return list(terminal.stats.get("rerun", ())) if terminal is not None else []
 
 
+def _too_much(config: pytest.Config) -> str:
+    """Why a run has failed though each test passed in the end; empty where it has not."""
+    at_first = _failed_at_first(config)
+    if len(at_first) > _MOST_SECOND_TRIES:
+        return f"{len(at_first)} tests failed at first, and {_MOST_SECOND_TRIES} may"
+    if any(report.when != "call" for report in at_first):
+        return "what failed at first was no test but what was set up for some, or its end: they did not all run again"
+    return ""
+
+
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
     for report in _failed_at_first(config):
         terminalreporter.section(f"FAILED AT FIRST: {report.nodeid}")
@@ -38,11 +52,23 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
         for name, content in report.sections:
             terminalreporter.section(name, "-")
             terminalreporter.write_line(content)
+    if reason := _too_much(config):
+        terminalreporter.write_line(f"The run has failed: {reason}.", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if len(_failed_at_first(session.config)) > _MOST_SECOND_TRIES:
+    if _too_much(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_runtest_setup() -> None:
+    """A test that took too long may have been ended in trio's own code, and then its loop still counts as running: each
+    later test of the process would fail."""
+    if in_trio_run():
+        for one in gc.get_objects():
+            if isinstance(one, GeneratorType) and one.gi_code is unrolled_run.__code__:
+                with suppress(Exception):  # it says that it was abandoned
+                    one.close()
 
 
 @pytest.fixture
