@@ -24,6 +24,7 @@ from yp2p.documents.synced import PeerState
 from yp2p.files import replace as disk
 from yp2p.files import temporary_files
 from yp2p.files.blobs import name_of
+from yp2p.files.ignore import IGNORE_FILE
 from yp2p.files.replace import Outcome, Result
 from yp2p.identity import EntryID
 from yp2p.peers.blob_transfer import BlobFetcher
@@ -211,6 +212,14 @@ def test_the_longest_pauses_are_short_enough_for_a_person() -> None:
     assert retries._LONGEST_BLOCKED_S <= 30
 
 
+async def _adds_a_line(bridge: Bridge, name: str) -> None:
+    """Another device adds a line to a file that holds "one"."""
+    replica = replica_like(bridge, name, 77, Writer.TYPED)
+    update = replica.edit(hunks("one\n", "one\ntwo\n"))
+    assert update is not None
+    await bridge.document(name).receive(update, PEER, PeerState(replica.clocks(), is_answer=False))
+
+
 async def test_a_batch_that_ends_by_an_exception_is_done_one_by_one_and_nothing_of_it_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
 ) -> None:
@@ -228,11 +237,7 @@ async def test_a_batch_that_ends_by_an_exception_is_done_one_by_one_and_nothing_
     monkeypatch.setattr(StagedWrites, "commit_batch", commit_batch)
     async with open_bridge(tmp_path) as bridge:
         for name in names:
-            live = bridge.document(name)
-            replica = replica_like(bridge, name, 77, Writer.TYPED)
-            update = replica.edit(hunks("one\n", "one\ntwo\n"))
-            assert update is not None
-            await live.receive(update, PEER, PeerState(replica.clocks(), is_answer=False))
+            await _adds_a_line(bridge, name)
         for _ in range(20):
             with suppress(RuntimeError):
                 await bridge.render_actor.run()
@@ -243,3 +248,27 @@ async def test_a_batch_that_ends_by_an_exception_is_done_one_by_one_and_nothing_
         assert await _work(bridge) == 2
         assert {(tmp_path / "dir" / name).read_text() for name in names} == {"one\ntwo\n"}
         assert not any(bridge.folder.render_queue.has_failed(entry) for entry in bridge.folder.files)
+
+
+async def test_a_fault_with_the_rules_keeps_no_file_from_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
+) -> None:
+    (tmp_path / "dir").mkdir()
+    for name in ("a.txt", IGNORE_FILE):
+        (tmp_path / "dir" / name).write_text("one\n")
+    write = StagedWrites.commit_batch
+
+    async def commit_batch(self: StagedWrites, writes: Sequence[StagedWrite]) -> None:
+        if any(write.path == IGNORE_FILE for write in writes):
+            raise RuntimeError("a fault")
+        await write(self, writes)
+
+    monkeypatch.setattr(StagedWrites, "commit_batch", commit_batch)
+    async with open_bridge(tmp_path) as bridge:
+        for name in ("a.txt", IGNORE_FILE):
+            await _adds_a_line(bridge, name)
+        for _ in range(5):
+            with suppress(RuntimeError):
+                await bridge.render_actor.run()
+        assert (tmp_path / "dir" / "a.txt").read_text() == "one\ntwo\n"
+        assert set(bridge.folder.render_queue) == {bridge.folder.files.at[IGNORE_FILE]}

@@ -7,8 +7,8 @@ Invariants
     * Every entry whose file may differ from what the documents say is in the queue, or waits for its time
       (`disk/render/retries.py`).
     * No `want` or `wake` is lost: `start` is called before a round of work looks at anything.
-    * A batch that failed is wanted again, and then one by one and behind all others: what is wrong with one file keeps
-      no other one from its place.
+    * A batch that failed is wanted again, in ever smaller ones, and one of those goes with each round: what is wrong
+      with one file keeps no other one from its place, whatever else there is to do.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from yp2p.store.writer import Commit
 
 # A keystroke goes to the other programs and devices before it goes to the file.
 _TYPING_S = 0.02
+# Of a batch that failed, so many are done together; and those of them that fail again, one by one.
+_AFTER_A_FAILURE = 32
 
 
 class RenderQueue:
@@ -82,7 +84,7 @@ class RenderQueue:
         stored.then(self.wake)
 
     def failed(self, entries: Iterable[EntryID]) -> None:
-        """A batch of these entries ended by an exception: `want` of each, to be done one by one."""
+        """A batch of these entries ended by an exception: `want` of each, to be done in smaller ones."""
         for entry in entries:
             self._failures[entry] = self._failures.get(entry, 0) + 1
             self.want(entry)
@@ -96,9 +98,14 @@ class RenderQueue:
     def has_failed(self, entry: EntryID) -> bool:
         return entry in self._failures
 
-    def in_turn(self) -> list[EntryID]:
-        """The entries of now: those that never failed first, then those that did least often."""
-        return sorted(self._entries, key=lambda entry: self._failures.get(entry, 0)) if self._failures else [*self]
+    def batches(self) -> list[list[EntryID]]:
+        """The entries of now: those that never failed, and a few of those that did least often."""
+        failed = sorted(self._entries & self._failures.keys(), key=lambda entry: self._failures[entry])
+        if not failed:
+            return [[*self._entries]]
+        few = _AFTER_A_FAILURE if self._failures[failed[0]] == 1 else 1
+        together = [entry for entry in failed[:few] if self._failures[entry] == self._failures[failed[0]]]
+        return [[entry for entry in self._entries if entry not in self._failures], together]
 
     def take(self, entry: EntryID) -> None:
         """This entry is about to be rendered."""

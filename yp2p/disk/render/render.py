@@ -117,18 +117,28 @@ class Render:
             await join_equal_entries(folder)
         await self._name_makers()
         # What comes in from now on is for the next round: the guard has not counted it.
-        wanted = folder.render_queue.in_turn()
+        batches = folder.render_queue.batches()
         reason = await self._deletions.refused(now)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} by another device")
             return
         rules = folder.catalogue.layout().entry_at.get(IGNORE_FILE)
-        first = [rules] if rules is not None and rules in folder.render_queue else []
-        if first:
+        if rules is not None and rules in folder.render_queue and not folder.render_queue.has_failed(rules):
             self._look(IGNORE_FILE)  # what it leaves out is not rendered after it
-            wanted = first
+            batches = [[rules]]
         else:
             await self._move_directories()
+        for wanted in batches:
+            await self._carry_out_batch(wanted)
+        await self.displaced.inspect()
+        await self._unchosen.run()
+        self._replacements.tell()
+        self._remove_obsolete()
+        await self._name_makers()  # of what came to stand beside another one in this round there may be no further one
+
+    async def _carry_out_batch(self, wanted: Sequence[EntryID]) -> None:
+        """Bring the files of these entries in step, or of as many as are a batch."""
+        folder = self._folder
         tried: list[EntryID] = []
         try:
             puts = await self._carry_out_all(wanted, tried)
@@ -144,11 +154,6 @@ class Render:
             raise
         folder.render_queue.succeeded(tried)
         self.retries.forget_failures(tried)
-        await self.displaced.inspect()
-        await self._unchosen.run()
-        self._replacements.tell()
-        self._remove_obsolete()
-        await self._name_makers()  # of what came to stand beside another one in this round there may be no further one
 
     async def _carry_out_all(self, wanted: Sequence[EntryID], tried: list[EntryID]) -> list[StagedWrite]:
         """Do what needs no new content for these entries, up to a batch; gives the files to write.
@@ -165,17 +170,12 @@ class Render:
             await part.end_if_long()
             if entry not in folder.render_queue or self._deletions.came_since(entry):
                 continue
-            has_failed = folder.render_queue.has_failed(entry)
-            if has_failed and tried:
-                break
             folder.render_queue.take(entry)
             tried.append(entry)
             put = await self._carry_out(entry)
             if put is not None:
                 puts.append(put)
                 chars += len(put.text)
-            if has_failed:
-                break
         return puts
 
     async def _name_makers(self) -> None:
