@@ -431,7 +431,7 @@ async def test_content_pays_for_who_brought_its_entry_whoever_brings_it(
         assert other.burden.owed > 900_000, "nothing of its own came"
 
 
-async def test_no_more_is_forgiven_than_an_entry_weighed() -> None:
+async def test_no_more_is_forgiven_than_an_entry_weighed(mock_clock: trio.testing.MockClock) -> None:
     burden, awaited, entry = Burden(), Awaited(), EntryID(bytes(16))
     burden.add(10_000)
     awaited.brought([entry], burden, 300)

@@ -147,7 +147,7 @@ def test_a_root_that_vanishes_pauses_the_folder(tmp_path: Path) -> None:
         eventually(lambda: one.status()["folders"][0]["state"] == "paused")
         assert (
             "moved or removed" in one.status()["folders"][0]["problem"]
-            or "cannot be opened" in (one.status()["folders"][0]["problem"])
+            or "is not there" in (one.status()["folders"][0]["problem"])
         )
         one.dir.mkdir()
         eventually(lambda: "marker" in one.status()["folders"][0]["problem"])

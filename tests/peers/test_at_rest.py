@@ -21,7 +21,10 @@ from yp2p.protocol.messages import ChannelData, FolderState
 
 async def _hears(session: FolderSession, message: FolderState | ChannelData) -> bool:
     """Whether a message of the peer is a change in the folder."""
-    changed = session.agreement.conditions._folder.state.changed
+    folder = session.agreement.conditions._folder
+    await folder.database.pending().wait()  # what came before it is stored, and told
+    await trio.testing.wait_all_tasks_blocked()
+    changed = folder.state.changed
     await session.deliver(message)
     await trio.testing.wait_all_tasks_blocked()
     return changed.is_set()
