@@ -9,16 +9,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like
 
+from yp2p.disk.ingest import known_files
 from yp2p.documents.diff import hunks
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
+from yp2p.folder import old_versions
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import version_found
+from yp2p.folder.records import FileRecord
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.ysync import Shape, check
 from yp2p.store.writer import Commit
@@ -251,3 +255,44 @@ async def test_what_was_typed_here_since_git_read_the_file_is_told_where_it_goes
         removed = len(TYPED) - len(TEXT)
         assert told == [] if is_read else [kind for kind, _ in told] == [NoticeKind.REMOVED_OTHERS_TEXT]
         assert is_read or f"removed {removed} characters" in told[0][1]
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+@over_directory
+async def test_a_text_that_goes_on_while_its_log_is_looked_through_for_the_version_that_was_saved(
+    base: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [TEXT.replace("two\n", f"two\n{'typed here now'[:length]}\n") for length in range(1, 15)]
+    path, client = base / "dir" / NAME, Writer.TYPED.client_id(5)
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True)
+        for text in texts[:6]:
+            await _comes(bridge, text, client)
+        path.write_text(texts[8])  # an editor has saved, and what it typed last is on its way
+        late = texts[6:]
+
+        async def arrive() -> None:
+            while late:
+                await _comes(bridge, late.pop(0), client)
+
+        class Slice(old_versions.Slice):
+            async def end_if_long(self) -> None:
+                await arrive()
+
+        async def found(*given: Any, **options: Any) -> FileRecord | None:
+            old = await version_found(*given, **options)
+            await arrive()
+            return old
+
+        if moment == "before":
+            await arrive()
+        elif moment == "during":
+            monkeypatch.setattr(old_versions, "Slice", Slice)
+        else:
+            monkeypatch.setattr(known_files, "version_found", found)
+        await bridge.render()
+        assert not late
+        assert bridge.document(NAME).text.text() == texts[-1]
+        assert not [*bridge.folder.notices]
+        unsubscribe()

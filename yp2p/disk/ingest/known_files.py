@@ -119,7 +119,8 @@ class KnownFiles:
                 old = await version_found(self._folder, record, finding, may_be_older=is_older)
                 if old is not None and not what.is_first and old.base_seq > self._shown_until(record):
                     old = None
-                what = replace(what, is_version=old is not None)
+                if old is not None or not tries or stored == self._last_seq(record):
+                    what = replace(what, is_version=old is not None)
             elif state is FileState.NEED_BASE:
                 base = self._folder.texts.fork_at_base(record).text()
                 what = replace(what, extends_base=bool(base) and finding.text.startswith(base))
