@@ -26,6 +26,7 @@ from yp2p.errors import CrdtPanic
 from yp2p.folder import texts
 from yp2p.folder.authors import Maker
 from yp2p.folder.meetings import Settled
+from yp2p.folder.turns import Slice
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check, deleted_ranges, parse_update
@@ -311,6 +312,44 @@ def test_a_document_stays_in_memory_until_what_is_decided_on_it_is_applied(monke
             assert bridge.document("a.txt").text.text() == "zero\ntwo\nfour\n"
 
     _run(test)
+
+
+@over_a_file
+async def test_a_document_of_which_parts_come_stays_in_memory_until_all_are_there(base: Path) -> None:
+    """Else what comes after a rest is in a copy that nobody has. Nobody need listen: it may be pulled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("yp2p.folder.texts.MAX_OPEN_DOCUMENTS", 0)  # many are open: a second makes one idle
+        async with open_bridge(base) as bridge:
+            live, there, folder, rests = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7), bridge.folder, 0
+
+            class LongSlice(Slice):
+                is_long = True
+
+                async def end(self) -> None:
+                    nonlocal rests
+                    rests += 1
+                    await folder.database.pending().wait()
+                    clock().jump(2)
+                    folder.close_idle_documents()
+                    assert folder.texts.in_memory(live.id) is live
+
+            async def rest() -> None:
+                await LongSlice().end()
+
+            patch.setattr("yp2p.folder.live_document.Slice", LongSlice)
+            patch.setattr("yp2p.folder.live_document.turn", rest)
+            parts = [there.edit([Hunk(0, 0, f"{number}\n")]) or b"" for number in range(4)]
+            await live.take_all([check(part, Shape.TEXT) for part in parts[:2]], PEER)
+            assert rests >= 2
+            patch.setattr("yp2p.folder.live_document._SLICED_BYTES", rests := 0)
+            await live.receive_all(parts[2:], PEER)
+            assert rests >= 4, "while they are checked, and while they are applied"
+            assert bridge.document("a.txt").text.text() == there.text()
+            await folder.database.pending().wait()
+            clock().jump(2)
+            assert folder.close_idle_documents()
+            assert folder.texts.in_memory(live.id) is None
+            assert bridge.document("a.txt").text.text() == there.text()
 
 
 def _deleting(replica: TextReplica, start: int, stop: int) -> bytes:

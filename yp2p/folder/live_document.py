@@ -208,7 +208,11 @@ class LiveDocument:
 
     @contextmanager
     def being_changed(self) -> Iterator[None]:
-        """For who decides, with an await, on a change of what is in memory now: until it is applied, it stays there."""
+        """For who decides, with an await, on a change of what is in memory now: until it is applied, it stays there.
+
+        What changes a document with an await in between does so itself: in another copy of it, loaded meanwhile, the
+        rest would be lacking.
+        """
         self._changing += 1
         try:
             yield
@@ -311,6 +315,10 @@ class LiveDocument:
         """
         if not self._keeper.takes_from(source):
             return
+        with self.being_changed():
+            await self._receive_all(updates, source, theirs)
+
+    async def _receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
         if is_heavy() and not _weigh_nothing(updates, self.replica.shape):
             await until_light()
         known, shape = self.replica.clocks(), self.replica.shape
@@ -348,6 +356,10 @@ class LiveDocument:
 
     async def take_all(self, updates: Sequence[Checked], source: object) -> None:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
+        with self.being_changed():  # the store may have one part before the next is taken
+            await self._take_all(updates, source)
+
+    async def _take_all(self, updates: Sequence[Checked], source: object) -> None:
         fault: Exception | None = None
         parts = (part for update in updates for part in in_parts(update, self.replica.clocks(), self.replica.shape))
         price, slice_ = 0, Slice()
