@@ -20,6 +20,7 @@ from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.files.inspect import Finding, Found
 from yp2p.folder import old_versions
+from yp2p.folder.live_document import SAVED_S
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import version_found
 from yp2p.folder.records import FileRecord
@@ -116,6 +117,44 @@ async def test_a_save_of_what_was_live_until_its_editor_was_closed_is_no_change(
         written = bridge.document(NAME).text.clocks()
         await bridge.render()
         assert bridge.document(NAME).text.clocks() != written, "it is no edit"
+
+
+@over_directory
+async def test_what_an_editor_showed_is_known_until_its_save_is_read(base: Path) -> None:
+    """Also while the disk is busy and a second makes a text idle; but for a save that never comes, not for ever."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    half = TYPED.replace("here", "he")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("yp2p.folder.texts.MAX_OPEN_DOCUMENTS", 0)
+        async with open_bridge(base) as bridge:
+            folder, document = bridge.folder, bridge.document(NAME).id
+
+            async def is_let_go_of(after_s: float) -> bool:
+                await folder.database.pending().wait()
+                clock().jump(after_s)
+                folder.close_idle_documents()
+                return folder.texts.in_memory(document) is None
+
+            async def is_shown(*texts: str) -> None:
+                unsubscribe = bridge.document(NAME).subscribe(lambda *told: None, early=True)
+                for text in texts:
+                    await _comes(bridge, text, 5)
+                unsubscribe()
+
+            await is_shown(half, TYPED)
+            await _comes(bridge, BOTH, 6)
+            path.write_text(half)  # one that its editor showed
+            bridge.document(NAME).subscribe(lambda *told: None)()  # a peer that goes says nothing of programs
+            assert not await is_let_go_of(100)
+            await bridge.render()
+            assert bridge.document(NAME).text.text() == path.read_text() == BOTH
+            assert not list(folder.notices)
+            assert await is_let_go_of(2), "the file has what was shown"
+            await is_shown(BOTH + "more\n")
+            assert not await is_let_go_of(SAVED_S - 1)
+            bridge.document(NAME).subscribe(lambda *told: None)()
+            assert await is_let_go_of(2), "no save has come for long"
 
 
 @over_directory

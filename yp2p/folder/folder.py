@@ -94,8 +94,9 @@ class Folder:
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(
-            folder, database, clients, self.edits.accept, self.edits.meetings.receive, self.membership.takes_from
-        )
+            folder, database, clients, self.edits.accept, self.edits.meetings.receive, self.membership.takes_from,
+            self._lags,
+        )  # fmt: skip
         self.files = FileIndex(folder, database, self.render_queue, self._file_changed, self._entry)
         self.files.waiting.changed = self.files.local.told = self.state.touch
         authorship = Authorship(folder, self.membership, identity)
@@ -318,6 +319,11 @@ class Folder:
         if document not in self.catalogue.entry_of or document not in self.texts.digests:
             return b""
         return self.texts.state(document)
+
+    def _lags(self, document: DocumentID, seq: int) -> bool:
+        """Whether the file of a text held what was before a row of its log, and was not read or written since."""
+        record = self.files.get(self.catalogue.entry_of.get(document))
+        return record is not None and record.document == document and record.base_seq < seq
 
     def close_idle_documents(self) -> bool:
         """Let go of documents that nobody used for a while, and tell whether there were any: they are in the store."""

@@ -21,6 +21,7 @@ from itertools import takewhile
 from typing import TypeAlias
 
 import structlog
+import trio
 
 from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.synced import Listener, PeerState
@@ -41,6 +42,9 @@ from yp2p.store.writer import Commit
 
 # Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
 RECENT_S = 600.0
+# A program that is closed has saved by then, however busy the disk is; and what the file of a document cannot follow is
+# not kept in memory for longer.
+SAVED_S = 600.0
 # What a program types is remembered by so much at once.
 _ONE_RANGE_S = 60.0
 # Smaller updates are parsed in a few milliseconds.
@@ -170,6 +174,7 @@ class Keeper:
         meet: takes what comes from peers whose history may have gone apart from ours.
         rows: gives all updates of the document in their order, as they were made where a state vector lacks them.
         takes_from: whether what comes from a source counts; what does not is dropped unread.
+        lags: whether the file of a document is known to have held it before a row of its log, and not since.
     """
 
     accept: Accept
@@ -177,6 +182,15 @@ class Keeper:
     meet: Meet | None = None
     rows: Callable[[LiveDocument, StateVector], Iterable[bytes]] | None = None
     takes_from: Callable[[object], bool] = lambda source: True
+    lags: Callable[[DocumentID, int], bool] = lambda document, seq: False
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """When the last program let go of a document, and the row that was the last one then."""
+
+    seq: int = 0
+    at: float = 0.0
 
 
 class LiveDocument:
@@ -199,12 +213,12 @@ class LiveDocument:
         self.recent = Recent()  # of other devices
         self.recent_here = Recent()  # of programs of this device
         self.shown = ShownTexts()
-        self._left_at = 0  # the row that was the last one when the last program let go of it
+        self._left = _Left()
 
     @property
     def is_needed(self) -> bool:
-        """Whether it has to stay in memory: somebody listens, or is about to change it."""
-        return self._telling.is_needed or self._changing > 0
+        """Whether it has to stay in memory: somebody listens, or is about to change it, or may have saved it."""
+        return self._telling.is_needed or self._changing > 0 or self.is_shown
 
     @contextmanager
     def being_changed(self) -> Iterator[None]:
@@ -227,7 +241,15 @@ class LiveDocument:
     @property
     def shown_until(self) -> int:
         """The last row of the log that a program of this device may have shown, as far as is known; 0: none."""
-        return self.last_seq if self.is_in_programs else self._left_at
+        return self.last_seq if self.is_in_programs else self._left.seq
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a save of what a program of this device showed may still be found: one has it open, or let go of it
+        a while ago and its file lags behind that. Nothing but this document knows what was shown."""
+        if self.is_in_programs or not self._left.seq:
+            return self.is_in_programs
+        return trio.current_time() < self._left.at + SAVED_S and self._keeper.lags(self.id, self._left.seq)
 
     def pace_s(self) -> float:
         """How far apart live updates of this document go to one reader: the more, the more programs have it open."""
@@ -395,7 +417,8 @@ class LiveDocument:
         unsubscribe = self._telling.subscribe(listener, early=early)
 
         def end() -> None:
-            self._left_at = self.shown_until
+            if self.is_in_programs:
+                self._left = _Left(self.last_seq, trio.current_time())
             unsubscribe()
 
         return end

@@ -5,7 +5,8 @@ Invariants
     * A document in memory holds everything that the store has of it and what was submitted since.
     * No document stays in memory for longer than `IDLE_DOCUMENT_S` without use, and none for longer than a second where
       so many are there that `MAX_OPEN_DOCUMENTS`, `MAX_IDLE_BYTES` or `MAX_IDLE_MEMORY` are exceeded: those that were
-      used last stay. So what texts take of the memory does not grow with their history.
+      used last stay. So what texts take of the memory does not grow with their history. But one that a program showed
+      stays until its file has what was shown, for ten minutes at most (`LiveDocument.is_shown`).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Texts:
 
     Args:
         accept, meet, takes_from: take what comes from others for a document in memory (`Keeper`).
+        lags: whether a document's file lags behind a row of its log (`Keeper`).
 
     Attributes:
         held: what others brought into those that are in memory (`burden.py`).
@@ -63,11 +65,12 @@ class Texts:
         accept: Accept,
         meet: Meet,
         takes_from: Callable[[object], bool],
+        lags: Callable[[DocumentID, int], bool],
     ) -> None:
         self._folder = folder
         self._database = database
         self._clients = clients
-        self._keeper = Keeper(accept, database.pending, meet, self.updates_as_made, takes_from)
+        self._keeper = Keeper(accept, database.pending, meet, self.updates_as_made, takes_from, lags)
         self.digests = Digests(folder, database, self.open)
         self._open: dict[DocumentID, LiveDocument] = {}
         self.held = Held()
@@ -241,11 +244,11 @@ class Texts:
         """The documents that are to leave the memory, with the channels that listen: those that nobody used for long,
         and of all that are not in use now the oldest, as long as they are too many or too large together.
 
-        What programs have open stays as long as they have it.
+        What programs have open stays as long as they have it, and until what they saved of it is read.
         """
         now = trio.current_time()
         idle = sorted(
-            (live for live in self._open.values() if now - live.used_at > _IN_USE_S and not live.is_in_programs),
+            (live for live in self._open.values() if now - live.used_at > _IN_USE_S and not live.is_shown),
             key=lambda live: live.used_at,
         )
         spare: set[DocumentID] = set()
