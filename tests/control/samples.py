@@ -34,7 +34,7 @@ STATED: dict[str, dict[str, Any]] = {
     },
     "POST /v1/device/readmit": {
         "body": {"device": "pi", "folder": "notes"},
-        "answer": {"device": "pi", "name": "pi", "folders": ["notes"]},
+        "answer": {"device": "pi", "name": "pi", "folders": ["notes"], "failed": []},
     },
 }
 STATED_EVENTS: dict[str, dict[str, Any]] = {

@@ -19,7 +19,7 @@ from yp2p.identity import FolderID, Identity
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.statements import Role, Signer, read_statement
 
-OWN, THIEF, FRIEND = (Identity(bytes([number]) * 32) for number in (1, 2, 3))
+OWN, THIEF, FRIEND, STRANGER = (Identity(bytes([number]) * 32) for number in (1, 2, 3, 9))
 PEERS = cast(Any, SimpleNamespace(devices=SimpleNamespace(contacts={}), is_linked=lambda device: False))
 
 
@@ -77,8 +77,74 @@ def test_whom_a_removed_device_let_in_is_let_into_each_folder_by_one_command() -
                 assert (await members.readmit("friend", None))["folders"] == ["notes", "photos"]
                 roles = [one.membership.members.get(FRIEND.device_id) for one in folders.values()]
                 assert [found and found.role for found in roles] == [Role.READER, Role.READER, None]
-                with pytest.raises(UsageError, match="no single device 'friend'"):
+                with pytest.raises(UsageError, match="'friend' is in already"):
                     await members.readmit("friend", None)
+
+    trio.run(run)
+
+
+def test_where_this_device_may_let_nobody_in_does_not_keep_a_device_out_of_the_other_folders() -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folders: dict[FolderID, Any] = {}
+                for number, founder, label in ((1, STRANGER, "of others"), (2, OWN, "own"), (3, STRANGER, "last")):
+                    folder: Any = SimpleNamespace(
+                        id=FolderID(bytes([number]) * 16), label=label, state=SimpleNamespace(touch=lambda: None)
+                    )
+                    first, thief = Signer(founder, folder.id), Signer(THIEF, folder.id)
+                    said = [first.grant((), founder.public, Role.ADMINISTRATOR, "founder")]
+                    if founder is not OWN:
+                        said.append(first.grant([said[-1].hash], OWN.public, Role.MEMBER, "own"))
+                    said.append(first.grant([said[-1].hash], THIEF.public, Role.ADMINISTRATOR, "thief"))
+                    before = [said[-1].hash]
+                    said.append(first.remove(before, THIEF.public, Role.REMOVED))
+                    said.append(thief.grant(before, FRIEND.public, Role.MEMBER, "friend"))
+                    folder.membership = Membership(folder.id, founder.device_id, bridge.folder.database, OWN)
+                    await folder.membership.receive([one.encode() for one in said])
+                    folders[folder.id] = folder
+                members = Members(OWN.device_id, lambda: "own", folders, PEERS, _revoke)
+                answer = await members.readmit("friend", None)
+                assert answer["folders"] == ["own"]
+                assert [one["folder"] for one in answer["failed"]] == ["of others", "last"]
+                with pytest.raises(FolderError, match=r"not let into 'of others': .*not let into 'last': "):
+                    await members.readmit("friend", None)
+
+    trio.run(run)
+
+
+@pytest.mark.parametrize(
+    ("steps", "by"),
+    [
+        ("grant leave", []),
+        ("grant remove", ["own"]),
+        ("grant remove grant leave", []),
+        ("grant demote leave", []),
+        ("grant demote grant leave", []),
+        ("grant leave grant remove", ["own"]),
+    ],
+)
+def test_who_removed_a_device_is_told_and_that_it_left_by_itself(steps: str, by: list[str]) -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folder = bridge.folder
+                own, thief = Signer(OWN, folder.id), Signer(THIEF, folder.id)
+                said = [own.grant((), OWN.public, Role.ADMINISTRATOR, "own")]
+                for step in steps.split():
+                    before, public = [said[-1].hash], THIEF.public
+                    if step == "grant":
+                        said.append(own.grant(before, public, Role.ADMINISTRATOR, "thief"))
+                    elif step == "leave":
+                        said.append(thief.remove(before, public, Role.REMOVED))
+                    else:
+                        said.append(own.remove(before, public, Role.READER if step == "demote" else Role.REMOVED))
+                membership = folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
+                await membership.receive([one.encode() for one in said])
+                members = Members(OWN.device_id, lambda: "own", {folder.id: folder}, PEERS, _revoke)
+                shown = {one["name"]: one["folders"][0] for one in members.shown()}
+                assert (shown["thief"]["role"], shown["thief"]["removed_by"]) == ("removed", by)
+                assert "removed_by" not in shown["own"]
 
     trio.run(run)
 

@@ -151,7 +151,7 @@ export interface KnownDevice {
     id: string;
     role: string;
     let_in_by?: string | null;
-    removed_by?: string | null;
+    removed_by?: string[];
     in_sync?: boolean;
     behind?: number | null;
     condition?: string;

@@ -243,11 +243,20 @@ def readmit(devices: tuple[str, ...], folder: str | None, as_json: bool) -> None
 
     `yp2p device list` shows such devices.
     """
-    answers = [
-        call("POST", "/v1/device/readmit", {"device": device, "folder": folder}) for device in dict.fromkeys(devices)
-    ]
-    if as_json:
-        print_json(answers)
+    answers: list[dict[str, Any]] = []
+    try:
+        for device in dict.fromkeys(devices):
+            answer = call("POST", "/v1/device/readmit", {"device": device, "folder": folder})
+            answers.append(answer)
+            if not as_json:
+                say(f"{called(answer['name'])} is in again: {', '.join(answer['folders'])}.")
+    finally:  # where one cannot be let in, those before it are in all the same
+        if as_json and answers:
+            print_json(answers)
+    failed = [(answer["name"], one) for answer in answers for one in answer["failed"]]
+    if failed:
+        reasons = "; ".join(f"{called(name)} in {one['folder']}: {one['reason']}" for name, one in failed)
+        raise FolderError(f"not all could be done here: {reasons}")
 
 
 def _await_daemon(device: str) -> None:
@@ -317,9 +326,12 @@ def _say_removed(answer: dict[str, Any]) -> None:
 
 def _role(folder: dict[str, Any]) -> str:
     if folder["role"] == "void":
-        return f"not in; {folder['let_in_by']}, which was removed, had let it in (`yp2p device readmit`)"
+        by = called(folder["let_in_by"])
+        return f"not in; {by} had let it in, and may let nobody in any more (`yp2p device readmit`)"
     if folder["role"] == "removed":
-        return f"removed by {', '.join(folder['removed_by'])}"
+        return (
+            f"removed by {', '.join(map(called, folder['removed_by']))}" if folder["removed_by"] else "left by itself"
+        )
     return str(folder["role"])
 
 

@@ -109,8 +109,8 @@ class Members:
         if member is not None:
             by = member.grant.issuer_id
             shown |= {"role": SHOWN_ROLES[member.role], "let_in_by": None if by == device else self.name_of(by)}
-        if removals:
-            shown["removed_by"] = [self.name_of(removal.issuer_id) for removal in removals]
+        else:
+            shown["removed_by"] = [self.name_of(one) for one in membership.removed_by_others(device)]
         return shown
 
     def find(self, wanted: str) -> DeviceID:
@@ -121,21 +121,27 @@ class Members:
         Raises:
             UsageError: there is none, or several.
         """
-        devices = {device for folder in self.folders.values() for device in folder.membership.members}
-        bare = wanted.upper().replace(" ", "")
-        named = {device for device in devices if self.name_of(device) == wanted}
-        by_id = {device for device in devices if bare and format_device_id(device).startswith(bare)}
-        whole = {device for device in by_id if format_device_id(device) == bare}
-        found = list(whole or (named | by_id if len(bare) >= _GROUP else named or by_id))
+        found, bare = self._called(wanted), wanted.upper().replace(" ", "")
         if len(found) == 1:
             return found[0]
         if not found and (gone := self._removed(wanted, bare)):
             raise FolderError(f"{wanted!r} was removed already, from {', '.join(gone)}; there is nothing left to do")
         if not found:
-            names = ", ".join(sorted(repr(self.name_of(device)) for device in devices))
+            names = ", ".join(sorted(repr(self.name_of(device)) for device in self._members()))
             raise UsageError(f"no device is called {wanted!r}; there are {names or 'none yet'}")
         ids = ", ".join(sorted(map(format_device_id, found)))
         raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its whole ID: {ids}")
+
+    def _members(self) -> set[DeviceID]:
+        return {device for folder in self.folders.values() for device in folder.membership.members}
+
+    def _called(self, wanted: str) -> list[DeviceID]:
+        """The members that a person may mean: by their name, or by their ID or the beginning of it."""
+        devices, bare = self._members(), wanted.upper().replace(" ", "")
+        named = {device for device in devices if self.name_of(device) == wanted}
+        by_id = {device for device in devices if bare and format_device_id(device).startswith(bare)}
+        whole = {device for device in by_id if format_device_id(device) == bare}
+        return list(whole or (named | by_id if len(bare) >= _GROUP else named or by_id))
 
     def _removed(self, wanted: str, bare: str) -> list[str]:
         """The folders that a device of this name or ID was removed from."""
@@ -274,27 +280,33 @@ class Members:
         """Let a device in that somebody let in who had been removed: into a folder, or each one of which that is so.
 
         Raises:
-            UsageError, FolderError: it is in nowhere again; or the text says where it is.
+            UsageError, FolderError: it is in nowhere again.
         """
         grants = self._void(
             wanted, list(self.folders.values()) if folder is None else [choose(self.folders.values(), folder)]
         )
         found = {grant.subject_id for _, grant in grants}
+        if not found and (members := self._called(wanted)):
+            raise UsageError(f"{self.name_of(members[0])!r} is in already; there is nothing to let in again")
         if len(found) != 1:
             how = f"{len(found)} are: name one by its ID" if found else "`yp2p device list` lists those that were"
             raise UsageError(f"no single device {wanted!r} was let in by a removed one; {how}")
         done: list[str] = []
+        failed: list[dict[str, str]] = []
         for chosen, grant in grants:
             try:
                 await OwnStatements(chosen.membership).grant(grant.subject, grant.role, grant.name)
             except FolderError as error:
-                where = f"{wanted!r} is in again in {', '.join(done)}, but not in" if done else "not let into"
-                raise FolderError(f"{where} {chosen.label!r}: {error}") from error
+                failed.append({"folder": chosen.label, "reason": str(error)})
+                continue
             chosen.state.touch()
             log.info("device_readmitted", folder=chosen.label, name=grant.name)
             done.append(chosen.label)
+        if not done:
+            reasons = "; ".join(f"not let into {one['folder']!r}: {one['reason']}" for one in failed)
+            raise FolderError(reasons)
         (device,) = found
-        return {"device": format_device_id(device), "name": grants[0][1].name, "folders": done}
+        return {"device": format_device_id(device), "name": grants[0][1].name, "folders": done, "failed": failed}
 
     def _void(self, wanted: str, folders: Iterable[Folder]) -> list[tuple[Folder, Statement]]:
         """The grants of removed devices by which a device of this name or ID is not in; the last one of each folder."""

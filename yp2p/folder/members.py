@@ -197,6 +197,21 @@ class Membership:
             todo = {grant.issuer_id for grant in self.evaluation.lost if grant.subject_id in void} - looked_at
         return tuple(found)
 
+    def removed_by_others(self, device: DeviceID) -> tuple[DeviceID, ...]:
+        """Who removed a device that is no member; nobody where it left by itself.
+
+        What was answered by letting it in again does not count, nor what only took a part of its rights.
+        """
+        removals = [one for one in self.evaluation.removals.get(device, ()) if one.role is Role.REMOVED]
+        if len(removals) > 1:
+            ancestry, answered = Ancestry(self._statements.values()), 0
+            void = {statement.hash for statement in self.evaluation.lost}
+            for one, past in zip(ancestry.statements, ancestry.past, strict=True):
+                if one.kind is Kind.GRANT and one.subject_id == device and one.hash not in void:
+                    answered |= past
+            removals = [one for one in removals if not ancestry.mask([one.hash]) & answered]
+        return tuple(dict.fromkeys(one.issuer_id for one in removals if one.issuer_id != device))
+
     def let_in_only_by(self, device: DeviceID) -> list[DeviceID]:
         """The members that nobody let in but a device, or who was let in by it alone; this device is none of them."""
         void = {statement.hash for statement in self.evaluation.lost}

@@ -233,7 +233,7 @@ class Notices:
         if removal.by is not None:
             text = f"{self._name_of(removal.by)} removed {what[0]} from the folder: {what[1]}"
         else:
-            text = f"{what[0]} is out of the folder, as whoever let it in had been removed by then: {what[1]}"
+            text = f"{what[0]} is out of the folder, as whoever let it in might do that no more by then: {what[1]}"
         self.add(NoticeKind.DEVICE_REMOVED, "", text, _NO_ENTRY)
 
     def tell_admission(self, member: Member) -> None:

@@ -220,7 +220,7 @@ function PlaceLine({ device, place, onRole, onChange }: PlaceProps) {
         <a href={to("folder", place.id)}>
           <Name text={place.folder} />
         </a>
-        : {place.role === "void" ? "let in by a device that was removed" : place.role}
+        : {place.role === "void" ? "let in by a device that may not do that any more" : place.role}
         {said && <span class="quiet">, {said.text}</span>}
         {place.let_in_by && (
           <span class="quiet">
@@ -229,7 +229,7 @@ function PlaceLine({ device, place, onRole, onChange }: PlaceProps) {
         )}
         {place.removed_by && (
           <span class="quiet">
-            , removed by <Name text={place.removed_by} />
+            {place.removed_by.length > 0 ? `, by ${place.removed_by.map(printable).join(", ")}` : ", left by itself"}
           </span>
         )}
       </span>
