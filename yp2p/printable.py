@@ -46,6 +46,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
+def minutes_text(seconds: float) -> str:
+    """A time for people: `1 minute`, `15 minutes`; never none at all."""
+    return plural(max(1, round(seconds / 60)), "minute")
+
+
 def size_text(count: int) -> str:
     """A number of bytes for people."""
     size, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -29,7 +30,8 @@ def _member(name: str, *, connected: bool = True, in_sync: bool = True, behind: 
 def _status(*names: str, **more: Any) -> dict[str, Any]:
     folder = {
         "id": "f", "label": "notes", "path": "/notes", "problem": "", "state": "idle", "awaiting_confirmation": False,
-        "conflicts": [], "notices": {"wrong-code": 0}, "devices": [_member(name) for name in names],
+        "code_taken_back": False, "conflicts": [], "notices": {"wrong-code": 0},
+        "devices": [_member(name) for name in names],
         "progress": {"files_to_go": 0, "bytes_to_go": 0, "bytes_per_s": 0, "seconds_left": None}, **more,
     }  # fmt: skip
     offers: dict[str, Any] = {"made": [], "received": []}
@@ -73,7 +75,7 @@ def test_a_device_that_is_behind_and_what_is_sent() -> None:
 
 def test_the_code_stands_there_while_it_is_good() -> None:
     assert "The code is  47-K7M-X2Q  (for 15 minutes)" in _page(_status())
-    assert "(for 1 minutes)" in _page(_status(), now=880.0)
+    assert "(for 1 minute)." in _page(_status(), now=880.0)
     assert "47-K7M-X2Q" not in _page(_status(), now=900.0)
     assert "wrong codes" in _page(_status(), code=None, locked=True)
     assert "Only an administrator" in _page(_status(), code=None)
@@ -118,6 +120,27 @@ def test_a_folder_that_was_left_is_not_shared_again_by_its_page(monkeypatch: pyt
     assert "47-K7M" not in shown
     page._renew(_status())  # the code of one that is here is renewed
     assert asked == ["/v1/share"]
+
+
+def test_a_code_that_was_taken_back_is_not_shown_until_there_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = iter(["47-K7M-X2Q", "12-ABC-DEF"])
+    monkeypatch.setattr("yp2p.cli.page.call", lambda *_: _SHARED | {"code": next(codes)})
+    page = Page("Ctrl-C stops yp2p here.")
+    page._shown = Shown(dict(_SHARED), time.monotonic(), (0, -1))
+
+    def shown(**more: Any) -> str:
+        status = _status(**more)
+        page._renew(status)
+        assert page._shown is not None
+        return "\n".join(lines(page._shown, status, {}, [], time.monotonic(), ""))
+
+    assert "47-K7M-X2Q" in shown()
+    for _ in range(2):
+        text = shown(code_taken_back=True)
+        assert "47-K7M" not in text
+        assert "The code was taken back. For a new one: yp2p share /notes" in text
+    assert "12-ABC-DEF" in shown()
+    assert "12-ABC-DEF" in shown()
 
 
 def test_what_is_offered_stands_there() -> None:

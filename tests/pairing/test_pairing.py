@@ -387,10 +387,13 @@ def test_a_closed_code_says_how_it_ended() -> None:
             assert "wrong codes were tried" in await _why_not(guessed.code, room.candidate)
             clock.jump(LONGEST_WAIT_S)
             taken_back = room.host.open_window(room.folder)
+            assert not room.host.is_taken_back(room.folder)
             assert room.host.take_back(room.folder) is taken_back
             assert room.host.take_back(room.folder) is None
+            assert room.host.is_taken_back(room.folder)
             assert "was taken back on the other device" in await _why_not(taken_back.code, room.candidate)
             assert room.host.open_window(room.folder).code != taken_back.code
+            assert not room.host.is_taken_back(room.folder)
             unknown = Code("99" if guessed.code.digits != "99" else "98", "2" * 6)
             assert "it was used, or ran out" in await _why_not(unknown, room.candidate)
             nursery.cancel_scope.cancel()

@@ -4,7 +4,8 @@ Theory of operation
     A thread follows the events of the daemon, over the control socket, whether it runs in this process or in another
     one, and asks for its status whenever something has happened. `lines` is pure: the page of a status. What is noted
     on it is what `yp2p events` prints. The code is asked for again when it ran out or was used (`share` with `page`);
-    after wrong guesses the daemon gives none, and the page says what a person can do.
+    after wrong guesses the daemon gives none, and the page says what a person can do. Nor does the page ask for one
+    that somebody took back, until somebody shows one again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from yp2p.cli.options import call, size_text
 from yp2p.cli.output import Screen
 from yp2p.cli.transfers import transfer_table
 from yp2p.errors import YpError
-from yp2p.printable import plural
+from yp2p.printable import minutes_text, plural
 from yp2p.sentences import of_folder
 
 # What happens within a moment is shown at once. While nothing happens the code gets older, and rates go to nothing.
@@ -43,11 +44,13 @@ class Shown:
 
     Attributes:
         mark: how many members and wrong codes the folder had then. Where these change, the code may have ended.
+        is_taken_back: somebody took the code back.
     """
 
     shared: dict[str, Any]
     since: float
     mark: tuple[int, int]
+    is_taken_back: bool = False
 
     def left_s(self, now: float) -> float:
         """How long the code is good."""
@@ -162,7 +165,10 @@ class Page:
         mark = (len(folder["devices"]), folder["notices"]["wrong-code"])
         if shown.shared["code"] is None and not shown.shared["locked"]:
             return
-        if shown.left_s(now) < _LAST_S or mark != shown.mark:
+        was_taken_back, shown.is_taken_back = shown.is_taken_back, folder["code_taken_back"]
+        if shown.is_taken_back:
+            return
+        if shown.left_s(now) < _LAST_S or mark != shown.mark or was_taken_back:
             shared = call("POST", "/v1/share", {"path": shown.shared["path"], "page": True})
             self._shown = Shown(shared, now, mark)
 
@@ -222,14 +228,16 @@ def _not_here(shown: Shown) -> list[str]:
 
 
 def _code(shown: Shown, now: float) -> list[str]:
+    if shown.is_taken_back:
+        return [f"The code was taken back. For a new one: yp2p share {shlex.quote(shown.shared['path'])}"]
     if shown.shared["locked"]:
         return ["Somebody typed wrong codes. For a new one: yp2p share DIR"]
     left = shown.left_s(now)
     if left < _LAST_S:
         return ["Only an administrator of this folder can let other devices in (`yp2p device list`)."]
-    minutes = max(1, round(left / 60))
+    time_left = minutes_text(left)
     return [
-        f"The code is  {shown.shared['code']}  (for {minutes} minutes). On another device, on the same network, type:",
+        f"The code is  {shown.shared['code']}  (for {time_left}). On another device, on the same network, type:",
         "",
         "    yp2p daemon --detach",
         "    yp2p join DIR",

@@ -12,6 +12,7 @@ from yp2p.cli.diffs import print_diff
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import print_json, say
 from yp2p.errors import UsageError
+from yp2p.printable import plural
 
 _SHOWN_LINES = 20
 
@@ -73,4 +74,5 @@ def _turn(url: str, file: str, steps: int, as_json: bool) -> None:
         say(f"{'deleted again' if answer['removed'] else 'brought back'}: {answer['path']}")
     print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)
     if not answer["removed"] and answer["steps"] < steps:
-        say(f"There were only {answer['steps']} changes to take.")
+        were = "was" if answer["steps"] == 1 else "were"
+        say(f"There {were} only {plural(answer['steps'], 'change')} to take.")

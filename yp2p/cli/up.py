@@ -13,6 +13,7 @@ from yp2p.cli.options import absolute, call
 from yp2p.cli.output import is_terminal, say
 from yp2p.cli.page import Page
 from yp2p.errors import NotRunning
+from yp2p.printable import minutes_text, plural
 
 
 @click.command()
@@ -66,7 +67,8 @@ def _explain(shared: dict[str, Any], ending: str) -> None:
     """What to do now."""
     say(f"Sharing {shared['path']} as {shared['label']!r}.")
     if shared["devices"]:
-        say(f"{shared['devices']} other device(s) take part. `yp2p status` shows how they are doing.")
+        others = plural(shared["devices"], "other device takes", "other devices take")
+        say(f"{others} part. `yp2p status` shows how they are doing.")
         return
     if shared["locked"]:
         say("There were too many wrong codes. `yp2p share DIR` shows a new one.")
@@ -74,10 +76,10 @@ def _explain(shared: dict[str, Any], ending: str) -> None:
     if shared["code"] is None:
         say("Only an administrator of this folder can let other devices in. `yp2p device list` shows who is one.")
         return
-    minutes = round(shared["expires_in_s"] / 60)
+    time_left = minutes_text(shared["expires_in_s"])
     say(
         "",
-        f"The code is  {shared['code']}  (for {minutes} minutes). On the other device, on the same network, type:",
+        f"The code is  {shared['code']}  (for {time_left}). On the other device, on the same network, type:",
         "",
         "    yp2p daemon --detach",
         "    yp2p join DIR",

@@ -334,6 +334,7 @@ class Device:
             "folders": [
                 self._status.folder(folder)
                 | {"scrub": self.home.disks[folder.id].scrub.describe(), "purges": self.asked_purges.waiting(folder)}
+                | {"code_taken_back": self.pairing_host.is_taken_back(folder)}
                 for folder in self.folders
             ],
             "offers": self.offers.shown(),

@@ -10,7 +10,7 @@ import trio
 from yp2p.errors import FolderError, PairingError, PeerFault
 from yp2p.folder.folder import Folder
 from yp2p.folder.own_statements import OwnStatements
-from yp2p.identity import Identity, PublicIdentity
+from yp2p.identity import FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import (
     CLOSED,
     FIRST_WAIT_S,
@@ -52,6 +52,7 @@ class PairingHost:
         self._wait_s = FIRST_WAIT_S
         self._not_before = 0.0
         self._is_locked = False  # until a person asks for a code
+        self._taken_back = set[FolderID]()  # the folders whose last code a person took back
         self._run_ended = trio.Event()
         self.refusals = Refusals()
         self.changed = trio.Event()
@@ -111,6 +112,7 @@ class PairingHost:
         if existing is not None:
             self._forget(existing.code.digits)
         self._closed.pop(code.digits, None)
+        self._taken_back.discard(folder.id)
         self._windows[code.digits] = (window, folder)
         self._touch()
         return window
@@ -130,10 +132,15 @@ class PairingHost:
         window = self.window_of(folder)
         if window is not None:
             window.is_taken_back = True
+            self._taken_back.add(folder.id)
             self._forget(window.code.digits)
             log.info("pairing_code_taken_back", folder=folder.label)
             self._touch()
         return window
+
+    def is_taken_back(self, folder: Folder) -> bool:
+        """Whether a person took the last code of a folder back."""
+        return folder.id in self._taken_back
 
     async def run(self) -> None:
         """Notice windows that run out, so that they are no longer announced."""
