@@ -13,7 +13,8 @@
     ├── FolderError              8  a directory cannot be shared or joined
     │   └── RootGone             8  the root of a folder is away, or lost its marker: it is waited for
     ├── PairingError             9  no code, wrong code, window closed, several devices answered
-    │   └── InviteRefused        9  whoever was asked honours no such invite (any more)
+    │   ├── InviteRefused        9  whoever was asked honours no such invite (any more)
+    │   └── NotShown             9  what a folder has cannot be told before joining
     ├── WaitTimeout              1  `yp2p wait` ran out of time
     ├── NobodyConnected          1  `yp2p wait` found a folder that is on no other device now
     ├── NotInstalled             1  a part of yp2p that is asked for is not in this installation
@@ -112,6 +113,10 @@ class PairingError(YpError):
 
 class InviteRefused(PairingError):
     """Whoever was asked lets nobody in with this, and said why."""
+
+
+class NotShown(PairingError):
+    """What a folder has cannot be told to somebody who looks before joining; joining works all the same."""
 
 
 class WaitTimeout(YpError):

@@ -71,9 +71,12 @@ def floor_bytes(status: os.statvfs_result) -> int:
     return min(_LARGEST_FLOOR_BYTES, status.f_blocks * status.f_frsize // 100)
 
 
-def free_bytes(directory: Path) -> int:
-    """How much may come in from others to this file system. Raises OSError."""
-    status = os.statvfs(directory)
+def free_bytes(directory: Path) -> int | None:
+    """How much may come in from others to this file system; None where it does not say: whoever writes there sees."""
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return None
     return max(0, status.f_bavail * status.f_frsize - floor_bytes(status))
 
 

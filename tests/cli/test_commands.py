@@ -17,6 +17,7 @@ from yp2p.cli.main import main
 from yp2p.cli.options import absolute
 from yp2p.control.socket import find_control_socket, lock_text, read_lock
 from yp2p.errors import UsageError
+from yp2p.printable import minutes_text
 
 CODE = "47-K7M-X2Q"
 Answers = dict[str, Any]
@@ -112,6 +113,92 @@ def test_what_was_removed_is_said_where_the_next_one_cannot_be(run: Any, monkeyp
     assert "no device is called 'phone'" in err
     code, out, _ = run("device", "remove", "laptop", "phone", "--yes", "--json")
     assert (code, [one["name"] for one in json.loads(out)]) == (2, ["laptop"])
+
+
+def test_who_is_in_again_is_said_where_the_next_one_cannot_be(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(_socket: Path, _method: str, _path: str, body: Any, _timeout_s: float | None) -> Any:
+        if body["device"] == "phone":
+            raise UsageError("no single device 'phone' was let in by a removed one")
+        failed = [{"folder": "photos", "reason": "only an administrator can do that"}] if body["device"] == "pi" else []
+        return {"device": "ID", "name": body["device"], "folders": ["notes", "films"], "failed": failed}
+
+    monkeypatch.setattr("yp2p.control.call.call", call)
+    code, out, err = run("device", "readmit", "friend", "phone")
+    assert (code, out) == (2, "friend is in again: notes, films.\n")
+    assert "'phone'" in err
+    code, out, _ = run("device", "readmit", "friend", "phone", "--json")
+    assert (code, [one["name"] for one in json.loads(out)]) == (2, ["friend"])
+    code, out, err = run("device", "readmit", "pi", "friend")
+    assert (code, out) == (8, "pi is in again: notes, films.\nfriend is in again: notes, films.\n")
+    assert "pi in photos: only an administrator can do that" in err
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ({"role": "void", "let_in_by": "laptop"}, "not in; laptop had let it in, and may let nobody in any more"),
+        ({"role": "removed", "removed_by": ["laptop", "pi"]}, "removed by laptop, pi"),
+        ({"role": "removed", "removed_by": []}, "left by itself"),
+    ],
+)
+def test_why_a_device_is_out_is_said(
+    folder: dict[str, Any], said: str, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = {
+        "name": "friend", "id": "ID", "is_this_device": False, "connected": False, "last_seen": None, "version": "",
+        "address": None, "reason": "", "paused": False, "known_since": None, "folders": [{"folder": "notes", **folder}],
+    }  # fmt: skip
+    monkeypatch.setattr("yp2p.control.call.call", lambda *_: [device])
+    for words in (("list",), ("show", "friend")):
+        assert said in run("device", *words)[1]
+
+
+def test_a_join_says_that_nobody_could_tell_whether_there_is_room(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"name": "one", "path": "/d", "label": "d", "impostors": [], "room_unknown": "it is too large"}
+    monkeypatch.setattr("yp2p.control.call.call", lambda *_: answer)
+    code, _, err = run("join", CODE, str(tmp_path))
+    assert (code, err) == (0, "Whether there is room for the files could not be told before: it is too large.\n")
+
+
+def test_where_there_is_no_room_a_dry_run_offers_what_works(
+    run: Any, asked: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {
+        "name": "one", "path": "/my d", "label": "d", "equal": 0, "different": [], "only_here": 0, "only_there": 1,
+        "bytes_to_come": 2, "not_synced": 0, "not_chosen": 0, "bytes_needed": 2, "bytes_free": 1,
+        "no_room": "too little", "impostors": [],
+    }  # fmt: skip
+    monkeypatch.setattr("yp2p.control.call.call", lambda *_: answer)
+    said = run("join", "--dry-run", CODE, str(tmp_path))[1]
+    assert said.endswith("To go on all the same: yp2p join '/my d' --force\n")
+    answer |= {"no_room": "", "bytes_free": None}
+    said = run("join", "--dry-run", CODE, str(tmp_path))[1]
+    assert said.endswith("To go on: yp2p join '/my d'\n")
+    assert "Room: 2 bytes needed, how much is free is not known there." in said
+
+
+def test_who_takes_a_code_back_gives_no_role(run: Any, asked: list[Any], tmp_path: Path) -> None:
+    code, _, err = run("share", str(tmp_path), "--withdraw", "--role", "reader")
+    assert (code, asked) == (2, [])
+    assert "leave out --role" in err
+    assert run("share", str(tmp_path))[0] == 0
+    assert asked[-1][1]["role"] == "admin"
+
+
+@pytest.mark.parametrize(("steps", "said"), [(1, "There was only 1 change to take."), (2, "were only 2 changes to")])
+def test_fewer_steps_than_asked_for_are_counted(
+    steps: int, said: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"path": "f", "diff": [], "steps": steps, "removed": False, "revived": False}
+    monkeypatch.setattr("yp2p.control.call.call", lambda *_: answer)
+    assert said in run("undo", str(tmp_path / "f"), "--steps", "5")[1]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(20.0, "1 minute"), (80.0, "1 minute"), (900.0, "15 minutes")])
+def test_minutes_are_counted(seconds: float, said: str) -> None:
+    assert minutes_text(seconds) == said
 
 
 def test_what_may_be_lost_with_a_device_is_said_before_it_is_removed(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import trio
 from yp2p.config import Files
 from yp2p.device.sharing import Sharing
 from yp2p.discovery.addresses import Address
-from yp2p.errors import FolderError, PairingError
+from yp2p.errors import FolderError, NotShown, PairingError
 from yp2p.identity import FolderID, Identity
+from yp2p.machine import free_bytes
 from yp2p.pairing.exchange import Grant, Listed
 from yp2p.pairing.invites import Invited, Token
 from yp2p.pairing.joiner import Joined, Joiner
@@ -101,10 +104,54 @@ def test_a_device_that_does_not_say_what_it_has_is_joined_without(
     met: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def cannot(*_: object) -> None:
-        return None
+        raise NotShown("it is too large")
 
     monkeypatch.setattr(Invited, "look", cannot)
-    with pytest.raises(PairingError, match="runs an older yp2p"):
+    with pytest.raises(PairingError, match="it is too large; join without looking"):
         trio.run(_sharing().preview, TOKEN, str(tmp_path), None)
-    trio.run(_sharing().join, TOKEN, str(tmp_path), None)
+    assert trio.run(_sharing().join, TOKEN, str(tmp_path), None)["room_unknown"] == "it is too large"
     assert met == ["join"]
+
+
+@pytest.mark.parametrize("text", [CODE, TOKEN])
+def test_a_file_system_that_does_not_say_how_much_is_free_is_joined_into(
+    text: str, met: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("yp2p.pairing.preview.free_bytes", free_bytes)
+    monkeypatch.setattr(os, "statvfs", none)
+    found = trio.run(_sharing().preview, text, str(tmp_path), None)
+    assert (found["bytes_needed"], found["bytes_free"], found["no_room"]) == (1000, None, "")
+    joined = trio.run(_sharing().join, text, str(tmp_path), None)
+    assert "does not say how much" in joined["room_unknown"]
+    assert met == ["look", "look", "join"]
+
+
+def test_of_two_joins_into_one_directory_the_second_one_uses_no_code(
+    met: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, go_on = trio.Event(), trio.Event()
+
+    async def join(*_: object) -> Joined:
+        met.append("join")
+        arrived.set()
+        await go_on.wait()
+        return JOINED
+
+    monkeypatch.setattr(Joiner, "join", join)
+
+    async def run() -> None:
+        sharing = _sharing()
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(lambda: sharing.join(CODE, str(tmp_path), None, is_forced=True))
+                await arrived.wait()
+                with pytest.raises(FolderError, match=r"another join into .* is under way"):
+                    await sharing.join(TOKEN, str(tmp_path), None)
+                go_on.set()
+        await sharing.join(CODE, str(tmp_path), None, is_forced=True)
+
+    trio.run(run)
+    assert met == ["join", "join"]

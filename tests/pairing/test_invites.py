@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import HandshakeFailed, InviteRefused, PairingError, UsageError
+from yp2p.errors import HandshakeFailed, InviteRefused, NotShown, PairingError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.own_statements import OwnStatements
@@ -30,9 +30,11 @@ from yp2p.pairing.invites import Invited, InviteHost, Standing, Token, is_token,
 from yp2p.pairing.joiner import Joined
 from yp2p.pairing.standing import token_for, token_of
 from yp2p.protocol.entries import Kind
+from yp2p.protocol.wire import Writer
 from yp2p.transport.dialer import connect
 from yp2p.transport.handshake import Secured, initiate_invited
 from yp2p.transport.listener import Listener, open_listeners
+from yp2p.transport.secure import SecureMessages
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.statements import Role, Signer
 
@@ -117,7 +119,6 @@ def test_who_holds_one_may_look_first_and_no_use_is_taken_for_that(monkeypatch: 
         invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
         for _ in range(2):
             shown = await room.invited(str(invite.token)).look(5.0)
-            assert shown is not None
             assert (shown.label, shown.name) == (room.folder.label, "own")
             assert [(entry.path, entry.size) for entry in shown.entries] == [("a", 7)]
             assert room.role(MACHINE) is None
@@ -133,6 +134,60 @@ def test_who_holds_one_may_look_first_and_no_use_is_taken_for_that(monkeypatch: 
     _run(test)
 
 
+def test_one_handshake_that_breaks_off_makes_nobody_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[bytes] = []
+
+    async def breaks_off_once(stream: Any, identity: Any, inviter: Any, invite_id: bytes, psk: bytes) -> Secured:
+        tries.append(invite_id)
+        if len(tries) == 1:
+            raise trio.BrokenResourceError("a glitch")
+        return await initiate_invited(stream, identity, inviter, invite_id, psk)
+
+    monkeypatch.setattr(invites, "initiate_invited", breaks_off_once)
+    monkeypatch.setattr("yp2p.pairing.listing.list_entries", lambda folder: [Listed("a", Kind.TEXT, bytes(32), 7)])
+
+    async def test(room: Room) -> None:
+        token = (await room.host.make(room.folder, Role.MEMBER, 1, 60.0)).token
+        with trio.fail_after(60):
+            shown = await room.invited(token).look(30.0)
+        assert [entry.path for entry in shown.entries] == ["a"]
+        assert tries == [token.look_id, token.id, token.look_id]
+        assert room.role(MACHINE) is None
+
+    _run(test)
+
+
+def test_a_folder_that_is_too_large_to_look_at_is_joined_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [Listed(f"a{number}", Kind.TEXT, bytes(32), 7) for number in range(20)]
+    monkeypatch.setattr("yp2p.pairing.listing.list_entries", lambda folder: many)
+    monkeypatch.setattr("yp2p.pairing.listing.MAX_LISTED", 10)
+
+    async def test(room: Room) -> None:
+        token = (await room.host.make(room.folder, Role.MEMBER, 1, 60.0)).token
+        with pytest.raises(NotShown, match="more than 10 entries"):
+            await room.invited(token).look(30.0)
+        await room.join(token, limit_s=30.0)
+        assert room.role(MACHINE) is Role.MEMBER
+
+    _run(test)
+
+
+def test_a_list_that_takes_too_long_is_no_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(folder: Folder, name: str, messages: SecureMessages) -> None:
+        await messages.send(Writer().text(folder.label).text(name).finish())
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(invites, "show", slow)
+    monkeypatch.setattr("yp2p.pairing.listing._LIST_LIMIT_S", 0.1)
+
+    async def test(room: Room) -> None:
+        token = (await room.host.make(room.folder, Role.MEMBER, 1, 60.0)).token
+        with pytest.raises(NotShown, match=r"broke off while it said what .* has"):
+            await room.invited(token).look(30.0)
+
+    _run(test)
+
+
 def test_an_older_yp2p_cannot_be_looked_at_and_lets_in_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def known_by_id_alone(host: InviteHost, invite_id: bytes) -> bytes | None:
         invite = host._invites.get(invite_id)
@@ -144,7 +199,8 @@ def test_an_older_yp2p_cannot_be_looked_at_and_lets_in_all_the_same(monkeypatch:
         invite = await room.host.make(room.folder, Role.MEMBER, 1, 60.0)
         invited = room.invited(str(invite.token))
         with trio.fail_after(30):
-            assert await invited.look(60.0) is None
+            with pytest.raises(NotShown, match="runs an older yp2p"):
+                await invited.look(60.0)
 
         async def accept(joined: Joined) -> None:
             pass

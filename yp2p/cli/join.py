@@ -68,12 +68,14 @@ def command(
         "choose": chosen_paths(choose),
     }  # fmt: skip
     answer = _ask("/v1/join/preview", body) if dry_run else _ask("/v1/join", body | {"force": force})
+    if answer.get("room_unknown"):
+        say(f"Whether there is room for the files could not be told before: {answer['room_unknown']}.", err=True)
     for host in answer["impostors"]:
         say(f"A device at {host} answered to the code as well, and did not know it.", err=True)
     if as_json:
         print_json(answer)
     elif dry_run:
-        say(*preview_lines(answer, f"yp2p join {answer['path']}{as_options(choose)}"))
+        say(*preview_lines(answer, f"yp2p join {shlex.quote(answer['path'])}{as_options(choose)}"))
     elif is_terminal():
         say(f"Paired with {called(answer['name'])}: {answer['path']} is now the folder {answer['label']!r}.")
         follow()
@@ -130,7 +132,9 @@ def preview_lines(preview: dict[str, Any], command: str) -> list[str]:
     ]
     if preview["not_chosen"]:
         lines.append(f"{preview['not_chosen']:>9,} only there, and not chosen: they stay there")
-    lines.append(f"Room: {size_text(preview['bytes_needed'])} needed, {size_text(preview['bytes_free'])} free for it.")
+    free = preview["bytes_free"]
+    there = f"{size_text(free)} free for it" if free is not None else "how much is free is not known there"
+    lines.append(f"Room: {size_text(preview['bytes_needed'])} needed, {there}.")
     if preview["no_room"]:
         lines.append("That is too little: make room, choose less of the folder (--choose PATH), or say --force.")
     if preview["not_synced"]:
@@ -139,4 +143,5 @@ def preview_lines(preview: dict[str, Any], command: str) -> list[str]:
         lines += ["", "Different:", *(f"  {path}" for path in different[:_SHOWN])]
         if len(different) > _SHOWN:
             lines.append(f"  and {len(different) - _SHOWN} more (--json lists all)")
-    return [*lines, "", f"Nothing was changed. To go on: {command}"]
+    forced = " --force" if preview["no_room"] else ""
+    return [*lines, "", f"Nothing was changed. To go on{' all the same' if forced else ''}: {command}{forced}"]

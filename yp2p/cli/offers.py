@@ -86,7 +86,7 @@ def accept(
     if as_json:
         print_json(answer)
     elif dry_run:
-        command = f"yp2p folder accept {shlex.quote(offered)} {answer['path']}{as_options(choose)}"
+        command = f"yp2p folder accept {shlex.quote(offered)} {shlex.quote(answer['path'])}{as_options(choose)}"
         say(*preview_lines(answer, command))
     elif not answer["joined"]:
         names = " or ".join(answer["waits_for"])

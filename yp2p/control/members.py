@@ -197,7 +197,8 @@ class _Members:
         these are to be on this disk; none: everything. Without `force` it is an error that there is no room for the
         files, and the code stays good.
 
-        Answer: `{folder, label, path, device, name, impostors}`, the last as in the preview.
+        Answer: `{folder, label, path, device, name, impostors, room_unknown}`, `impostors` as in the preview;
+        `room_unknown` says why it could not be told before whether there is room, and is empty where it could.
         """
         check_running(self._stop)
         return await self._device.sharing.join(
@@ -208,10 +209,11 @@ class _Members:
         """What joining would do with a directory; nothing is changed.
 
         Answer: `{label, name, path, entries, equal, different, only_here, only_there, bytes_to_come, not_synced,
-        not_chosen, bytes_needed, bytes_free, no_room, impostors}`; with `only_room`, for which no file is read,
-        without those from `entries` to `not_chosen`. `bytes_free` is what others may fill of the disk, `no_room`
-        says that it is less than `bytes_needed`, or is empty; `impostors` are addresses where somebody answered,
-        and did not know the code.
+        not_chosen, bytes_needed, bytes_free, no_room, impostors}`; with `only_room`, for which files are read only
+        where they decide, without those from `entries` to `not_chosen`. `bytes_free` is what others may fill of
+        the disk, null where its file system does not say, `no_room` says that it is less than `bytes_needed`, or is
+        empty; `impostors` are addresses where somebody answered, and did not know the code. Where the folder cannot
+        be looked at beforehand, it is an error that says so, and joining works all the same.
         """
         check_running(self._stop)
         return await self._device.sharing.preview(
@@ -254,7 +256,8 @@ class _Members:
         Answer: list of `{id, name, is_this_device, connected, reason, paused, address, version, last_seen,
         known_since, folders}`, each folder `{folder, id, role, let_in_by?, removed_by?, in_sync?, behind?,
         condition?, summary?, mood?, hint?}` as in the status; `reason` says why it is not connected, `known_since` when
-        this device first heard of it (null: before that was noted).
+        this device first heard of it (null: before that was noted). Of the role `removed`, `removed_by` is empty where
+        it left by itself; of the role `void`, `let_in_by` may let nobody in any more.
         """
         return self._device.device_changes.shown()
 
@@ -291,8 +294,9 @@ class _Members:
     async def readmit(self, wanted: ReadmitRequest) -> Any:
         """Let a device in again that a removed one had let in.
 
-        Answer: `{device, name, folders}`: in again in these, whom a removed device had let in after its removal (role
-        `void` in the list); in all of which that is so where none is named.
+        Answer: `{device, name, folders, failed}`: in again in these, whom a removed device had let in after its
+        removal (role `void` in the list); in all of which that is so where none is named. `failed`
+        (`{folder, reason}`) are those that this device may let nobody into.
         """
         return await self._device.members.readmit(wanted.device, wanted.folder)
 

@@ -364,7 +364,9 @@ class Folders:
             raise FolderError(f"{known.label!r} is here already; `yp2p folder choose` says what of it is on this disk")
         if known is not None and known.path == path and await self._come_back(known, grant.statements):
             return known
-        if self.at(path) is not None:
+        if (there := self.at(path)) is not None:
+            if not self.has_lost_marker(there):
+                raise FolderError(f"{path} is shared already; join into another directory")
             raise FolderError(f"{path} is the root of another folder, which has lost its marker: `yp2p share {path}`")
         if known is not None:
             raise FolderError(f"this device takes part in {grant.label!r} already, at {self.by_id[grant.folder].path}")

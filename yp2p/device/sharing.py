@@ -16,7 +16,7 @@ from yp2p.device.discovery import Discoverer
 from yp2p.device.folder_changes import check_label
 from yp2p.device.folders import Folders
 from yp2p.discovery.addresses import Address, parse_address
-from yp2p.errors import FolderError, PairingError, UsageError
+from yp2p.errors import FolderError, NotShown, PairingError, UsageError
 from yp2p.folder.choice import Chosen
 from yp2p.folder.folder import Folder
 from yp2p.identity import Identity, PublicIdentity, format_device_id
@@ -60,6 +60,7 @@ class Sharing:
         self._host = pairing_host
         self._joined = joined
         self._making = trio.Lock()  # two who ask for one directory, or for one folder, get one
+        self._joining: set[Path] = set()
 
     async def share(self, directory: str, label: str | None, role: Role, *, is_page: bool = False) -> dict[str, Any]:
         """Share a directory (or show a code for one that is shared already); who joins gets a role.
@@ -139,8 +140,20 @@ class Sharing:
         limit_s = limit_s if limit_s is not None else JOIN_LIMIT_S
         path = self.directory(directory)
         paths = paths_in(path, chosen)
-        if not is_forced and (no_room := await self._no_room(text, path, limit_s, at, paths)):
-            raise FolderError(no_room)
+        if path in self._joining:
+            raise FolderError(
+                f"another join into {path} is under way; wait until it is over, or name another directory"
+            )
+        self._joining.add(path)
+        try:
+            return await self._join(text, path, limit_s, at, paths, is_forced=is_forced)
+        finally:
+            self._joining.remove(path)
+
+    async def _join(
+        self, text: str, path: Path, limit_s: float, at: str | None, paths: Sequence[str], *, is_forced: bool
+    ) -> dict[str, Any]:
+        unchecked = "" if is_forced else await self._check_room(text, path, limit_s, at, paths)
 
         async def accept(joined: Joined) -> None:
             await self._accept(joined, path, paths)
@@ -155,7 +168,7 @@ class Sharing:
             for impostor in joined.impostors:
                 folder.notices.tell_impostor(impostor.host)
         impostors = [impostor.host for impostor in joined.impostors]
-        return self._has_joined(joined, path) | {"impostors": impostors}
+        return self._has_joined(joined, path) | {"impostors": impostors, "room_unknown": unchecked}
 
     async def join_through(self, device: PublicIdentity, label: str, directory: str, limit_s: float) -> None:
         """Take part in a folder of a device whose settings let this one in.
@@ -213,25 +226,28 @@ class Sharing:
         """
         path = self.directory(directory)
         paths = Chosen(paths_in(path, chosen))
-        shown = await self._look(text, limit_s if limit_s is not None else JOIN_LIMIT_S, at)
-        if shown is None:
-            raise PairingError(
-                "the device that made this invite runs an older yp2p, which does not say what the folder has before"
-                " somebody joins; update yp2p there, or join without looking (`yp2p join DIR`)"
-            )
+        try:
+            shown = await self._look(text, limit_s if limit_s is not None else JOIN_LIMIT_S, at)
+        except NotShown as error:
+            raise NotShown(f"{error}; join without looking (`yp2p join DIR`)") from error
         impostors = {"impostors": [impostor.host for impostor in shown.impostors]}
         about = {"label": shown.label, "name": shown.name, "path": str(path)}
         return about | await look_at(path, shown.entries, self.files, paths, only_room=only_room) | impostors
 
-    async def _no_room(self, text: str, path: Path, limit_s: float, at: str | None, paths: Sequence[str]) -> str:
-        """Why a folder finds no room, as far as its device says what it has. Raises as `join`."""
-        shown = await self._look(text, limit_s, at)
-        if shown is None:
-            return ""
-        return str((await look_at(path, shown.entries, self.files, Chosen(paths), only_room=True))["no_room"])
+    async def _check_room(self, text: str, path: Path, limit_s: float, at: str | None, paths: Sequence[str]) -> str:
+        """Why it is not known whether a folder finds room; empty where it does. Raises as `join`, where it does not."""
+        try:
+            shown = await self._look(text, limit_s, at)
+        except NotShown as error:
+            log.info("joined_without_looking", reason=str(error))
+            return str(error)
+        found = await look_at(path, shown.entries, self.files, Chosen(paths), only_room=True)
+        if found["no_room"]:
+            raise FolderError(str(found["no_room"]))
+        return "" if found["bytes_free"] is not None else "its file system does not say how much of it is free"
 
-    async def _look(self, text: str, limit_s: float, at: str | None) -> Shown | None:
-        """What a folder has; None where its device is too old to say it. Raises UsageError, PairingError."""
+    async def _look(self, text: str, limit_s: float, at: str | None) -> Shown:
+        """What a folder has. Raises NotShown, UsageError, PairingError."""
         if is_token(text):
             return await self._invited(parse_token(text), _places(at)).look(limit_s)
         code, joiner = self._joiner(text, _places(at))

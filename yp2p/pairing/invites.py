@@ -36,7 +36,16 @@ import structlog
 import trio
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import FolderError, HandshakeFailed, InviteRefused, MessageFault, PairingError, PeerFault, UsageError
+from yp2p.errors import (
+    FolderError,
+    HandshakeFailed,
+    InviteRefused,
+    MessageFault,
+    NotShown,
+    PairingError,
+    PeerFault,
+    UsageError,
+)
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Removal
 from yp2p.folder.own_statements import OwnStatements
@@ -403,15 +412,19 @@ class Invited:
         self._is_look = False
         self._is_older = False  # who was found: it cannot be looked at
 
-    async def look(self, limit_s: float) -> Shown | None:
-        """What the folder of the device that made the token has; None where that yp2p is older, and does not say it.
+    async def look(self, limit_s: float) -> Shown:
+        """What the folder of the device that made the token has. No use is taken.
 
-        No use is taken. Raises PairingError as `join`.
+        Raises:
+            NotShown: that yp2p is older, and does not say it, or the folder is too large. PairingError: as `join`.
         """
 
-        async def take(secured: Secured, messages: SecureMessages, _: Address) -> Shown | None:
+        async def take(secured: Secured, messages: SecureMessages, _: Address) -> Shown:
             if self._is_older:
-                return None
+                raise NotShown(
+                    "the device that made this invite runs an older yp2p, which does not say what the folder has before"
+                    " somebody joins"
+                )
             await self._introduce(secured, messages)
             return await receive_shown(messages)
 
@@ -471,6 +484,12 @@ class Invited:
         secured = looking or await self._handshake(address, self._token.id)
         if secured is None:
             return
+        if self._is_look and looking is None and self._found is None:
+            # Who knows the one ID and not the other is older; one handshake can have broken off by chance.
+            looking = await self._handshake(address, self._token.look_id)
+            if looking is not None:
+                secured.stream.socket.close()
+                secured = looking
         if self._found is not None:  # no await since the handshake: one of its addresses is enough
             secured.stream.socket.close()
             return

@@ -11,18 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import structlog
+import trio
 
 from yp2p.discovery.addresses import Address
-from yp2p.errors import MessageFault
+from yp2p.errors import NotShown, PeerFault
 from yp2p.folder.folder import Folder
 from yp2p.pairing.exchange import LISTED_IN_MESSAGE, Listed, decode_listing, encode_listing
 from yp2p.pairing.preview import list_entries
+from yp2p.printable import called
 from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.transport.secure import SecureMessages
 
 # What a device that shows its folder can make us hold: 200 MB, with long names.
 MAX_LISTED = 1 << 20
+# Less than a whole run may take: whoever tells a large folder slowly is not taken for somebody who is gone.
+_LIST_LIMIT_S = 15.0
 
 log = structlog.get_logger()
 
@@ -52,13 +56,22 @@ async def show(folder: Folder, name: str, messages: SecureMessages) -> None:
 
 
 async def receive_shown(messages: SecureMessages, impostors: tuple[Address, ...] = ()) -> Shown:
-    """What the other end tells. Raises PeerFault."""
+    """What the other end tells.
+
+    Raises:
+        PeerFault, BrokenResourceError: it lets nobody look. NotShown: it cannot tell all that the folder has.
+    """
     header = Reader(await messages.receive())
     label, name = header.text(MAX_LABEL_BYTES), header.text(MAX_DEVICE_NAME_BYTES)
     header.end()
     entries: list[Listed] = []
-    while part := decode_listing(await messages.receive()):
-        entries += part
-        if len(entries) > MAX_LISTED:
-            raise MessageFault(f"a folder of more than {MAX_LISTED} entries")
+    try:
+        with trio.fail_after(_LIST_LIMIT_S):
+            while part := decode_listing(await messages.receive()):
+                entries += part
+                if len(entries) > MAX_LISTED:
+                    raise NotShown(f"{label!r} has more than {MAX_LISTED:,} entries, too many to look at beforehand")
+    except (PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
+        reason = str(error) or "it took too long"
+        raise NotShown(f"{called(name)} broke off while it said what {label!r} has ({reason})") from error
     return Shown(label, name, entries, impostors)

@@ -6,7 +6,7 @@ directory, and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,27 +117,53 @@ def summary(shown: Sequence[Listed], preview: Preview) -> dict[str, object]:
     }
 
 
-def room(directory: Path, entries: Iterable[Listed], settings: Files, chosen: Chosen) -> dict[str, object]:
-    """Whether the files of a folder find room in a directory. No file is read. Blocks; raises OSError.
+def room(
+    directory: Path,
+    entries: Iterable[Listed],
+    settings: Files,
+    chosen: Chosen,
+    different: Collection[str] | None = None,
+) -> dict[str, object]:
+    """Whether the files of a folder find room in a directory. Blocks; raises OSError.
 
-    A file of the same size as there is taken for the same. `bytes_free` is what others may fill of the disk; `no_room`
-    says that it is too little, as a person is told.
+    `bytes_free` is what others may fill of the disk, None where nobody can say; `no_room` says that it is too little,
+    as a person is told.
+
+    Args:
+        different: the files that are not the same here, where that is known. Else a file of the same size as there is
+            taken for the same, and is read only where it decides whether there is room.
     """
-    root, needed = Root(directory), 0
+    root, needed, alike = Root(directory), 0, list[Listed]()
+    free = free_bytes(directory)
     try:
         rules = read_rules(root, settings)[0]
         for entry in entries:
-            if chosen.covers(entry.path) and not rules.ignores(entry.path, directory=entry.kind is Kind.DIRECTORY):
-                status = root.lstat(entry.path)
-                needed += entry.size if status is None or status.st_size != entry.size else 0
-        free = free_bytes(directory)
+            if not chosen.covers(entry.path) or rules.ignores(entry.path, directory=entry.kind is Kind.DIRECTORY):
+                continue
+            status = root.lstat(entry.path)
+            if status is None or status.st_size != entry.size:
+                needed += entry.size
+            elif entry.size and entry.kind is not Kind.DIRECTORY:
+                alike.append(entry)
+        if different is not None:
+            needed += sum(entry.size for entry in alike if entry.path in different)
+        elif free is not None and needed <= free < needed + sum(entry.size for entry in alike):
+            needed += sum(entry.size for entry in alike if not _is_same(root, entry, settings))
     finally:
         root.close()
+    if free is None:
+        return {"bytes_needed": needed, "bytes_free": None, "no_room": ""}
     no_room = (
         f"{directory} has room for {size_text(free)}, and the files that would come take {size_text(needed)}; make room"
         " there, choose less of the folder (--choose PATH), or go on with --force"
     )
     return {"bytes_needed": needed, "bytes_free": free, "no_room": no_room if needed > free else ""}
+
+
+def _is_same(root: Root, entry: Listed, settings: Files) -> bool:
+    base = (entry.kind, entry.content)
+    found = inspect(root, entry.path, None, settings.max_text_bytes, trust_stamp=False, base=base)
+    return found.kind is entry.kind and found.content == entry.content
 
 
 async def look_at(
@@ -146,8 +172,10 @@ async def look_at(
     """What becomes of a directory, and whether there is room, or only that. Raises FolderError: it cannot be read."""
 
     def look() -> dict[str, object]:
-        found = room(directory, entries, settings, chosen)
-        return found if only_room else summary(entries, compare(directory, entries, settings, chosen)) | found
+        if only_room:
+            return room(directory, entries, settings, chosen)
+        preview = compare(directory, entries, settings, chosen)
+        return summary(entries, preview) | room(directory, entries, settings, chosen, set(preview.different))
 
     try:
         return await trio.to_thread.run_sync(look)
