@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like, run_with_directory
 from effort import many
 
-from yp2p.agents import editing, finding, versions
+from yp2p.agents import editing, finding, taking_back, versions
 from yp2p.agents.editing import Wanted
 from yp2p.agents.finding import Place, matches
 from yp2p.agents.patches import Block
@@ -401,6 +402,35 @@ async def test_who_becomes_a_reader_while_something_is_taken_back_has_the_text_a
             with pytest.raises(FolderError):
                 bridge.folder.edits.apply_own(document, update)
             assert document.text.text() == edited
+
+
+@over_directory
+async def test_what_is_taken_back_is_looked_at_anew_where_the_text_goes_on(base: Path) -> None:
+    """Else a word comes back alone, of a line that others removed meanwhile. Who types on and on is not waited for."""
+    (base / "dir" / NAME).write_text(LINES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taking_back, "_INLINE_SIZE", 0)
+        async with open_bridge(base) as bridge:
+            text, version = await _read(bridge)
+            await _edit(bridge, version, text.replace("line 2", "line two").replace("line 7", "line seven"))
+            loop, looks, plan = trio.lowlevel.current_trio_token(), list[bool](), taking_back._plan
+
+            def plan_meanwhile(*given: Any) -> Any:
+                found, in_thread = plan(*given), threading.current_thread() is not threading.main_thread()
+                looks.append(in_thread)
+                if in_thread:
+                    trio.from_thread.run(goes_on, trio_token=loop)
+                return found
+
+            async def goes_on() -> None:
+                now = bridge.document(NAME).text.text()
+                await _remote(bridge, now.replace("line two\n", "") + f"typed {len(looks)}\n", len(looks))
+
+            patch.setattr(taking_back, "_plan", plan_meanwhile)
+            await _take_back(bridge, "agent")
+            assert looks == [True] * taking_back._TRIES + [False]
+            typed = "".join(f"typed {number}\n" for number in range(1, len(looks)))
+            assert (base / "dir" / NAME).read_text() == LINES.replace("line 2\n", "") + typed
 
 
 @over_directory

@@ -11,14 +11,19 @@ Theory of operation
 
     A file that it made, and of which nothing would be left, goes: its text began with operations of that name.
 
+    A long log is looked at in a thread, and the text may go on meanwhile: then it is looked at anew, since lines are to
+    stay whole as they stand now.
+
     A log that was thinned tells what was inserted, and of several updates that are one by now not who deleted what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
+
+import trio
 
 from yp2p.documents.diff import unified
 from yp2p.documents.registers import Entry
@@ -27,13 +32,21 @@ from yp2p.errors import CrdtPanic, UsageError, YpError
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument
-from yp2p.folder.packs import Single, stored_rows
+from yp2p.folder.packs import Single, Stored, stored_rows
 from yp2p.history.undo import REDO, all_stored, clients_to_publish, on_disk, settle
-from yp2p.identity import DocumentID
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import Shape, UpdateParser, parse_update
 from yp2p.store import tables
+from yp2p.store.tables.log import ALL
+from yp2p.store.writer import Commit
+
+# So many bytes of a log, or characters, are looked at in a few milliseconds.
+_INLINE_SIZE = 16 << 10
+# How often it is looked at anew where the text goes on meanwhile.
+_TRIES = 5
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
@@ -95,38 +108,77 @@ async def _take_back(
     folder: Folder, entry: Entry, path: str, name: str, clients: set[int]
 ) -> list[dict[str, Any]]:  # fmt: skip
     async with folder.edits.undoing:
-        await all_stored(folder)
-        # no await until the change is applied: the log is what the document says, and it can be recorded
-        folder.membership.check_may_write()
         live = folder.texts.open(entry.document)
-        before = live.text.text()
-        done = _done(folder, entry.document, clients, tables.undone_by.until(
-            folder.database.rows, folder.id, entry.document, name
-        ))  # fmt: skip
-        if not done.inserted and not done.deleted:
-            return []
         try:
-            update = taken_back(done.log, done.inserted, done.deleted, fresh_client_id(), done.deleting)
-            if done.is_maker and update is not None and _is_empty(live, update):
-                note = tables.undone_by.insert(folder.id, entry.document, name, done.last, folder.database.last_seq + 1)
-                await folder.edits.take_away(entry, REDO, [note]).wait()
-                return [{"path": path, "diff": unified(before, ""), "coarse": done.is_coarse}]
-            with folder.texts.reloading(live):
-                news = live.replica.apply(update) if update is not None else None
+            with live.being_changed():
+                done, update = await _worked_out(folder, live, name, clients)
+                # no await until the change is applied: it is of the text as it is
+                folder.membership.check_may_write()
+                before = live.text.text()
+                taken = _take(folder, entry, live, name, done.last, update, may_go=done.is_maker) if update else None
         except CrdtPanic as panic:
             raise YpError(
                 f"{path} could not be taken back: the CRDT library failed ({panic}); it was not changed"
             ) from panic
-        if news is None:
+        if taken is None:
             return []
-        folder.edits.own_claims.to_publish |= clients_to_publish(news)
-        seq = folder.database.last_seq + 1
-        note = tables.undone_by.insert(folder.id, entry.document, name, done.last, seq)
-        commit = folder.edits.record(live, news, None, extra=[note], undo_gap_s=0.0)
-        folder.render_queue.want(entry.id)
-        after = live.text.text()
+        commit, after = taken
         await commit.wait()
-    return [{"path": path, "diff": unified(before, after), "coarse": done.is_coarse}]
+    diff = await _aside_if_long(len(before) + len(after), unified, before, after)
+    return [{"path": path, "diff": diff, "coarse": done.is_coarse}]
+
+
+def _take(
+    folder: Folder, entry: Entry, live: LiveDocument, name: str, last: int, update: bytes, *, may_go: bool
+) -> tuple[Commit, str] | None:
+    """Apply what takes something back; gives the commit, and the text then. None: it is no news. Raises CrdtPanic.
+
+    Args:
+        last: the last row that it takes something back of.
+        may_go: whether the file is to go where nothing is left of it.
+    """
+    seq = folder.database.last_seq + 1
+    note = tables.undone_by.insert(folder.id, entry.document, name, last, seq)
+    if may_go and _is_empty(live, update):
+        return folder.edits.take_away(entry, REDO, [note]), ""
+    with folder.texts.reloading(live):
+        news = live.replica.apply(update)
+    if news is None:
+        return None
+    folder.edits.own_claims.to_publish |= clients_to_publish(news)
+    commit = folder.edits.record(live, news, None, extra=[note], undo_gap_s=0.0)
+    folder.render_queue.want(entry.id)
+    return commit, live.text.text()
+
+
+async def _worked_out(
+    folder: Folder, live: LiveDocument, name: str, clients: set[int]
+) -> tuple[_Done, bytes | None]:  # fmt: skip
+    """What somebody did to a text, and the update that takes it back. When this returns, all of the text is in the log,
+    and it is as it was looked at. Raises CrdtPanic."""
+    for attempt in range(_TRIES + 1):
+        await all_stored(folder)
+        read, changes = folder.database.rows, live.changes
+        until = tables.undone_by.until(read, folder.id, live.id, name)
+        stored = stored_rows(read, folder.id, live.id, ALL)
+        # People who go on typing are not waited for for ever: then it is done on the spot.
+        size = sum(len(one.data) + len(one.rows or b"") for one in stored) if attempt < _TRIES else 0
+        found = await _aside_if_long(size, _plan, stored, clients, until)
+        if live.changes == changes:
+            break
+    return found
+
+
+async def _aside_if_long(size: int, work: Callable[..., _Result], *arguments: Any) -> _Result:
+    """Do what takes long where there is much in a thread."""
+    return await trio.to_thread.run_sync(work, *arguments) if size > _INLINE_SIZE else work(*arguments)
+
+
+def _plan(stored: Sequence[Stored], clients: set[int], until: int) -> tuple[_Done, bytes | None]:
+    done = _done(stored, clients, until)
+    if not done.inserted and not done.deleted:
+        return done, None
+    return done, taken_back(done.log, done.inserted, done.deleted, fresh_client_id(), done.deleting)
 
 
 def _is_empty(live: LiveDocument, update: bytes) -> bool:
@@ -136,10 +188,10 @@ def _is_empty(live: LiveDocument, update: bytes) -> bool:
     return not fork.text()
 
 
-def _done(folder: Folder, document: DocumentID, clients: set[int], until: int) -> _Done:
+def _done(stored: Sequence[Stored], clients: set[int], until: int) -> _Done:
     """What was written with these client IDs behind a row of the log."""
     done = _Done()
-    for row in _rows(folder, document, clients):
+    for row in _rows(stored, clients):
         done.log.append(row.data)
         parser = UpdateParser(row.data, Shape.TEXT)
         sections = parser.parse().sections
@@ -158,10 +210,8 @@ def _done(folder: Folder, document: DocumentID, clients: set[int], until: int) -
     return done
 
 
-def _rows(folder: Folder, document: DocumentID, clients: set[int]) -> Iterator[Single]:
-    """The log of a document, row by row where these client IDs wrote."""
-    read = folder.database.rows
-    for stored in stored_rows(read, folder.id, document):
-        if stored.is_pack and clients & parse_update(stored.data).sections.keys():
-            stored = replace(stored, rows=tables.pack.rows_of(read, stored.seq))
-        yield from stored.singles()
+def _rows(stored: Sequence[Stored], clients: set[int]) -> Iterator[Single]:
+    """A log, row by row where these client IDs wrote."""
+    for one in stored:
+        is_coarse = one.is_pack and not clients & parse_update(one.data).sections.keys()
+        yield from (replace(one, rows=None) if is_coarse else one).singles()

@@ -84,18 +84,26 @@ def whole_lines(
 
 
 def _of_standing_lines(order: Order, pieces: Sequence[_Piece], deleted: list[DeletedRange]) -> list[DeletedRange]:
-    """Deleted characters, but for pieces of lines of which nothing else is left."""
-    copied = Ranges(copies_of(order)) if pieces else Ranges([])
-    waiting = [piece for piece in pieces if not any(_has_standing(order, copied, span) for span in piece.rest)]
-    back = deleted
-    while waiting:
-        coming = Ranges(back)
-        torn = [piece for piece in waiting if not any(_is_in(coming, span) for span in piece.rest)]
-        if not torn:
-            break
-        waiting = [piece for piece in waiting if piece not in torn]
-        back = without(back, [(client, clock, length) for client, clock, length in (piece.deleted for piece in torn)])
-    return back
+    """Deleted characters, but for pieces of lines of which nothing else is left.
+
+    What stood beside a piece was deleted later, so from the last piece back all is known of whatever it depends on.
+
+    Args:
+        pieces: in the order in which they were deleted.
+    """
+    copied, coming, torn = Ranges(copies_of(order)) if pieces else Ranges([]), Ranges(deleted), GrowingSet()
+    gone: list[DeletedRange] = []
+    for piece in reversed(pieces):
+        if not any(_has_standing(order, copied, span) or _comes(coming, torn, span) for span in piece.rest):
+            gone.append((piece.deleted.client, piece.deleted.clock, piece.deleted.length))
+            torn.add(gone[-1])
+    return without(deleted, gone)
+
+
+def _comes(coming: Ranges, torn: GrowingSet, span: Span) -> bool:
+    """Whether something of a span comes back: what is to come, and is not torn from its line."""
+    parts = (part for part, inside in coming.parts(span) if inside)
+    return any(True for part in parts for _ in torn.missing(part.client, part.clock, part.clock + part.length))
 
 
 def _is_in(ranges: Ranges, span: Span) -> bool:
