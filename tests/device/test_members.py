@@ -177,3 +177,34 @@ def test_who_was_let_in_by_the_removed_device_alone_is_listed_and_removed_on_dem
                 assert {one.name for one in membership.members.values()} == {"own", "shared"}
 
     trio.run(run)
+
+
+def test_nobody_is_let_in_by_a_name_or_a_role_that_a_removed_device_chose() -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folder = bridge.folder
+                membership = folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
+                own, thief, friend = (Signer(one, folder.id) for one in (OWN, THIEF, FRIEND))
+                former = Identity(bytes([4]) * 32)
+                said = [own.grant((), OWN.public, Role.ADMINISTRATOR, "own")]
+                for subject, name in ((THIEF, "thief"), (former, "former")):
+                    said.append(own.grant([said[-1].hash], subject.public, Role.ADMINISTRATOR, name))
+                said.append(own.remove([said[-1].hash], former.public, Role.REMOVED))
+                heads = [said[-1].hash]
+                said.append(own.remove(heads, THIEF.public, Role.REMOVED))
+                said.append(thief.grant(heads, FRIEND.public, Role.ADMINISTRATOR, "phone"))
+                late = [said[-1].hash, said[-2].hash]
+                said.append(friend.grant(late, THIEF.public, Role.ADMINISTRATOR, "wife's phone"))
+                said.append(thief.grant(heads, former.public, Role.ADMINISTRATOR, "former"))
+                await membership.receive([one.encode() for one in said])
+                members = Members(OWN.device_id, lambda: "own", {folder.id: folder}, PEERS, _revoke)
+                roles = {one["name"]: one["folders"][0]["role"] for one in members.shown()}
+                assert roles == {"own": "admin", "phone": "void", "thief": "removed", "former": "removed"}
+                for wanted in ("wife's phone", "thief", "former"):
+                    with pytest.raises(UsageError, match="no single device"):
+                        await members.readmit(wanted, None)
+                assert (await members.readmit("phone", None))["name"] == "phone"
+                assert set(membership.members) == {OWN.device_id, FRIEND.device_id}
+
+    trio.run(run)

@@ -352,13 +352,19 @@ async def _why_not(code: Code, candidate: Candidate, limit_s: float = 10.0) -> s
     return str(caught.value)
 
 
-def test_a_code_that_is_taken_back_while_somebody_proves_it_lets_nobody_in() -> None:
+@pytest.mark.parametrize("how", ["taken back", "replaced by one for readers", "closed"])
+def test_a_code_that_is_over_while_somebody_proves_it_lets_nobody_in(how: str) -> None:
     async def test(room: Room) -> None:
         window = room.host.open_window(room.folder)
         messages, run, answer = await room.begin_run(window.code)
         async with messages:
             confirmation = run.confirm(answer[1:], "guesser")
-            room.host.take_back(room.folder)
+            if how == "taken back":
+                room.host.take_back(room.folder)
+            elif how == "closed":
+                room.host.close_window(room.folder)
+            else:
+                room.host.open_window(room.folder, Role.READER)
             await messages.send(confirmation)
             with pytest.raises((PeerFault, trio.BrokenResourceError)):
                 await messages.receive()

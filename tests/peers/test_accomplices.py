@@ -31,6 +31,7 @@ from peers.test_links import HOSTILE as FRIEND
 from peers.test_links import ONE, TWO
 
 from yp2p.folder.folder import Folder
+from yp2p.folder.uncounted import Uncounted
 from yp2p.trust.statements import Role, Signer, read_statement
 
 _OF_ONE, _OF_TWO = Signer(ONE, NOTES), Signer(TWO, NOTES)
@@ -186,3 +187,91 @@ async def test_a_friend_that_removes_the_other_one_first_does_not_say_what_of_it
     edit(three, "a.txt", lines({12: "of three"}))
     await room.meet(room.three, said=_REMOVAL)
     assert text_in(one, three) == lines({12: "of three"})(TEXT)
+
+
+def _with_earlier(how: str) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """What there was before, how TWO let FRIEND in, and what ONE said of TWO, where FRIEND or TWO had been more.
+
+    FRIEND had been removed, had left, or reads; or TWO becomes a member, or is let in again.
+    """
+    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    for keys, role in {
+        TWO: Role.ADMINISTRATOR, THREE: Role.ADMINISTRATOR, FOUR: Role.MEMBER, FIVE: Role.ADMINISTRATOR
+    }.items():  # fmt: skip
+        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
+    removers = {"removed by THREE": THREE, "removed by FIVE": FIVE, "left": FRIEND}
+    if how in removers:
+        made.append(_OF_ONE.grant([made[-1].hash], FRIEND.public, Role.MEMBER, "friend"))
+        made.append(Signer(removers[how], NOTES).remove([made[-1].hash], FRIEND.public, Role.REMOVED))
+    if how == "reads":
+        made.append(_OF_ONE.grant([made[-1].hash], FRIEND.public, Role.READER, "friend"))
+    heads = [made[-1].hash]
+    let_in = _OF_TWO.grant(heads, FRIEND.public, Role.MEMBER, "friend")
+    said = [_OF_ONE.remove(heads, TWO.public, Role.MEMBER if how == "TWO is a member" else Role.REMOVED)]
+    if how == "TWO is in again":
+        said.append(_OF_ONE.grant([said[0].hash], TWO.public, Role.MEMBER, "two"))
+    return [one.encode() for one in made], [let_in.encode()], [one.encode() for one in said]
+
+
+@pytest.mark.parametrize("how", ["removed by THREE", "left"])
+def test_a_friend_that_was_out_before_is_doubted_where_a_removed_device_had_let_it_in_again(how: str) -> None:
+    before, let_in, said = _with_earlier(how)
+
+    @scene(THREE, FRIEND, statements=before)
+    async def test(room: Room, one: Folder, two: Folder, three: Folder, friend: Folder) -> None:
+        await three.membership.receive(let_in)
+        await friend.membership.receive(let_in)
+        edit(friend, "a.txt", lines({5: "of a thief"}))
+        make(friend, "new")
+        await hand_over(friend, three)
+        edit(three, "a.txt", lines({12: "of three"}))
+        await room.meet(room.three, said=said[0])
+        assert text_in(one, three) == lines({12: "of three"})(TEXT)
+        assert paths_in(one, three) == {"a.txt"}
+        assert not three.catalogue.authorship.counts(FRIEND.device_id)
+
+    test()
+
+
+@pytest.mark.parametrize("how", ["removed by FIVE", "reads", "TWO is a member", "TWO is in again"])
+def test_what_a_friend_did_does_not_count_by_whatever_else_it_or_the_other_one_was(how: str) -> None:
+    """As where nothing had been: through who had not heard it came to the one who had removed TWO, or made it less."""
+    before, let_in, said = _with_earlier(how)
+
+    @scene(THREE, FOUR, FRIEND, statements=before)
+    async def test(room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder) -> None:
+        await one.membership.receive(said[:1])
+        for folder in (three, four, friend):
+            await folder.membership.receive(let_in)
+        edit(friend, "a.txt", lines({5: "of a thief"}))
+        make(friend, "of a thief")
+        await hand_over(friend, three)
+        await hand_over(three, four)
+        await hand_over(four, one)
+        await one.membership.receive(said)
+        one.observers.uncounted.agreed(TWO.device_id, one.database.last_seq)  # it is linked, if it is in
+        edit(three, "a.txt", lines({12: "of three"}))
+        room.three.knows(room.one)
+        await until(lambda: not three.membership.takes_from(FRIEND.device_id))
+        await until(lambda: not three.observers.uncounted.doubted)
+        await until(lambda: one.catalogue.digest() == three.catalogue.digest())
+        await until(lambda: one.leaves.tree().root() == three.leaves.tree().root())
+        assert text_in(one, three) == lines({12: "of three"})(TEXT)
+        assert paths_in(one, three) == {"a.txt"}
+
+    test()
+
+
+@scene(THREE, FRIEND, statements=_BEFORE)
+async def test_what_there_was_when_people_removed_a_device_is_known_after_a_restart(
+    room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
+) -> None:
+    await one.membership.receive([_REMOVAL, _LET_IN])
+    uncounted, seq = one.observers.uncounted, one.database.last_seq
+    make(one, "later")
+    await one.database.pending().wait()
+    again = Uncounted(one)
+    again.load()
+    assert uncounted.last_counted(FRIEND.device_id) == again.last_counted(FRIEND.device_id)
+    assert again.last_counted(TWO.device_id) in range(seq + 1)
+    assert again.boundaries() == uncounted.boundaries() != set()

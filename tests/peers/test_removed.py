@@ -263,3 +263,43 @@ def test_who_left_by_itself_knows_it_and_is_not_dialled(by: Identity) -> None:
         assert one.peers.devices.has_left(TWO.device_id) == (by is TWO)
 
     _run(test, (ONE, {NOTES: _bodies(*room, _removal(by, TWO, room))}))
+
+
+@pytest.mark.parametrize("who_dials", ["who lets in", "who is let in"])
+def test_whom_a_removed_device_had_let_in_hears_that_it_is_let_in_again(who_dials: str) -> None:
+    room = _room(TWO)
+    removal = _removal(ONE, TWO, room)
+    let_in = Signer(TWO, NOTES).grant(_heads(room), THREE.public, Role.MEMBER, "three")
+    again = Signer(ONE, NOTES).grant([removal.hash, let_in.hash], THREE.public, Role.MEMBER, "three")
+
+    async def test(one: Node, three: Node) -> None:
+        assert _members(three) == {ONE.device_id}
+        dials, other = (one, three) if who_dials == "who lets in" else (three, one)
+        dials.knows(other)
+        with trio.fail_after(60):
+            await until(lambda: one.has_session(three.id, NOTES) and three.has_session(one.id, NOTES))
+        assert _members(three) == {ONE.device_id, THREE.device_id}
+
+    _run(
+        test,
+        (ONE, {NOTES: _bodies(*room, removal, let_in, again)}),
+        (THREE, {NOTES: _bodies(*room, removal, let_in)}),
+    )
+
+
+def test_whom_a_removed_device_had_let_in_gets_no_link_before_it_is_let_in_again() -> None:
+    room = _room(TWO)
+    removal = _removal(ONE, TWO, room)
+    let_in = Signer(TWO, NOTES).grant(_heads(room), THREE.public, Role.MEMBER, "three")
+
+    async def test(one: Node, three: Node) -> None:
+        three.knows(one)
+        await until(lambda: bool(three.peers.devices.contact(one.id).reach.attempts))
+        assert not one.peers.is_linked(three.id)
+        assert not three.peers.is_linked(one.id)
+
+    _run(
+        test,
+        (ONE, {NOTES: _bodies(*room, removal, let_in)}),
+        (THREE, {NOTES: _bodies(*room, removal, let_in)}),
+    )

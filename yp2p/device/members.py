@@ -94,7 +94,8 @@ class Members:
             member = folder.membership.members.get(device)
             if member is not None:
                 return member.name
-        return next((folder.membership.name_of(device) for folder in self.folders.values()), "")
+        names = (folder.membership.name_of(device) for folder in self.folders.values())
+        return next(filter(None, names), "")
 
     def _in_folder(self, folder: Folder, device: DeviceID) -> dict[str, Any] | None:
         membership = folder.membership
@@ -306,17 +307,24 @@ class Members:
             reasons = "; ".join(f"not let into {one['folder']!r}: {one['reason']}" for one in failed)
             raise FolderError(reasons)
         (device,) = found
-        return {"device": format_device_id(device), "name": grants[0][1].name, "folders": done, "failed": failed}
+        return {"device": format_device_id(device), "name": self.name_of(device), "folders": done, "failed": failed}
 
     def _void(self, wanted: str, folders: Iterable[Folder]) -> list[tuple[Folder, Statement]]:
-        """The grants of removed devices by which a device of this name or ID is not in; the last one of each folder."""
+        """The grants of removed devices by which a device of this name or ID is not in; the last one of each folder.
+
+        Whom somebody removed by name is out by that, whoever let it in afterwards.
+        """
         bare = wanted.upper().replace(" ", "")
         return [
             (folder, grant)
             for folder in folders
             for grant in {one.subject_id: one for one in folder.membership.evaluation.lost}.values()
             if grant.subject_id not in folder.membership.members
-            and (grant.name == wanted or (bare and format_device_id(grant.subject_id).startswith(bare)))
+            and grant.subject_id not in folder.membership.evaluation.unanswered
+            and (
+                folder.membership.name_of(grant.subject_id) == wanted
+                or (bare and format_device_id(grant.subject_id).startswith(bare))
+            )
         ]
 
     async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Authorship:
         member = self.membership.members.get(device)
         if member is not None:
             return member.role >= Role.MEMBER
-        removals = self.membership.evaluation.removals.get(device, ())
+        removals = self.membership.put_out_by(device)
         has_left = bool(removals) and all(removal.issuer_id == device for removal in removals)
         return has_left and device in self._known_writers()
 

@@ -88,6 +88,7 @@ class Folder:
         self.notices = Notices(database, folder, clients.device, self.name_of)
         self.membership.on_removed = self.notices.tell_removal
         self.membership.on_silenced = lambda removal: self.observers.uncounted.removed(removal)
+        self.membership.on_removal_said = lambda removal: self.observers.uncounted.removal_said(removal)
         self.membership.on_heard = lambda device: self.observers.uncounted.let_in_again(device)
         self.membership.on_admitted = self.notices.tell_admission
         self.observers = Observers(Uncounted(self), Unsent(self), Purges(self))

@@ -95,6 +95,7 @@ class Membership:
         self.evaluation = evaluate(founder, ())
         self.on_change: Callable[[], None] = lambda: None
         self.on_removed: Callable[[Removal], None] = lambda removal: None
+        self.on_removal_said: Callable[[Statement], None] = lambda removal: None  # whoever may or may not say so
         self.on_silenced: Callable[[Removal], None] = lambda removal: None  # it may not write any more
         self.on_heard: Callable[[DeviceID], None] = lambda device: None  # it may write, or may again
         self.on_admitted: Callable[[Member], None] = lambda member: None
@@ -148,10 +149,17 @@ class Membership:
         return hashlib.sha256(b"".join(sorted(self._statements))).digest()
 
     def name_of(self, device: DeviceID) -> str:
-        """What a device called itself when it was let in last, members and former ones; empty for others."""
-        names = [one.name for one in self._statements.values() if one.kind is Kind.GRANT and one.subject_id == device]
+        """What a device called itself when it was let in last, members and former ones; empty for others.
+
+        A grant that does not count says that only of whom none that does was ever about: else whoever was let in by a
+        removed device gives that one another name, by which people would let it in.
+        """
         member = self.members.get(device)
-        return member.name if member is not None else max(names, default="")
+        if member is not None:
+            return member.name
+        grants = [one for one in self._statements.values() if one.kind is Kind.GRANT and one.subject_id == device]
+        lost = {one.hash for one in self.evaluation.lost}
+        return max([one.name for one in grants if one.hash not in lost] or [one.name for one in grants], default="")
 
     def everybody(self) -> dict[DeviceID, PublicIdentity]:
         """All devices that statements name, members or not, with their keys."""
@@ -172,6 +180,11 @@ class Membership:
         """Whether this device said itself that it takes part no more."""
         return bool(self._own_departures())
 
+    def may_be_let_in_again(self, device: DeviceID) -> bool:
+        """Whether a device is out as somebody else is who had let it in, and nobody removed it by name."""
+        is_out = device not in self.members and device in self.evaluation.put_out_by
+        return is_out and device not in self.evaluation.unanswered
+
     def heard_of_departure(self) -> set[DeviceID]:
         """The devices that said something since this one left: each acknowledges that as soon as it hears of it."""
         ancestry = Ancestry(self._statements.values())
@@ -188,14 +201,16 @@ class Membership:
 
     def put_out_by(self, device: DeviceID) -> tuple[Statement, ...]:
         """The removals that a device is out by, or may not write: its own, or those of whoever let it in."""
-        looked_at, todo, found = set[DeviceID](), {device}, list[Statement]()
-        while todo:
-            looked_at |= todo
-            removals = {one: self.evaluation.removals.get(one, ()) for one in todo}
-            found += [removal for of_one in removals.values() for removal in of_one]
-            void = {one for one, of_one in removals.items() if not of_one} - self.members.keys()
-            todo = {grant.issuer_id for grant in self.evaluation.lost if grant.subject_id in void} - looked_at
-        return tuple(found)
+        return self.evaluation.put_out_by.get(device, ())
+
+    def is_removal(self, hash_: bytes) -> bool:
+        """Whether that is the hash of a removal."""
+        said = self._statements.get(StatementHash(hash_))
+        return said is not None and said.kind is Kind.REMOVAL
+
+    def removed_by(self, device: DeviceID) -> tuple[Statement, ...]:
+        """Of these those of the device itself; none where it is out as a removed device had let it in."""
+        return tuple(removal for removal in self.put_out_by(device) if removal.subject_id == device)
 
     def removed_by_others(self, device: DeviceID) -> tuple[DeviceID, ...]:
         """Who removed a device that is no member; nobody where it left by itself.
@@ -332,6 +347,9 @@ class Membership:
         ]
         with self._database.as_one():  # who is doubted is known as long as it is known why
             commit = self._database.submit(statements)
+            for one in sorted(news):
+                if self._statements[one].kind is Kind.REMOVAL:
+                    self.on_removal_said(self._statements[one])
             self._tell_gone(members, was_put_out, was_known - self.evaluation.removals.keys() - self.members.keys())
             if members:
                 for device in sorted(self.members.keys() - members.keys()):
@@ -382,6 +400,6 @@ class Membership:
 
     def _removed_by(self, device: DeviceID) -> DeviceID | None:
         """Somebody else, where it also left by itself."""
-        removals = self.evaluation.removals.get(device, ())
+        removals = self.removed_by(device)
         others = [removal for removal in removals if removal.issuer_id != device]
         return (others or removals)[-1].issuer_id if removals else None

@@ -8,8 +8,9 @@ Theory of operation
 
     * another member had everything, as of that row or a later one, before the removal was heard of (`agreed`); or
     * a member that has heard of the removal, and doubts nothing, has them (`peers/judging.py` asks for its documents):
-      it takes nothing from the device since. Whoever removed it says what there was when that was done; what others
-      have brought since, who had not heard, does not count by that.
+      it takes nothing from the device since. Whoever removed it, or whom it was let in by, says what there was when
+      that was done, whatever the removed device has become since; what others have brought since, who had not heard,
+      does not count by that.
 
     All others are taken back (`taking_back.py`), by edits of today; then the folder goes on.
 
@@ -38,6 +39,8 @@ from yp2p.folder.packs import Single, stored_rows
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.store import tables
 from yp2p.store.sql import Statement
+from yp2p.trust.statements import Statement as Removed
+from yp2p.trust.statements import StatementHash
 
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
@@ -60,6 +63,7 @@ class Uncounted:
         self._folder = folder
         self._agreed: dict[DeviceID, int] = {}
         self._stored: dict[DeviceID, int] = {}
+        self._at_removal: dict[StatementHash, int] = {}  # by removal of this device's: up to which row there was a log
         self._doubted: dict[DeviceID, int] = {}
         self.without_answer: set[DeviceID] = set()
         self.judging = trio.Lock()
@@ -98,7 +102,9 @@ class Uncounted:
         for device, seq, is_doubted in tables.agreement.read_all(self._folder.database.rows, self._folder.id):
             if device == self._folder.clients.device:
                 continue  # of `unsent.py`
-            if is_doubted:
+            if self._folder.membership.is_removal(device):
+                self._at_removal[StatementHash(device)] = seq
+            elif is_doubted:
                 self._doubted[DeviceID(device)] = seq
             else:
                 self._agreed[DeviceID(device)] = self._stored[DeviceID(device)] = seq
@@ -120,13 +126,18 @@ class Uncounted:
 
         Of one that is out because a removed device had let it in: when people here removed that one.
         """
-        own = self._folder.clients.device
-        removed = {one.subject_id for one in self._folder.membership.put_out_by(device) if one.issuer_id == own}
-        return min((self._agreed[one] for one in removed if one in self._agreed), default=None)
+        own, membership = self._folder.clients.device, self._folder.membership
+        found = set[int]()
+        for removal in membership.put_out_by(device):
+            if removal.issuer_id == own and removal.hash in self._at_removal:
+                found.add(self._at_removal[removal.hash])
+            elif removal.issuer_id == own and not membership.takes_from(removal.subject_id):  # of an earlier version
+                found |= {self._agreed[one] for one in (removal.subject_id,) if one in self._agreed}
+        return min(found, default=None)
 
     def boundaries(self) -> set[int]:
         """The rows up to which there is what counts of devices that people here removed."""
-        devices = self._folder.membership.evaluation.removals
+        devices = self._folder.membership.evaluation.put_out_by
         return {seq for device in devices if (seq := self.last_counted(device)) is not None}
 
     def certain(self) -> int:
@@ -150,6 +161,12 @@ class Uncounted:
 
     def _row(self, device: DeviceID, seq: int, *, is_doubted: bool) -> Statement:
         return tables.agreement.save(self._folder.id, device, seq, is_doubted=is_doubted)
+
+    def removal_said(self, removal: Removed) -> None:
+        """Somebody says that a device is removed, or may do less: note what there is, where people here say so."""
+        if removal.issuer_id == self._folder.clients.device:
+            self._at_removal[removal.hash] = seq = self._folder.database.last_seq
+            self._folder.database.submit([self._row(DeviceID(removal.hash), seq, is_doubted=False)])
 
     def removed(self, removal: Removal) -> None:
         """A member may not write any more: doubt what came from it.

@@ -110,6 +110,7 @@ class PairingHost:
             code = make_code(secrets.randbelow)
         window = PairingWindow(folder.id, code, now + self._window_s, role)
         if existing is not None:
+            existing.is_taken_back = True  # who is in the middle of typing it would become what people no longer want
             self._forget(existing.code.digits)
         self._closed.pop(code.digits, None)
         self._taken_back.discard(folder.id)
@@ -118,9 +119,10 @@ class PairingHost:
         return window
 
     def close_window(self, folder: Folder) -> None:
-        """Show no code for a folder any more; who is in the middle of typing one is told that it ran out."""
-        for digits, (_, owner) in list(self._windows.items()):
+        """Show no code for a folder any more; who is in the middle of typing one is let in by it no more."""
+        for digits, (window, owner) in list(self._windows.items()):
             if owner is folder:
+                window.is_taken_back = True
                 del self._windows[digits]
         self._touch()
 
@@ -200,11 +202,11 @@ class PairingHost:
             knew_code = True
             if recovery.is_called_so(name):
                 raise PairingError(f"no device can be called {name!r}: recovery keys are")
+            if window.is_taken_back:
+                raise PairingError("the code was taken back meanwhile")
             if intent is Intent.JOIN:
                 if window.used:
                     raise PairingError("another device joined with the same code a moment ago")
-                if window.is_taken_back:
-                    raise PairingError("the code was taken back meanwhile")
                 window.used = True
         finally:
             self._run_is_over(window, folder, secured, knew_code=knew_code)
@@ -213,7 +215,7 @@ class PairingHost:
         if intent is Intent.LOOK:
             await show(folder, self.name, messages)
             return None
-        await self._grant(folder, run.peer, name, window.role, messages)
+        await self._grant(folder, run.peer, name, window, messages)
         self._touch()
         return run.peer
 
@@ -236,9 +238,9 @@ class PairingHost:
             self._touch()
 
     async def _grant(
-        self, folder: Folder, peer: PublicIdentity, name: str, role: Role, messages: SecureMessages
+        self, folder: Folder, peer: PublicIdentity, name: str, window: PairingWindow, messages: SecureMessages
     ) -> None:
-        await OwnStatements(folder.membership).grant(peer, role, name)
+        await OwnStatements(folder.membership).grant(peer, window.role, name, lambda: not window.is_taken_back)
         folder.state.touch()
         grant = Grant(folder.id, folder.membership.founder, folder.label, self.name, folder.membership.statements())
         await messages.send(grant.encode())

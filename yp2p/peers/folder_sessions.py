@@ -9,7 +9,8 @@ Invariants
       link ends with the last folder that is shared. So it does when the peer has to wait in all of them.
     * Of a folder that one of both was removed from, as the other one sees it, statements are exchanged (`removed.py`).
     * Of a folder that this device has left, what the peer says of members is still read for a moment: it says then that
-      it has heard.
+      it has heard. So it is of one that this device is out of as a removed one had let it in: a member that lets it in
+      again says so in answer to the statements that are here, and any other one refuses the link.
 """
 
 from __future__ import annotations
@@ -103,9 +104,10 @@ class FolderSessions:
         """Begin and end sessions as folders and members come and go. Raises LinkClosed when nothing is shared."""
         if self._about_removals.is_needed() and self._contact.is_told_again(trio.current_time()):
             await self._about_removals.tell()
+        is_asked = self._ask_to_be_let_in()
         while True:
             changed = self._changed
-            is_told = self._end_sessions()
+            is_told, is_asked = self._end_sessions() or is_asked, False
             if not any(map(self._is_shared, self._folders.values())):
                 if is_told:  # it ends the link when it has read that; what it had not read would go with the link
                     await trio.sleep(LISTENS_S)
@@ -121,6 +123,17 @@ class FolderSessions:
                 raise LinkClosed("it has to wait in all folders that are shared")
             with trio.move_on_at(first):
                 await changed.wait()
+
+    def _ask_to_be_let_in(self) -> bool:
+        """Say what is known here of the folders into which the peer may have let this device in again."""
+        asked = [folder for folder in self._folders.values() if self._may_let_in(folder)]
+        for folder in asked:
+            for part in Membership.parts(folder.id, folder.membership.statements()):
+                self._link.send_nowait(part)
+        return bool(asked)
+
+    def _may_let_in(self, folder: Folder) -> bool:
+        return self._peer in folder.membership.members and folder.membership.may_be_let_in_again(self._own)
 
     def _end_sessions(self) -> bool:
         """End those of folders that are not shared any more; tells whether the peer is told who is out."""
@@ -147,7 +160,7 @@ class FolderSessions:
     async def deliver(self, message: FolderMessage, size: int = 0) -> None:
         """Give a message, of so many bytes, to the session of its folder; it is dropped where there is none."""
         session = self.by_folder.get(message.folder)
-        if isinstance(message, Membership) and self._has_left(message.folder):
+        if isinstance(message, Membership) and self._is_out_of(message.folder):
             await self._folders[message.folder].membership.receive(message.statements)
             return
         is_over = session is None or self._scopes[message.folder].cancel_called
@@ -163,10 +176,16 @@ class FolderSessions:
                 self._scopes[message.folder].cancel()
             self._is_at_fault(self._folders[message.folder], str(fault))
 
-    def _has_left(self, folder_id: FolderID) -> bool:
-        """Whether this device has left a folder of which the peer is a member: that says who is one by now."""
+    def _is_out_of(self, folder_id: FolderID) -> bool:
+        """Whether this device is out of a folder of which the peer is a member: that says who is one by now.
+
+        It has left, or may be let in again.
+        """
         folder = self._folders.get(folder_id)
-        return folder is not None and self._peer in folder.membership.members and folder.membership.has_left()
+        if folder is None:
+            return False
+        has_left = self._peer in folder.membership.members and folder.membership.has_left()
+        return has_left or self._may_let_in(folder)
 
     async def _run(self, folder: Folder, session: FolderSession, scope: trio.CancelScope) -> None:
         try:

@@ -106,6 +106,18 @@ class KnownDevices:
         found.pop(own, None)
         return found
 
+    def letting_in(self) -> dict[DeviceID, PublicIdentity]:
+        """Those that are known, and the members of folders into which this device may be let in again.
+
+        It hears that from them only, and they may not know where it is.
+        """
+        own, found = self._identity.device_id, self.known()
+        for folder in self._folders.values():
+            if folder.membership.may_be_let_in_again(own):
+                found |= {device: member.identity for device, member in folder.membership.devices.items()}
+        found.pop(own, None)
+        return found
+
     def former(self) -> dict[DeviceID, PublicIdentity]:
         """Devices that were removed from a folder of this device's, and share none with it any more."""
         own, known = self._identity.device_id, self.known()
@@ -124,11 +136,11 @@ class KnownDevices:
 
     def is_known(self, noise_key: bytes) -> bool:
         """Whether a device with this key gets a link, or is told why it gets none any more."""
-        return any(keys.noise_key == noise_key for keys in (*self.known().values(), *self.former().values()))
+        return any(keys.noise_key == noise_key for keys in (*self.letting_in().values(), *self.former().values()))
 
     def proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
         """The known device that proved both its keys on a connection; several may be said to have one Noise key."""
-        device = proving(secured, hello, self.known())
+        device = proving(secured, hello, self.letting_in())
         if device is not None:
             self._proved[secured.remote_noise_key] = device
         return device
@@ -139,7 +151,7 @@ class KnownDevices:
 
     def is_dialled(self, device: DeviceID) -> bool:
         """Whether to dial a device: of several with one Noise key the one that proved it, or else the first."""
-        known = self.known()
+        known = self.letting_in()
         if device not in known or known[device].noise_key == self._identity.public.noise_key:
             return False
         rivals = [other for other, keys in known.items() if keys.noise_key == known[device].noise_key]

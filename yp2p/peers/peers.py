@@ -161,7 +161,7 @@ class Peers:
             known_at = dict[DeviceID, float]()
             while True:
                 changed, now = self.members_changed, trio.current_time()
-                known = self.devices.known()
+                known = self.devices.letting_in()
                 known_at = {device: known_at.get(device, now) for device in known}
                 self.devices.note_known(known, since)
                 since = time.time()

@@ -37,6 +37,7 @@ from yp2p.identity import DeviceID, PublicIdentity
 from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.conflict import Conflict
 from yp2p.trust.counting import Rules
+from yp2p.trust.reasons import Reasons
 from yp2p.trust.statements import Role, Statement
 
 __all__ = ["Evaluation", "Member", "evaluate"]
@@ -60,11 +61,15 @@ class Evaluation:
         members: who has a role, in the order in which they were let in.
         removals: those in force, by whom they are about; those that a later grant has answered among them.
         lost: grants that do not count, as a removal came before them.
+        unanswered: the removals in force that no grant that counts has answered.
+        put_out_by: those by which a device is out, or may not write, its own or of whoever let it in (`reasons.py`).
     """
 
     members: Mapping[DeviceID, Member]
     removals: Mapping[DeviceID, tuple[Statement, ...]]
     lost: tuple[Statement, ...]
+    unanswered: Mapping[DeviceID, tuple[Statement, ...]]
+    put_out_by: Mapping[DeviceID, tuple[Statement, ...]]
 
 
 def evaluate(founder: DeviceID, statements: Iterable[Statement], asking: DeviceID | None = None) -> Evaluation:
@@ -80,12 +85,16 @@ def evaluate(founder: DeviceID, statements: Iterable[Statement], asking: DeviceI
         Member((grant := rules.statements[number]).subject, role, grant.name, grant)
         for role, number in rules.roles(counted, in_force)
     ]
+    void = free & ~counted & rules.grants
+    reasons = Reasons(rules, in_force, counted & rules.grants, void)
     return Evaluation(
         {member.identity.device_id: member for member in members},
-        {
-            device: tuple(rules.statements[number] for number in bits(numbers & in_force))
-            for device, numbers in rules.removals_by_subject.items()
-            if numbers & in_force
-        },
-        tuple(rules.statements[number] for number in bits(free & ~counted & rules.grants)),
+        _named(rules, {device: numbers & in_force for device, numbers in rules.removals_by_subject.items()}),
+        tuple(rules.statements[number] for number in bits(void)),
+        _named(rules, reasons.unanswered()),
+        _named(rules, reasons.put_out_by()),
     )
+
+
+def _named(rules: Rules, found: Mapping[DeviceID, int]) -> dict[DeviceID, tuple[Statement, ...]]:
+    return {device: tuple(rules.statements[number] for number in bits(mask)) for device, mask in found.items() if mask}
