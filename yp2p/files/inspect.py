@@ -60,6 +60,15 @@ class Stamp:
         times = (max(-_SIGNED_64, min(_SIGNED_64, at)) for at in (status.st_mtime_ns, status.st_ctime_ns))
         return cls(status.st_ino & _SIGNED_64, status.st_size, *times)  # what the store can hold
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a power cut may have changed the file since: no file has such an inode."""
+        return self.inode < 0
+
+    def doubted(self) -> Stamp:
+        """The stamp of a file that a power cut may have changed since: with its times, which tell what is younger."""
+        return replace(self, inode=~self.inode)
+
 
 NO_STAMP = Stamp(0, 0, 0, 0)
 

@@ -156,6 +156,27 @@ class FileIndex(Mapping[EntryID, FileRecord]):
         self._database.submit([seen.save(self._folder)])
         return seen
 
+    def doubt(self, entries: Iterable[EntryID]) -> None:
+        """A power cut may have changed these files, and nobody can look now: until somebody can, that is remembered."""
+        statements: list[Statement] = []
+        for entry in entries:
+            record = self._records[entry]
+            if record.kind is not Kind.DIRECTORY and not record.stamp.is_doubted:
+                doubted = replace(record, stamp=record.stamp.doubted())
+                self._records.set(entry, doubted)
+                statements.append(doubted.save(self._folder))
+        if statements:
+            self._database.submit(statements)
+
+    def doubted(self, paths: Iterable[str]) -> Set[str]:
+        """Those of some paths whose files a power cut may have changed before they could be looked at."""
+        found = self._records.doubted
+        return {path for path in paths if self.at.get(path) in found} if found else set()
+
+    def out_of_sight(self) -> list[EntryID]:
+        """The entries of files that could not be seen to go."""
+        return self._records.out_of_sight()
+
     def _unlist(self, record: FileRecord | None) -> None:
         if record is not None and record.kind is Kind.BLOB:
             self.blobs.remove_file(record.content, record.entry)

@@ -29,7 +29,7 @@ _NO_STATE = 0xFFFF
 
 # The row of the base, the four of the stamp, mode, kind, own, sight, how long state and content are, document.
 _HEAD = struct.Struct("<5qBBBBHB16s")
-_INODE, _CONTENT_BYTES = slice(8, 16), 46
+_INODE, _SIGHT, _CONTENT_BYTES = slice(8, 16), 43, 46
 _MODES = [Mode(number) for number in range(4)]
 _KINDS = {int(kind): kind for kind in Kind}
 _SIGHTS = list(Sight)
@@ -79,9 +79,14 @@ def unpack(entry: EntryID, data: bytes) -> FileRecord:
 
 
 class RecordTable(Mapping[EntryID, FileRecord]):
-    """The records by entry. `set` and `pop` change it."""
+    """The records by entry. `set` and `pop` change it.
+
+    Attributes:
+        doubted: those of files that a power cut may have changed, and that nobody could look at since.
+    """
 
     def __init__(self) -> None:
+        self.doubted: set[EntryID] = set()
         self._records: dict[EntryID, FileRecord | bytes] = {}
         self._fresh: dict[EntryID, None] = {}  # those that are not packed and could be, the oldest first
 
@@ -121,6 +126,14 @@ class RecordTable(Mapping[EntryID, FileRecord]):
                 found.append(kept)
         return found
 
+    def out_of_sight(self) -> list[EntryID]:
+        """The entries of files that could not be seen to go. Looks at all records, and makes none."""
+        return [
+            entry
+            for entry, kept in self._records.items()
+            if (kept[_SIGHT] if isinstance(kept, bytes) else kept.sight) != Sight.SEEN
+        ]
+
     def load(self, entry: EntryID, path: str, row: Sequence[Any]) -> None:
         """Put a record in place as the store has it, without making it.
 
@@ -134,10 +147,13 @@ class RecordTable(Mapping[EntryID, FileRecord]):
                 bool(own), _SIGHTS[sight],
             )
         )  # fmt: skip
+        if stamp[0] < 0:
+            self.doubted.add(entry)
 
     def set(self, entry: EntryID, record: FileRecord) -> None:
         """Put a record in place."""
         self._records[entry] = record
+        (self.doubted.add if record.stamp.is_doubted else self.doubted.discard)(entry)
         self._fresh.pop(entry, None)
         self._fresh[entry] = None
         while len(self._fresh) > FRESH:
@@ -149,6 +165,7 @@ class RecordTable(Mapping[EntryID, FileRecord]):
         """Take a record out, if there is one."""
         found: FileRecord | None = self.get(entry)
         self._records.pop(entry, None)
+        self.doubted.discard(entry)
         self._fresh.pop(entry, None)
         return found
 

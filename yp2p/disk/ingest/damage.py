@@ -6,12 +6,16 @@ left of it goes into the trash, and it is made again from its document.
 What that scan could not read (a program has it open for writing, or no descriptor was left) is looked at in the same
 way once it can be read, however long that takes. What is damaged and open stays until it is closed: what its program
 is about to write would go into the trash.
+
+A file that is left out, below another mount, or in a place that nobody may read can stay so for long, and nothing else
+waits for it: the record of each says that a power cut came (`Stamp.doubted`), over all restarts, until the file was
+looked at.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import structlog
 import trio
@@ -56,6 +60,8 @@ class Damage:
         """Repair a file that is damaged; tells whether it was. One that is gone is remembered: it may have moved."""
         if finding.found is Found.MISSING:
             self._vanished.add(record.entry)
+        elif finding.found is Found.DENIED:
+            self._folder.files.doubt([record.entry])
         elif self._is_damaged(record, finding):
             if finding.is_open:
                 self._pending.busy[record.path] = trio.current_time() + _OPEN_RETRY_S
@@ -113,10 +119,18 @@ class Damage:
         folder.database.submit([record.delete(folder.id)])
         folder.render_queue.want(record.entry)
 
+    def doubted(self, paths: Iterable[str]) -> Set[str]:
+        """Those of some paths at which a power cut may have left damage that no scan could see yet."""
+        if self.is_expected:
+            return frozenset()
+        wanted = set(paths)
+        return self.unread & wanted | self._folder.files.doubted(wanted)
+
     def end(self) -> None:
         """The first scan after an unclean boot is through, and what was missing then is decided."""
         if self.is_expected:
             self.is_expected = False
+            self._folder.files.doubt(self._folder.files.out_of_sight())
             self.unread = set(self._pending.busy)
             self._vanished.clear()
         self.forget_read(frozenset(self.unread))

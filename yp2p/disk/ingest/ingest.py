@@ -146,7 +146,7 @@ class Ingest:
             is_first: it is the first scan after a start: new files need not settle first.
         """
         wanted = list(paths)
-        doubted = set() if self.damage.is_expected else self.damage.unread.intersection(wanted)
+        doubted = self.damage.doubted(wanted)
         if doubted:
             await self._inspect(doubted, ScanContext(is_scan, is_first, after_power_cut=True))
             self.damage.forget_read(doubted)
@@ -282,7 +282,7 @@ class Ingest:
     async def decide(self) -> None:
         """Decide what can be decided by now: renames, deletes, new files."""
         now, pending = trio.current_time(), self.pending
-        is_doubted = self.damage.is_expected or not self.damage.unread.isdisjoint(pending.missing)
+        is_doubted = self.damage.is_expected or bool(self.damage.doubted(pending.missing))
         context = ScanContext(after_power_cut=is_doubted)
         await self._inspect_requeued(now, context)
         moved = self._departures.renamed() if not self._kept.is_on else {}

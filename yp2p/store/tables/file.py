@@ -21,7 +21,7 @@ def save(
     mode: int, stamp: Sequence[int], kind: int, *, own: bool, sight: int,
 ) -> Statement:  # fmt: skip
     """Args: `base` is the row of the log, the state where that is none, and the content hash; `stamp` is inode, size,
-    time of content and time of change."""
+    time of content and time of change; a negative inode says that a power cut may have changed the file since."""
     return (
         "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (folder, entry, path, document, *base, mode, *stamp, kind, own, sight),
