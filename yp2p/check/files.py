@@ -78,7 +78,7 @@ def _has_changed(facts: FileFacts, record: FileRecord) -> bool:
     there = facts.there
     if there is None or record.kind is Kind.DIRECTORY:
         return there is not None and not there.is_directory
-    return there.stamp != record.stamp
+    return there.stamp not in (record.stamp, record.stamp.doubted())  # what a power cut may have changed is known
 
 
 def of_inodes(folder: str, every: Iterable[FileFacts]) -> Iterator[Finding]:
