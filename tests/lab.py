@@ -20,7 +20,7 @@ from yp2p.control.call import call
 from yp2p.errors import NotRunning
 
 YP2P = str(Path(sys.executable).parent / "yp2p")
-READY_LIMIT_S = 30.0  # also of a machine that has ten times as much to do; benches/service.py says how long it takes
+READY_LIMIT_S = 60.0  # also of a machine that has ten times as much to do; benches/service.py says how long it takes
 MEET_LIMIT_S = 10.0
 
 
@@ -134,7 +134,7 @@ class Device:
         running = {other.name for other in self.others if other._process is not None}
         return all(peer["connected"] for peer in self.status()["devices"] if peer["name"] in running)
 
-    def wait(self, timeout_s: float = 30) -> None:
+    def wait(self, timeout_s: float = 90) -> None:
         """Wait until it is in sync; after a start, with the others that run: a busy machine takes its time to meet."""
         started = max(device.started_at for device in (self, *self.others))
         while time.monotonic() < started + MEET_LIMIT_S and not self._has_met():
