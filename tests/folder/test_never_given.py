@@ -1,12 +1,27 @@
-"""A text that never came, of a device that may write no more, is waited for by nobody; what anybody has stays."""
+"""A content that never came, of a device that may write no more, is waited for by nobody; what anybody has stays."""
 
 from __future__ import annotations
+
+import hashlib
 
 import pytest
 import trio
 import trio.testing
 from conditions import until
-from peers.removed_device import DEMOTION, NOTES, REMOVAL, TEXT, THREE, Room, entry, make, paths_in, scene, text_in
+from peers.removed_device import (
+    DEMOTION,
+    FOUR,
+    NOTES,
+    REMOVAL,
+    TEXT,
+    THREE,
+    Room,
+    entry,
+    make,
+    paths_in,
+    scene,
+    text_in,
+)
 from peers.test_links import TWO, _removal, statements
 
 from yp2p.documents.registers import Change
@@ -14,7 +29,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.never_given import NeverGiven
 from yp2p.folder.new_texts import document_id_for
-from yp2p.identity import DocumentID
+from yp2p.identity import DocumentID, Identity
 from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check
 
@@ -32,6 +47,26 @@ async def _entries_come(source: Folder, target: Folder) -> None:
 async def _text_comes(source: Folder, target: Folder, document: DocumentID) -> None:
     target.edits.take_pulled(document, check(source.texts.state(document), Shape.TEXT), source.clients.device)
     await target.database.pending().wait()
+
+
+def _blob(folder: Folder, name: str, data: bytes) -> bytes:
+    """A blob in the place of what an entry is, or a new one; gives its hash."""
+    content = Content.blob(hashlib.sha256(data).digest(), len(data), Mode.PLAIN, 0)
+    before = folder.catalogue.entries.get(entry(name))
+    if before is not None:
+        content = content.after(before.content.hash, before.content.before)
+    folder.catalogue.write([Change(entry(name), name, content)])
+    return content.hash
+
+
+def _is_nowhere(folder: Folder, blob: bytes, *devices: Identity) -> None:
+    """These have said that they have not got a blob, and it is not in the trash."""
+    folder.files.blobs.lacking[blob] = {device.device_id for device in devices}
+    folder.files.blobs.searched.add(blob)
+
+
+def _content_of(folder: Folder, name: str) -> bytes:
+    return folder.catalogue.entries[entry(name)].content.hash
 
 
 def _replaced(folder: Folder) -> None:
@@ -127,3 +162,87 @@ async def test_who_only_reads_or_does_not_know_what_counts_lets_go_of_nothing(
         patched.setattr(Membership, "is_reader", property(lambda _: True))
         assert await NeverGiven(one).let_go() == 0
     assert await NeverGiven(one).let_go() == 1
+
+
+@scene(THREE)
+async def test_a_blob_that_no_device_has_goes(room: Room, one: Folder, two: Folder, three: Folder) -> None:
+    blob = _blob(two, "b.bin", b"new")
+    await _entries_come(two, one)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(NeverGiven(one).run)
+        await one.membership.receive([DEMOTION])
+        one.observers.uncounted.role_changed()
+        _is_nowhere(one, blob, TWO, THREE)
+        one.state.touch()
+        await trio.testing.wait_all_tasks_blocked()
+        assert paths_in(one) == {"a.txt", "b.bin"}, "FOUR is away, and may have it"
+        _is_nowhere(one, blob, TWO, THREE, FOUR)
+        one.state.touch()
+        await until(lambda: paths_in(one) == {"a.txt"})
+        nursery.cancel_scope.cancel()
+
+
+@scene(statements=_ALONE)
+async def test_a_blob_of_a_device_that_was_removed_is_asked_of_nobody(room: Room, one: Folder, two: Folder) -> None:
+    blob = _blob(two, "b.bin", b"new")
+    await _entries_come(two, one)
+    await one.membership.receive([_removal(NOTES, _ALONE)])
+    assert await NeverGiven(one).let_go() == 0, "it may be in the trash"
+    one.files.blobs.searched.add(blob)
+    assert await NeverGiven(one).let_go() == 1
+    assert paths_in(one) == {"a.txt"}
+
+
+@scene()
+async def test_in_the_place_of_a_blob_that_is_nowhere_comes_the_one_before_it(
+    room: Room, one: Folder, two: Folder
+) -> None:
+    versions = []
+    for number in range(3):
+        versions.append(_blob(two, "b.bin", bytes([number])))
+        await _entries_come(two, one)
+    await one.membership.receive([DEMOTION])
+    everybody = (TWO, THREE, FOUR)
+    for left in (2, 1):
+        _is_nowhere(one, versions[left], *everybody)
+        assert await NeverGiven(one).let_go() == 1
+        assert _content_of(one, "b.bin") == versions[left - 1], "whoever has it gives it"
+        assert await NeverGiven(one).let_go() == 0
+    _is_nowhere(one, versions[0], *everybody)
+    assert await NeverGiven(one).let_go() == 1
+    assert paths_in(one) == {"a.txt"}
+
+
+@scene()
+async def test_a_blob_that_replaced_what_others_may_have_stays(room: Room, one: Folder, two: Folder) -> None:
+    _blob(two, "b.bin", b"somebody may have this")
+    blob = _blob(two, "b.bin", b"new")
+    await _entries_come(two, one)
+    await one.membership.receive([DEMOTION])
+    _is_nowhere(one, blob, TWO, THREE, FOUR)
+    assert await NeverGiven(one).let_go() == 0
+
+
+@scene()
+async def test_a_blob_in_the_place_of_a_text_makes_way_for_it(room: Room, one: Folder, two: Folder) -> None:
+    blob = _blob(two, "a.txt", b"new")
+    await _entries_come(two, one)
+    await one.membership.receive([DEMOTION])
+    _is_nowhere(one, blob, TWO, THREE, FOUR)
+    assert await NeverGiven(one).let_go() == 1
+    assert text_in(one) == TEXT
+
+
+@scene(THREE)
+async def test_a_blob_that_somebody_else_named_is_for_people(
+    room: Room, one: Folder, two: Folder, three: Folder
+) -> None:
+    blob = _blob(three, "b.bin", b"new")
+    await _entries_come(three, one)
+    await _entries_come(three, two)
+    two.catalogue.write([Change(entry("b.bin"), "c.bin")])
+    await _entries_come(two, one)
+    await one.membership.receive([DEMOTION])
+    _is_nowhere(one, blob, TWO, THREE, FOUR)
+    assert await NeverGiven(one).let_go() == 0
+    assert paths_in(one) == {"a.txt", "c.bin"}

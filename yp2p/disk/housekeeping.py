@@ -128,6 +128,7 @@ class Housekeeping:
         sizes = {blob: wanted[blob] for blob in stuck}
         found = await trio.to_thread.run_sync(trash.copies_of, root, sizes, name_of)
         blobs.searched |= {blob for blob in stuck - found.keys() if blobs.who_wants([blob])}
+        folder.state.touch()
         folder.render_queue.wake()
         if found:
             blobs.downloaded.update(found)

@@ -8,6 +8,7 @@ the next slice (`budget.py`).
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import trio
 
@@ -52,3 +53,15 @@ class Slice:
         """Let others go on, and begin the next one."""
         await turn()
         self._began = time.thread_time()
+
+
+async def any_of(events: Iterable[trio.Event]) -> None:
+    """Return when one of these has happened."""
+
+    async def cancel_when(event: trio.Event) -> None:
+        await event.wait()
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for event in events:
+            nursery.start_soon(cancel_when, event)

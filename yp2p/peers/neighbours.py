@@ -49,6 +49,7 @@ import structlog
 import trio
 
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import any_of
 from yp2p.identity import DeviceID, FolderID, short_id
 from yp2p.trust.statements import Role
 
@@ -225,7 +226,7 @@ class Neighbours:
                 last, pause_s = trio.current_time(), random.uniform(_ONE_MORE_S, 2 * _ONE_MORE_S)
                 continue
             with trio.move_on_at(due):
-                await _any_of(changes)
+                await any_of(changes)
             await trio.sleep(_PAUSE_S)
 
     def _there(self, folders: Iterable[Folder]) -> set[DeviceID]:
@@ -320,15 +321,3 @@ def _lacks_something(folder: Folder) -> bool:
 
 def _content(folder: Folder) -> tuple[bytes, bytes]:
     return folder.catalogue.digest(), folder.leaves.tree().root()
-
-
-async def _any_of(events: Iterable[trio.Event]) -> None:
-    """Return when one of these has happened."""
-
-    async def cancel_when(event: trio.Event) -> None:
-        await event.wait()
-        nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        for event in events:
-            nursery.start_soon(cancel_when, event)
