@@ -11,7 +11,7 @@ import trio
 from yp2p.config import SharedFolder
 from yp2p.device.provisioning import Provisioning
 from yp2p.errors import ConfigError, FolderError, InviteRefused, PairingError, YpError
-from yp2p.pairing.invites import Token
+from yp2p.pairing.tokens import Token
 
 TOKEN = str(Token(bytes(32), bytes(range(20))))
 

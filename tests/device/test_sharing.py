@@ -18,9 +18,10 @@ from yp2p.errors import FolderError, NotShown, PairingError
 from yp2p.identity import FolderID, Identity
 from yp2p.machine import free_bytes
 from yp2p.pairing.exchange import Grant, Listed
-from yp2p.pairing.invites import Invited, Token
+from yp2p.pairing.invited import Invited
 from yp2p.pairing.joiner import Joined, Joiner
 from yp2p.pairing.listing import Shown
+from yp2p.pairing.tokens import Token
 from yp2p.protocol.entries import Kind
 
 OWN, OTHER = Identity(b"1" * 32), Identity(b"2" * 32)

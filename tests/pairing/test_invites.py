@@ -24,11 +24,13 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import FolderID, Identity, PublicIdentity
-from yp2p.pairing import invites
+from yp2p.pairing import invited, invites
 from yp2p.pairing.exchange import Listed
-from yp2p.pairing.invites import Invited, InviteHost, Standing, Token, is_token, parse_token
+from yp2p.pairing.invited import Invited
+from yp2p.pairing.invites import InviteHost, Standing
 from yp2p.pairing.joiner import Joined
 from yp2p.pairing.standing import token_for, token_of
+from yp2p.pairing.tokens import Token, is_token, parse_token
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.wire import Writer
 from yp2p.transport.dialer import connect
@@ -143,7 +145,7 @@ def test_one_handshake_that_breaks_off_makes_nobody_older(monkeypatch: pytest.Mo
             raise trio.BrokenResourceError("a glitch")
         return await initiate_invited(stream, identity, inviter, invite_id, psk)
 
-    monkeypatch.setattr(invites, "initiate_invited", breaks_off_once)
+    monkeypatch.setattr(invited, "initiate_invited", breaks_off_once)
     monkeypatch.setattr("yp2p.pairing.listing.list_entries", lambda folder: [Listed("a", Kind.TEXT, bytes(32), 7)])
 
     async def test(room: Room) -> None:

@@ -26,7 +26,7 @@ from yp2p.device.introductions import Introductions
 from yp2p.device.sharing import Sharing
 from yp2p.errors import ConfigError, FolderError, InviteRefused, PairingError, UsageError, YpError
 from yp2p.machine import Patience, read_regular, reason
-from yp2p.pairing.invites import parse_token
+from yp2p.pairing.tokens import parse_token
 
 # An invite is looked for as long as this, and every device that is seen meanwhile is tried at once.
 _LOOK_S = 30.0

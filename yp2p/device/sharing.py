@@ -22,11 +22,12 @@ from yp2p.folder.folder import Folder
 from yp2p.identity import Identity, PublicIdentity, format_device_id
 from yp2p.pairing.exchange import Code, PairingWindow, parse_code
 from yp2p.pairing.host import PairingHost
-from yp2p.pairing.invites import Invited, Token, is_token, parse_token
+from yp2p.pairing.invited import Invited
 from yp2p.pairing.joiner import JOIN_LIMIT_S, Candidate, Joined, Joiner
 from yp2p.pairing.listing import Shown
 from yp2p.pairing.preview import look_at
 from yp2p.pairing.standing import token_of
+from yp2p.pairing.tokens import Token, is_token, parse_token
 from yp2p.peers.peers import Peers
 from yp2p.trust.statements import Role
 

@@ -1,8 +1,7 @@
-"""Invites: a token that lets a machine in where no person can type a code.
+"""Invites: who holds a token is let in, where no person can type a code.
 
-A token holds the Noise key of the device that made it, and a secret of 20 random bytes. From the secret come the
-invite's ID, the pre-shared key of the handshake, and the key of a hint by which only its holder recognises that device
-over mDNS. The device that made it honours it, as often and as long as it was made for, by its own clock.
+The device that made an invite honours it, as often and as long as it was made for, by its own clock. `tokens.py` has
+what is handed over, `invited.py` the other side of the conversation.
 
 The handshake is Noise IKpsk2 with the ID as payload of its first message, which is encrypted for the device: whoever
 does not hold the token gets no byte. Inside::
@@ -21,46 +20,28 @@ out are remembered for a while, to tell their holders.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-import re
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import structlog
 import trio
 
-from yp2p.discovery.addresses import Address
-from yp2p.errors import (
-    FolderError,
-    HandshakeFailed,
-    InviteRefused,
-    MessageFault,
-    NotShown,
-    PairingError,
-    PeerFault,
-    UsageError,
-)
+from yp2p.errors import FolderError, InviteRefused, MessageFault, PeerFault, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Removal
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import KEY_BYTES, SIGNATURE_BYTES, FolderID, Identity, PublicIdentity
 from yp2p.pairing.exchange import Grant
-from yp2p.pairing.joiner import Joined
-from yp2p.pairing.listing import Shown, receive_shown, show
-from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES, MAX_LABEL_BYTES
+from yp2p.pairing.listing import show
+from yp2p.pairing.tokens import Token, new_token
+from yp2p.protocol.messages import MAX_DEVICE_NAME_BYTES
 from yp2p.protocol.wire import Reader, Writer
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
-from yp2p.transport.dialer import connect
-from yp2p.transport.handshake import Secured, initiate_invited
-from yp2p.transport.secure import MAX_GRANT_BYTES, SecureMessages
+from yp2p.transport.handshake import Secured
+from yp2p.transport.secure import SecureMessages
 from yp2p.trust import recovery
 from yp2p.trust.statements import Role
 
@@ -68,84 +49,15 @@ from yp2p.trust.statements import Role
 MAX_INVITES = 64
 MAX_USES = 1000
 LONGEST_S = 365 * 86_400.0
-_SECRET_BYTES, _CHECK_BYTES = 20, 2
-_FORMAT = 1
-_PREFIX = "yp2p-"
-_TOKEN = re.compile(_PREFIX + r"[a-z2-7]{88}")
+# The first byte of the answer: let in, or why not.
+WELCOME, _REFUSED = 0, 1
 # Devices that are known share the hints of an announcement with them.
 _MAX_ANNOUNCED = 16
 # How long one that ended is remembered.
 _REMEMBERED_S = 30 * 86_400.0
-_RUN_LIMIT_S, _TRY_LIMIT_S = 20.0, 10.0
-_WELCOME, _REFUSED = 0, 1
-_DONE = b"done"
-T = TypeVar("T")
+_RUN_LIMIT_S = 20.0
 
 log = structlog.get_logger()
-
-
-def _derived(secret: bytes, purpose: bytes) -> bytes:
-    return hmac.digest(secret, b"yp2p invite v1 " + purpose, "sha256")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What is handed to the machine: `str` of it is what a person copies."""
-
-    inviter: bytes  # its Noise key
-    secret: bytes
-
-    def __str__(self) -> str:
-        body = bytes([_FORMAT]) + self.inviter + self.secret
-        body += hashlib.sha256(body).digest()[:_CHECK_BYTES]
-        return _PREFIX + base64.b32encode(body).decode().lower()
-
-    def __repr__(self) -> str:
-        return "Token(...)"
-
-    @property
-    def id(self) -> bytes:
-        """16 bytes, which the inviter knows the invite by."""
-        return _derived(self.secret, b"id")[:16]
-
-    @property
-    def look_id(self) -> bytes:
-        """16 bytes by which the inviter knows it of somebody who wants to look, and not to join yet."""
-        return _derived(self.secret, b"look")[:16]
-
-    @property
-    def psk(self) -> bytes:
-        """The pre-shared key of the handshake, 32 bytes."""
-        return _derived(self.secret, b"psk")
-
-    @property
-    def hint_key(self) -> bytes:
-        """What the hint is made with that the inviter announces."""
-        return _derived(self.secret, b"hint")
-
-
-def is_token(text: str) -> bool:
-    """Whether somebody meant a token, and no code."""
-    return text.strip().lower().startswith(_PREFIX)
-
-
-def parse_token(text: str) -> Token:
-    """Raises UsageError: it is none."""
-    bare = text.strip().lower()
-    if not _TOKEN.fullmatch(bare):
-        raise UsageError(
-            f"this is no whole invite: that is {_PREFIX} and 88 letters and digits; copy all that `yp2p invite` prints"
-        )
-    try:
-        data = base64.b32decode(bare.removeprefix(_PREFIX).upper())
-    except binascii.Error:
-        data = b""
-    body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-    if hashlib.sha256(body).digest()[:_CHECK_BYTES] != check:
-        raise UsageError("this invite is mistyped: its check characters do not match")
-    if body[0] != _FORMAT:
-        raise UsageError("this invite was made by a newer yp2p; install that version here")
-    return Token(body[1 : 1 + KEY_BYTES], body[1 + KEY_BYTES :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +154,7 @@ class InviteHost:
         await self._forget_old()
         if len(self._invites) >= MAX_INVITES:
             raise FolderError(f"there are {MAX_INVITES} invites already; `yp2p invite --revoke-all` takes them back")
-        token = Token(self._identity.public.noise_key, secrets.token_bytes(_SECRET_BYTES))
+        token = new_token(self._identity.public.noise_key)
         invite = Invite(token, folder.id, role, uses, time.time() + lifetime_s)
         await self._save(invite)
         self._touch()
@@ -333,7 +245,7 @@ class InviteHost:
             await messages.send(Writer().u8(_REFUSED).text(str(error)).finish())
             return None
         own = self._identity.public
-        await messages.send(Writer().u8(_WELCOME).raw(own.signing_key).raw(secured.proof).finish())
+        await messages.send(Writer().u8(WELCOME).raw(own.signing_key).raw(secured.proof).finish())
         if looks_at is not None:
             await show(folder, self.name, messages)
             return None
@@ -381,159 +293,3 @@ class InviteHost:
                 " `yp2p share` there and `yp2p join` here"
             )
         raise InviteRefused(f"nobody let this device into {folder.label!r}: the device that was asked may not")
-
-
-_Take = Callable[[Secured, SecureMessages, Address], Awaitable[T]]
-
-
-class Invited:
-    """Joins with a token.
-
-    Args:
-        candidates: where the device that made it may be.
-        wait_for_more: returns when there may be another place.
-    """
-
-    def __init__(
-        self,
-        identity: Identity,
-        name: str,
-        token: Token,
-        candidates: Callable[[], Iterable[Address]],
-        wait_for_more: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._identity = identity
-        self.name = name
-        self._token = token
-        self._candidates = candidates
-        self._wait_for_more = wait_for_more
-        self._found: tuple[Secured, Address] | None = None
-        self._reached = 0
-        self._is_look = False
-        self._is_older = False  # who was found: it cannot be looked at
-
-    async def look(self, limit_s: float) -> Shown:
-        """What the folder of the device that made the token has. No use is taken.
-
-        Raises:
-            NotShown: that yp2p is older, and does not say it, or the folder is too large. PairingError: as `join`.
-        """
-
-        async def take(secured: Secured, messages: SecureMessages, _: Address) -> Shown:
-            if self._is_older:
-                raise NotShown(
-                    "the device that made this invite runs an older yp2p, which does not say what the folder has before"
-                    " somebody joins"
-                )
-            await self._introduce(secured, messages)
-            return await receive_shown(messages)
-
-        self._is_look = True
-        try:
-            return await self._meet(take, limit_s)
-        finally:
-            self._is_look, self._found = False, None
-
-    async def join(self, accept: Callable[[Joined], Awaitable[None]], limit_s: float) -> Joined:
-        """Find the device that made the token, and be let in.
-
-        Args:
-            accept: stores what was granted before the other device is told that it worked.
-
-        Raises:
-            PairingError: it is not found, or refuses; the text says why.
-        """
-
-        async def take(secured: Secured, messages: SecureMessages, address: Address) -> Joined:
-            inviter = await self._introduce(secured, messages)
-            joined = Joined(Grant.decode(await messages.receive(MAX_GRANT_BYTES)), inviter, address)
-            await accept(joined)
-            await messages.send(_DONE)
-            return joined
-
-        return await self._meet(take, limit_s)
-
-    async def _meet(self, take: _Take[T], limit_s: float) -> T:
-        """Find the device that made the token, and let `take` do the rest. Raises PairingError."""
-        with trio.move_on_after(limit_s):
-            await self._search()
-        if self._found is None:
-            raise PairingError(self._why())
-        secured, address = self._found
-        try:
-            async with SecureMessages(secured) as messages:
-                with trio.fail_after(_RUN_LIMIT_S):
-                    return await take(secured, messages, address)
-        except (PeerFault, trio.BrokenResourceError, trio.TooSlowError) as error:
-            reason = str(error) or "it did not answer in time"
-            raise PairingError(f"the device that made the invite broke off ({reason}); try again") from error
-
-    async def _search(self) -> None:
-        tried: set[Address] = set()
-        async with trio.open_nursery() as nursery:
-            while True:
-                for address in self._candidates():
-                    if address not in tried:
-                        tried.add(address)
-                        nursery.start_soon(self._reach, address, nursery.cancel_scope)
-                await self._wait_for_more()
-
-    async def _reach(self, address: Address, scope: trio.CancelScope) -> None:
-        """A handshake that only the device that made the token can finish."""
-        looking = await self._handshake(address, self._token.look_id) if self._is_look else None
-        secured = looking or await self._handshake(address, self._token.id)
-        if secured is None:
-            return
-        if self._is_look and looking is None and self._found is None:
-            # Who knows the one ID and not the other is older; one handshake can have broken off by chance.
-            looking = await self._handshake(address, self._token.look_id)
-            if looking is not None:
-                secured.stream.socket.close()
-                secured = looking
-        if self._found is not None:  # no await since the handshake: one of its addresses is enough
-            secured.stream.socket.close()
-            return
-        self._found, self._is_older = (secured, address), looking is None
-        scope.cancel()
-
-    async def _handshake(self, address: Address, invite_id: bytes) -> Secured | None:
-        """None where there is nobody who knows this ID."""
-        try:
-            with trio.fail_after(_TRY_LIMIT_S):
-                stream = await connect(address.host, address.port)
-                self._reached += 1
-                try:
-                    return await initiate_invited(
-                        stream, self._identity, self._token.inviter, invite_id, self._token.psk
-                    )
-                except BaseException:
-                    stream.socket.close()
-                    raise
-        except (OSError, HandshakeFailed, trio.BrokenResourceError, trio.TooSlowError) as error:
-            log.info("invite_failed", address=str(address), reason=str(error) or "it did not answer in time")
-            return None
-
-    async def _introduce(self, secured: Secured, messages: SecureMessages) -> PublicIdentity:
-        """Say who we are. Raises PairingError: the invite is not good any more."""
-        own = self._identity.public
-        await messages.send(Writer().raw(own.signing_key).raw(secured.proof).text(self.name).finish())
-        reader = Reader(await messages.receive())
-        if reader.u8() != _WELCOME:
-            raise InviteRefused(f"this invite lets nobody in: {reader.text(MAX_LABEL_BYTES)}")
-        inviter = PublicIdentity.received(reader.raw(KEY_BYTES), secured.remote_noise_key)
-        proof = reader.raw(SIGNATURE_BYTES)
-        reader.end()
-        if not secured.is_proved_by(inviter, proof):
-            raise MessageFault("it did not prove its keys")
-        return inviter
-
-    def _why(self) -> str:
-        if self._reached:
-            return (
-                "no device in reach honours this invite: the one that made it took it back long ago, or runs another"
-                " version of yp2p"
-            )
-        return (
-            "the device that made this invite was not found: is its daemon running, and is it on the same network?"
-            " Where mDNS does not reach, say `--at HOST:PORT`"
-        )

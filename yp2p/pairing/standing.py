@@ -31,7 +31,7 @@ from __future__ import annotations
 import hmac
 
 from yp2p.identity import Identity, PublicIdentity
-from yp2p.pairing.invites import Token
+from yp2p.pairing.tokens import Token
 
 _PURPOSE = b"standing invite"
 _CONTEXT = b"yp2p standing invite v1"
