@@ -333,7 +333,7 @@ def _listener(device: Device, identity: Identity) -> Listener:
         identity,
         device.peers.accept,
         device.handle_join,
-        is_known=device.peers.devices.is_known,
+        is_known=device.peers.devices.roster.is_known,
         pairing_open=lambda: device.pairing_host.is_open,
         psk_of=device.invites.psk_of,
         is_known_host=device.peers.devices.hosts.__contains__,

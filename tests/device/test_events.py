@@ -207,7 +207,8 @@ class _Peers:
         }  # fmt: skip
         self.is_known = True
         self.moving: list[dict[str, Any]] = []
-        self.devices = SimpleNamespace(known=lambda: {DeviceID(b"l" * 32): None} if self.is_known else {})
+        self.roster = SimpleNamespace(known=lambda: {DeviceID(b"l" * 32): None} if self.is_known else {})
+        self.devices = SimpleNamespace(roster=self.roster)
 
     def device(self, device: DeviceID) -> dict[str, Any]:
         return dict(self.state)

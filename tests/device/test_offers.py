@@ -59,7 +59,8 @@ class Side:
         self.chosen: tuple[str, ...] = ()
         self.peers = SimpleNamespace(
             devices=SimpleNamespace(
-                known=lambda: self.known, contact=lambda device: SimpleNamespace(name=NAMES[device])
+                roster=SimpleNamespace(known=lambda: self.known),
+                contact=lambda device: SimpleNamespace(name=NAMES[device]),
             ),
             address_of=lambda device: None,
         )

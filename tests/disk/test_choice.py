@@ -155,7 +155,7 @@ async def test_a_file_stays_until_it_is_kept_and_leaves_without_a_trace(base: Pa
         folder = bridge.folder
         assert _alive(bridge) == _ALL
         assert not folder.files.blobs.wanted
-        assert folder.files_to_go() == 0
+        assert folder.files.tally.files_to_go == 0
         assert all(folder.is_on_disk(entry) and folder.leaf(entry) for entry in folder.catalogue.layout().path_of)
         assert not folder.files.blobs.file_with(
             folder.catalogue.entries[folder.catalogue.layout().entry_at["big/blob"]].content.hash

@@ -337,11 +337,13 @@ async def test_a_document_of_which_parts_come_stays_in_memory_until_all_are_ther
                 await LongSlice().end()
 
             patch.setattr("yp2p.folder.live_document.Slice", LongSlice)
-            patch.setattr("yp2p.folder.live_document.turn", rest)
+            patch.setattr("yp2p.folder.incoming.turn", rest)
             parts = [there.edit([Hunk(0, 0, f"{number}\n")]) or b"" for number in range(4)]
             await live.take_all([check(part, Shape.TEXT) for part in parts[:2]], PEER)
             assert rests >= 2
-            patch.setattr("yp2p.folder.live_document._SLICED_BYTES", rests := 0)
+            rests = 0
+            for module in ("incoming", "live_document"):
+                patch.setattr(f"yp2p.folder.{module}.SLICED_BYTES", 0)
             await live.receive_all(parts[2:], PEER)
             assert rests >= 4, "while they are checked, and while they are applied"
             assert bridge.document("a.txt").text.text() == there.text()

@@ -13,7 +13,7 @@ from yp2p.documents.provider import Provider
 from yp2p.documents.registers import Change
 from yp2p.documents.text import TextReplica
 from yp2p.errors import InvalidUpdate
-from yp2p.folder import live_document
+from yp2p.folder import incoming, live_document
 from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.identity import DocumentID, EntryID
 from yp2p.protocol import update_parts, ysync
@@ -60,7 +60,7 @@ async def test_others_get_their_turn_between_the_parts(monkeypatch: pytest.Monke
     async def turn() -> None:
         done.append(len(applied))
 
-    monkeypatch.setattr(live_document, "turn", turn)
+    monkeypatch.setattr(incoming, "turn", turn)
     update = _clients(COUNT)
     if deletes:
         gone = b"".join(write_varint(2 * number) + b"\x01" for number in range(6000))

@@ -107,7 +107,7 @@ async def open_node(base: Path, identity: Identity, rooms: dict[FolderID, list[b
         listeners = open_listeners(["127.0.0.1"], 0, 0).listeners
         listener = Listener(
             identity, peers.accept, _no_pairing,
-            is_known=peers.devices.is_known, pairing_open=lambda: False,
+            is_known=peers.devices.roster.is_known, pairing_open=lambda: False,
         )  # fmt: skip
         nursery.start_soon(listener.serve, listeners)
         nursery.start_soon(peers.run)
@@ -246,8 +246,8 @@ def test_links_end_with_the_last_folder_that_is_shared_and_people_are_told() -> 
             assert notice.kind is NoticeKind.DEVICE_REMOVED
             assert one.peers.is_linked(two.id) or folder == OTHER
         await until(lambda: not one.peers.is_linked(two.id) and not two.peers.is_linked(one.id))
-        assert TWO.device_id not in one.peers.devices.known()
-        assert TWO.device_id in one.peers.devices.former()
+        assert TWO.device_id not in one.peers.devices.roster.known()
+        assert TWO.device_id in one.peers.devices.roster.former()
 
     _run(test, (ONE, {NOTES: notes, OTHER: other}), (TWO, {NOTES: notes, OTHER: other}))
 
@@ -282,7 +282,7 @@ def test_a_device_that_was_removed_is_told_and_dials_nobody() -> None:
         await two.folders[NOTES].membership.receive([_removal(NOTES, notes)])
         (notice,) = two.folders[NOTES].notices
         assert "removed this device from the folder" in notice.text
-        assert two.peers.devices.known() == {}
+        assert two.peers.devices.roster.known() == {}
 
     _run(test, (TWO, {NOTES: notes}))
 
@@ -406,7 +406,7 @@ def test_devices_that_are_nowhere_cost_no_task_and_one_that_comes_is_dialled() -
     notes = statements(NOTES, TWO.public, *many)
 
     async def test(one: Node, two: Node) -> None:
-        await until(lambda: len(one.peers.devices.known()) == 101)
+        await until(lambda: len(one.peers.devices.roster.known()) == 101)
         await trio.testing.wait_all_tasks_blocked()
         assert not one.peers.dialling.dialled
         assert not two.peers.dialling.dialled

@@ -207,6 +207,7 @@ class _Devices:
     """Three former members; one has no address, and one has left by itself."""
 
     def __init__(self) -> None:
+        self.roster = self
         self.contacts: dict[DeviceID, Contact] = {}
         self.contact(TWO.device_id).addresses[Address("192.0.2.1", 1)] = 1.0
         self.contact(HOSTILE.device_id).addresses[Address("192.0.2.2", 1)] = 1.0
@@ -259,8 +260,8 @@ def test_who_left_by_itself_knows_it_and_is_not_dialled(by: Identity) -> None:
     room = _room(TWO)
 
     async def test(one: Node) -> None:
-        assert set(one.peers.devices.former()) == {TWO.device_id}
-        assert one.peers.devices.has_left(TWO.device_id) == (by is TWO)
+        assert set(one.peers.devices.roster.former()) == {TWO.device_id}
+        assert one.peers.devices.roster.has_left(TWO.device_id) == (by is TWO)
 
     _run(test, (ONE, {NOTES: _bodies(*room, _removal(by, TWO, room))}))
 

@@ -210,7 +210,7 @@ class Host:
             listening = SimulatedListener()
             listener = Listener(
                 self.identity, device.peers.accept, device.handle_join,
-                is_known=device.peers.devices.is_known, pairing_open=lambda: device.pairing_host.is_open,
+                is_known=device.peers.devices.roster.is_known, pairing_open=lambda: device.pairing_host.is_open,
             )  # fmt: skip
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(writer.run)

@@ -26,8 +26,8 @@ class Checkup:
 
     async def run(self, wanted: str | None) -> dict[str, Any]:
         """Look at all devices, or at one. Raises UsageError, FolderError: there is no such device."""
-        chosen = [self._members.find(wanted)] if wanted is not None else sorted(self._peers.devices.known())
-        others = [device for device in chosen if device in self._peers.devices.known()]
+        chosen = [self._members.find(wanted)] if wanted is not None else sorted(self._peers.devices.roster.known())
+        others = [device for device in chosen if device in self._peers.devices.roster.known()]
         found: dict[DeviceID, dict[str, Any]] = {}
         async with trio.open_nursery() as nursery:
             for device in others:

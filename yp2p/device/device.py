@@ -330,7 +330,7 @@ class Device:
                 {"setting": one, "problem": why}
                 for one, why in {**self.settings.problems, **self._provisioning.problems}.items()
             ],
-            "devices": [self._status.device(device) for device in sorted(self.peers.devices.known())],
+            "devices": [self._status.device(device) for device in sorted(self.peers.devices.roster.known())],
             "folders": [
                 self._status.folder(folder)
                 | {"scrub": self.home.disks[folder.id].scrub.describe(), "purges": self.asked_purges.waiting(folder)}

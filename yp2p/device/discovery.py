@@ -82,7 +82,7 @@ class Discoverer:
 
     async def _secrets(self) -> dict[DeviceID, bytes]:
         """What this device shares with each that it knows; a flood of announcements asks for them each time."""
-        known, found = self._peers.devices.letting_in(), dict(self._pairwise)
+        known, found = self._peers.devices.roster.letting_in(), dict(self._pairwise)
         for number, device in enumerate(known.keys() - found.keys()):
             found[device] = self._identity.pairwise_secret(known[device].noise_key)
             if number % _SLICE == _SLICE - 1:

@@ -194,7 +194,7 @@ class Following:
     # --- states -------------------------------------------------------------------------------------------------
 
     def _states(self) -> Iterator[tuple[_Key, Event]]:
-        for device in self._peers.devices.known():
+        for device in self._peers.devices.roster.known():
             yield from self._of_device(device)
         for folder in self._folders.values():
             yield from self._known_of(folder)

@@ -63,7 +63,7 @@ class InSync:
             named: only these, and all of these; then `whom` does not matter.
         """
         missing, only = "the other devices have not answered yet", frozenset(named)
-        everybody = self._peers.devices.known() if whom is Whom.ALL and not only else ()
+        everybody = self._peers.devices.roster.known() if whom is Whom.ALL and not only else ()
         # Who is reached through others is asked itself: what those believe of it is nobody's word.
         with self._peers.devices.neighbours.asking(only or everybody), trio.move_on_after(limit_s):
             while missing := await self._missing(whom, only):
@@ -110,7 +110,7 @@ class InSync:
         """What keeps us from being in sync, for people; empty when we are."""
         peers = self._peers
         is_expecting = trio.current_time() - self._expecting_since < _EXPECTED_S
-        expected = filter(peers.devices.neighbours.wants, peers.devices.known())
+        expected = filter(peers.devices.neighbours.wants, peers.devices.roster.known())
         if is_expecting and not all(map(peers.is_linked, expected)):
             return "other devices are expected to connect"
         if reason := self.missing_folder():
@@ -186,4 +186,4 @@ def _still_to_come(folder: Folder) -> str:
         one = path_of.get(min(nobody_has), "")
         count = plural(len(nobody_has), "file is", "files are")
         return f"{count} on no device that is connected: {one!r} is one (`yp2p status`)"
-    return f"{plural(folder.files_to_go(), 'file is', 'files are')} still to come"
+    return f"{plural(folder.files.tally.files_to_go, 'file is', 'files are')} still to come"

@@ -70,7 +70,8 @@ class Metrics:
         yield _counter("yp2p_connections_refused", "Connections that were refused.", [({}, refused)])
 
     def _of_devices(self) -> Iterator[Metric]:
-        known = [(self._named(device), self._peers.link(device)) for device in sorted(self._peers.devices.known())]
+        devices = sorted(self._peers.devices.roster.known())
+        known = [(self._named(device), self._peers.link(device)) for device in devices]
         yield _gauge(
             "yp2p_linked", "Whether another device is connected.", [(who, int(link is not None)) for who, link in known]
         )

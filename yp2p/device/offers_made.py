@@ -165,7 +165,7 @@ class OffersMade:
 
     def _known(self) -> dict[DeviceID, PublicIdentity]:
         assert self._folders.peers is not None
-        return self._folders.peers.devices.known()
+        return self._folders.peers.devices.roster.known()
 
     def _stands(self, made: Made) -> bool:
         return not made.is_declined and self._holds(made, self._known())

@@ -229,7 +229,7 @@ class OffersReceived:
     async def _begin(self, one: Received, statements: tuple[bytes, ...]) -> None:
         peers = self._folders.peers
         assert peers is not None
-        keys = peers.devices.known().get(one.device)
+        keys = peers.devices.roster.known().get(one.device)
         if keys is None or self._is_here(one.folder):
             return
         known = self._folders.by_id.get(one.folder)
@@ -290,7 +290,7 @@ class OffersReceived:
         """Forget what nobody can give any more, and what is here."""
         peers = self._folders.peers
         assert peers is not None
-        known = peers.devices.known() if self._received else {}
+        known = peers.devices.roster.known() if self._received else {}
         await self._forget(
             [one for one in self._received.values() if one.device not in known or self._is_here(one.folder)]
         )

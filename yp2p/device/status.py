@@ -126,7 +126,7 @@ class Status:
                 "places_to_settle": sum(1 for _ in conflicts_of(folder)),
             },
             "progress": folder.state.progress.describe(
-                folder.files_to_go(), folder.files.blobs.wanted_bytes, trio.current_time()
+                folder.files.tally.files_to_go, folder.files.blobs.wanted_bytes, trio.current_time()
             ),
             "notices": {kind.value: notices[kind] for kind in NoticeKind},
             "not_synced": [{"path": p, "reason": r} for p, r in sorted(waiting.skipped.items())],

@@ -176,7 +176,7 @@ class StatusLine:
             bool(state.question.reason),
             state.is_scanned,
             len(folder.files),
-            0 if is_complete else folder.files_to_go(),
+            0 if is_complete else folder.files.tally.files_to_go,
             0 if is_complete else max(0, blobs.wanted_bytes - arrived),
             tuple(self._other(folder, device) for device in sorted(folder.membership.devices) if device != self._own),
         )

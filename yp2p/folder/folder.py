@@ -29,17 +29,18 @@ from yp2p.folder.file_index import FileIndex
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger, Merger
-from yp2p.folder.notices import NoticeKind, Notices
+from yp2p.folder.notices import Notices
 from yp2p.folder.observers import Observers
 from yp2p.folder.purges import Purges
 from yp2p.folder.records import FileRecord, Sight, Values
 from yp2p.folder.render_queue import RenderQueue
+from yp2p.folder.set_aside import tell_set_aside
 from yp2p.folder.state import FolderState
 from yp2p.folder.tally import Standing
 from yp2p.folder.texts import Texts
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
-from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
+from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
 from yp2p.memory import keep_loaded_from_the_collector, without_collector
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
@@ -127,27 +128,13 @@ class Folder:
         self.texts.digests.load(values, MANIFEST_INDEX)
         self.files.load(values)
         self.files.choice.load()
-        self._set_aside()
+        tell_set_aside(self.id, self.database, self.notices, self.files, self.catalogue.entries)
         for entry in self.catalogue.entries.values():
             self._entry_changed(entry.id)
         self.note_chosen(self.catalogue.entries)
         for known in self.catalogue.entries.keys() | self.files.keys():
             self.count(known)
         self.render_queue.want_all(self.catalogue.entries)
-
-    def _set_aside(self) -> None:
-        """Tell what the store had of this folder that cannot be read."""
-        aside = [found for found in self.database.aside if found.folder == self.id]
-        for found in aside:
-            self.notices.add(NoticeKind.SET_ASIDE, "", str(found), EntryID(bytes(ID_BYTES)))
-        salvaged = self.database.salvaged
-        if salvaged is not None:
-            self.notices.add(NoticeKind.SET_ASIDE, "", salvaged.in_short(), EntryID(bytes(ID_BYTES)))
-        if any(found.table == "log" for found in aside) or (salvaged is not None and "log" in salvaged.lost):
-            # Of what the manifest has lost nothing says that it was deleted: such files are ones that came.
-            for entry in [entry for entry in self.files if entry not in self.catalogue.entries]:
-                self.database.submit([self.files[entry].delete(self.id)])
-                self.files.drop(entry)
 
     # --- entries ------------------------------------------------------------------------------------------------
 
@@ -289,10 +276,6 @@ class Folder:
             return False
         live = self.texts.in_memory(found.document)
         return live is not None and live.is_in_programs
-
-    def files_to_go(self) -> int:
-        """How many entries have no file yet, or an older one."""
-        return len(self.files.tally.to_come)
 
     def is_complete(self) -> bool:
         """Whether everything that other devices have, as far as they told, is here."""

@@ -13,45 +13,33 @@ had heard of it would have it twice.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TypeAlias
 
-import structlog
 import trio
 
 from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.synced import Listener, PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, InvalidUpdate, MissingDependency
-from yp2p.folder.budget import is_free, is_heavy, until_light
+from yp2p.folder.budget import is_heavy, until_light
+from yp2p.folder.incoming import SLICED_BYTES, check_all, is_large, parts_to_send, price, weigh_nothing
+from yp2p.folder.recent import Recent
 from yp2p.folder.shown_texts import ShownTexts
 from yp2p.folder.telling import Telling
-from yp2p.folder.turns import Slice, turn
+from yp2p.folder.turns import Slice
 from yp2p.identity import DocumentID
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.delete_sets import shared
-from yp2p.protocol.dependencies import ordering  # fmt: skip
 from yp2p.protocol.state_vectors import StateVector, contains, read_state_vector  # fmt: skip
-from yp2p.protocol.update_parts import in_messages, in_parts, is_too_much, to_send
-from yp2p.protocol.ysync import MANY_CLIENTS, Checked, Sender, Shape, UpdateParser, check, checking  # fmt: skip
+from yp2p.protocol.update_parts import in_messages, in_parts, is_too_much
+from yp2p.protocol.ysync import Checked, Shape, UpdateParser, check
 from yp2p.store.writer import Commit
 
-# Removing what others wrote this recently is told: nobody can say for sure that the writer had read it.
-RECENT_S = 600.0
 # A program that is closed has saved by then, however busy the disk is; and what the file of a document cannot follow is
 # not kept in memory for longer.
 SAVED_S = 600.0
-# What a program types is remembered by so much at once.
-_ONE_RANGE_S = 60.0
-# Smaller updates are parsed in a few milliseconds.
-_SLICED_BYTES = 16 << 10
-# What an update costs beside its bytes: one that says nothing has two of them, and takes a tenth of a millisecond. And
-# what each client of it does: 256 are a part of a large update (`protocol/update_parts.py`).
-_PART_BYTES, _CLIENT_BYTES = 256, 64
 # Of a large document each update takes long, however small it is. Of messages that are taken without waiting 64 go on
 # between two looks at what came in: those of a document whose last update took longer than this wait for their turn.
 _NOWAIT_S = 0.002
@@ -60,105 +48,10 @@ _MAX_PARTS, _MAX_PARTS_BYTES = 500, 1 << 20
 # How often the log is read for them, where the document changes meanwhile.
 _TRIES = 3
 
-
-log = structlog.get_logger()
-
 # Takes a peer's update and its source; applies and submits it, gives the commit (None: no news).
 Accept: TypeAlias = "Callable[[LiveDocument, Checked, object], Commit | None]"
 # Takes updates of a peer whose history may have gone apart from ours, and what that peer has; False: it has not.
 Meet: TypeAlias = "Callable[[LiveDocument, Sequence[Checked], object, PeerState], Awaitable[bool]]"
-
-
-class Recent:
-    """Which operations were written elsewhere in the last ten minutes; `overlap` tells what of them a save removes."""
-
-    def __init__(self) -> None:
-        self._ranges: deque[tuple[float, int, int, int]] = deque()
-
-    def add(self, at: float, sections: Mapping[int, tuple[int, int]]) -> None:
-        """Args: `at` in seconds since 1970; `sections` as in `ysync.Parsed`."""
-        for client, (start, stop) in sections.items():
-            self._ranges.append((at, client, start, stop))
-        self.forget(at)
-
-    def add_typed(self, at: float, sections: Mapping[int, tuple[int, int]]) -> None:
-        """The same, for many small updates: what a client goes on with within a minute is kept as one."""
-        for client, (start, stop) in sections.items():
-            last = self._ranges[-1] if self._ranges else None
-            if last is not None and (last[1], last[3]) == (client, start) and at < last[0] + _ONE_RANGE_S:
-                self._ranges[-1] = (last[0], client, last[2], stop)
-            else:
-                self._ranges.append((at, client, start, stop))
-        self.forget(at)
-
-    def newest(self) -> set[int]:
-        """The client IDs of the last update."""
-        newest_first = takewhile(lambda found: found[0] == self._ranges[-1][0], reversed(self._ranges))
-        return {client for _, client, _, _ in newest_first}
-
-    def forget(self, now: float) -> None:
-        while self._ranges and self._ranges[0][0] < now - RECENT_S:
-            self._ranges.popleft()
-
-    def __bool__(self) -> bool:
-        return bool(self._ranges)
-
-    def overlap(self, deleted: Iterable[tuple[int, int, int]]) -> int:
-        """How many of these operations (client ID, first clock, number) are among them."""
-        recent = [(client, start, stop - start) for _, client, start, stop in self._ranges]
-        return sum(length for _, _, length in shared(deleted, recent))
-
-
-async def check_in_slices(
-    data: bytes, shape: Shape, known: StateVector | None = None, sender: Sender = Sender.PEER
-) -> Checked:  # fmt: skip
-    """`check`, without holding up the loop where the update is large. Raises InvalidUpdate.
-
-    Args:
-        known: the state vector of the document that it is for, where that is here: so much less is left to be done in
-            the step that applies it.
-    """
-    if len(data) < _SLICED_BYTES:
-        return check(data, shape, sender)
-    steps = checking(data, shape, sender)
-    while True:
-        await turn()
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: Checked = done.value
-            break
-    for _ in ordering(found.parsed, known or {}):
-        await turn()
-    return found
-
-
-async def checked_parts(data: bytes, shape: Shape, known: StateVector) -> list[Checked]:
-    """A peer's update as parts of which each is applied quickly, one after the other. Raises InvalidUpdate.
-
-    Args:
-        known: as for `check_in_slices`; empty for a document that is not here.
-    """
-    parts: list[Checked] = []
-    for part in in_parts(await check_in_slices(data, shape, known), known, shape):
-        if part is None or parts:
-            await turn()
-        parts += [part] if part is not None else []
-    return parts
-
-
-async def parts_to_send(updates: Iterable[bytes], shape: Shape) -> tuple[bytes, ...]:
-    """Our own updates as a peer takes them, in order: of a document of many years each is within the caps."""
-    found: list[bytes] = []
-    for update in updates:
-        for part in to_send(update, shape):
-            if part is None:
-                await turn()
-            else:
-                found.append(part)
-    return tuple(found)
-
-
 # Each of twenty programs on a device, and each other device, hears of what they type 13 times a second, however fast
 # they type; with two programs, of every keystroke.
 _PACE_OF_EACH_S = 0.004
@@ -285,25 +178,9 @@ class LiveDocument:
                 Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks()
             ):
                 return []
-            parts = await self._lacking(self._keeper.rows(self, known), known)
+            parts = await _lacking(self._keeper.rows(self, known), known, self.replica.shape)
             if self.changes == changes:
                 break
-        return parts
-
-    async def _lacking(self, rows: Iterable[bytes], known: StateVector) -> list[bytes]:
-        parts: list[bytes] = []
-        size, slice_ = 0, Slice()
-        for row in rows:
-            parser = UpdateParser(row, self.replica.shape)
-            for _ in parser.steps():
-                if slice_.is_long:
-                    await slice_.end()
-            sections = parser.parsed.sections
-            if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
-                parts.append(row)
-                size += len(row)
-            if len(parts) > _MAX_PARTS or size > _MAX_PARTS_BYTES:
-                return []
         return parts
 
     def is_too_much(self, update: bytes) -> bool:
@@ -338,23 +215,15 @@ class LiveDocument:
         if not self._keeper.takes_from(source):
             return
         with self.being_changed():
-            await self._receive_all(updates, source, theirs)
-
-    async def _receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
-        if is_heavy() and not _weigh_nothing(updates, self.replica.shape):
-            await until_light()
-        known, shape = self.replica.clocks(), self.replica.shape
-        checked: list[Checked] = []
-        for update in updates:
-            whole = await check_in_slices(update, shape, known)
-            if len(whole.parsed.sections) <= MANY_CLIENTS:
-                checked.append(whole)
-                continue
-            for part in in_parts(whole, known, shape):  # here, so that who merges has parts as well
-                checked += [part] if part is not None else []
-                await turn()
-        if theirs is None or self._keeper.meet is None or not await self._keeper.meet(self, checked, source, theirs):
-            await self.take_all(checked, source)
+            if is_heavy() and not weigh_nothing(updates, self.replica.shape):
+                await until_light()
+            checked = await check_all(updates, self.replica.clocks(), self.replica.shape)
+            if (
+                theirs is None
+                or self._keeper.meet is None
+                or not await self._keeper.meet(self, checked, source, theirs)
+            ):
+                await self.take_all(checked, source)
 
     def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:
         """`receive_all` where nothing has to be waited for; tells whether that was so and none was at fault.
@@ -363,9 +232,9 @@ class LiveDocument:
         """
         if not self._keeper.takes_from(source):
             return True
-        if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES or self._telling.is_behind:
+        if is_large(updates) or self._telling.is_behind:
             return False
-        if is_heavy() and not _weigh_nothing(updates, self.replica.shape):
+        if is_heavy() and not weigh_nothing(updates, self.replica.shape):
             return False
         if self._cost_s * len(updates) >= _NOWAIT_S:
             return False
@@ -378,26 +247,23 @@ class LiveDocument:
 
     async def take_all(self, updates: Sequence[Checked], source: object) -> None:
         """Accept updates, in one commit where that can be; where too many wait for theirs, wait as well."""
-        with self.being_changed():  # the store may have one part before the next is taken
-            await self._take_all(updates, source)
-
-    async def _take_all(self, updates: Sequence[Checked], source: object) -> None:
         fault: Exception | None = None
-        parts = (part for update in updates for part in in_parts(update, self.replica.clocks(), self.replica.shape))
-        price, slice_ = 0, Slice()
-        for part in parts:
-            try:
-                if part is not None:
-                    self._accept_one(part, source)
-            except (MissingDependency, InvalidUpdate, CrdtPanic) as error:
-                fault = error
-                break
-            price += _price(part) if part is not None else _SLICED_BYTES
-            if price >= _SLICED_BYTES or slice_.is_long:
-                price = 0
-                await slice_.end()
-        if self._telling.is_behind:
-            await self._telling.wait()
+        with self.being_changed():  # the store may have one part before the next is taken
+            parts = (part for update in updates for part in in_parts(update, self.replica.clocks(), self.replica.shape))
+            cost, slice_ = 0, Slice()
+            for part in parts:
+                try:
+                    if part is not None:
+                        self._accept_one(part, source)
+                except (MissingDependency, InvalidUpdate, CrdtPanic) as error:
+                    fault = error
+                    break
+                cost += price(part) if part is not None else SLICED_BYTES
+                if cost >= SLICED_BYTES or slice_.is_long:
+                    cost = 0
+                    await slice_.end()
+            if self._telling.is_behind:
+                await self._telling.wait()
         if fault is not None:
             raise fault
 
@@ -447,21 +313,25 @@ class LiveDocument:
         return self.replica.state_vector()
 
 
-def _weigh_nothing(updates: Sequence[bytes], shape: Shape) -> bool:
-    """Whether these need not wait whatever their sender owes: they are small and few, as what people type."""
-    if sum(_PART_BYTES + len(update) for update in updates) >= _SLICED_BYTES:
-        return False
-    try:
-        return is_free([check(update, shape) for update in updates], shape)
-    except InvalidUpdate:
-        return True  # as will be told at once
-
-
-def _price(update: Checked) -> int:
-    return _PART_BYTES + len(update.data) + _CLIENT_BYTES * len(update.parsed.sections)
-
-
 def _saved(clocks: StateVector) -> dict[int, int]:
     """The part of a state vector that programs did not type."""
     long = {client: clock for client, clock in clocks.items() if client >> 32}  # a few: this is for each keystroke
     return {client: clock for client, clock in long.items() if Writer.of(client) is not Writer.TYPED}
+
+
+async def _lacking(rows: Iterable[bytes], known: StateVector, shape: Shape) -> list[bytes]:
+    """The rows that a holder of this state vector lacks, in slices; none where that is too much."""
+    parts: list[bytes] = []
+    size, slice_ = 0, Slice()
+    for row in rows:
+        parser = UpdateParser(row, shape)
+        for _ in parser.steps():
+            if slice_.is_long:
+                await slice_.end()
+        sections = parser.parsed.sections
+        if sections and not contains(known, {client: stop for client, (_, stop) in sections.items()}):
+            parts.append(row)
+            size += len(row)
+        if len(parts) > _MAX_PARTS or size > _MAX_PARTS_BYTES:
+            return []
+    return parts

@@ -47,6 +47,11 @@ class Tally:
         self.leaving: set[EntryID] = set()
         self.beside: dict[EntryID, str] = {}
 
+    @property
+    def files_to_go(self) -> int:
+        """How many entries have no file yet, or an older one."""
+        return len(self.to_come)
+
     def note(self, entry: EntryID, path: str | None, standing: Standing) -> None:
         """How it stands with an entry now; `path` is where it belongs, None: it is no live entry."""
         has_file, is_absent = standing.has_file, path is not None and not standing.has_file

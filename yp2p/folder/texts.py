@@ -23,8 +23,9 @@ from yp2p.errors import CrdtPanic, HistoriesDiffer
 from yp2p.folder.burden import Held
 from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Digests
-from yp2p.folder.live_document import RECENT_S, Accept, Keeper, LiveDocument, Meet
+from yp2p.folder.live_document import Accept, Keeper, LiveDocument, Meet
 from yp2p.folder.packs import rows_as_made, rows_until
+from yp2p.folder.recent import RECENT_S
 from yp2p.folder.records import FileRecord, recent_of_others
 from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.insertions import inserted_text

@@ -14,7 +14,7 @@ import trio
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.counted_states import can_tell, counted_state
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import parts_to_send
+from yp2p.folder.incoming import parts_to_send
 from yp2p.folder.transfers import TEXTS, Key, Transfer, Way
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID, EntryID

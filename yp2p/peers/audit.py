@@ -16,7 +16,7 @@ import trio
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic, MissingDependency
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import checked_parts
+from yp2p.folder.incoming import checked_parts
 from yp2p.folder.turns import turn
 from yp2p.identity import DocumentID, EntryID
 from yp2p.peers.questions import Questions

@@ -32,7 +32,7 @@ def of_settings(
         return
     somewhere = {address for contact in devices.contacts.values() for address in contact.addresses}
     is_open = not somewhere.issuperset(static)
-    for device in devices.known():
+    for device in devices.roster.known():
         addresses = devices.contact(device).addresses.keys()
         is_at_one = not addresses.isdisjoint(static) if addresses else is_open
         if is_at_one or any(commands_to(device, devices.called(device), commands)):

@@ -100,7 +100,7 @@ class Dialling:
         backoff = Backoff()
         while True:
             contact.wake = trio.Event()
-            keys = self._devices.letting_in().get(device)
+            keys = self._devices.roster.letting_in().get(device)
             wait = max(0.0, contact.quarantined_until - trio.current_time())
             if wait:
                 await trio.sleep(wait)

@@ -1,4 +1,4 @@
-"""The other devices that are known: the members of our folders, with what is known of each (`contact`).
+"""The other devices that are known: the members of our folders (`roster`), with what is known of each (`contact`).
 
 Several members may be said to have one Noise key; whose it is shows when a device proves both its keys on a link. Until
 then one of them is dialled.
@@ -19,6 +19,7 @@ from yp2p.peers.contact import Choice, Contact
 from yp2p.peers.known_hosts import KnownHosts
 from yp2p.peers.neighbours import Neighbours
 from yp2p.peers.reach import Absence, why
+from yp2p.peers.roster import Roster
 from yp2p.protocol.messages import Hello
 from yp2p.store import tables
 from yp2p.store.database import Database
@@ -33,8 +34,6 @@ VERSION_FEATURE = "yp2p="
 _MAX_VERSION = 32
 # For so long a device counts as one of whoever let it in.
 _NEW_S = 86400.0
-# A member can remove as many as it likes that never were anybody.
-_MAX_FORMER = 1024
 
 
 class KnownDevices:
@@ -43,7 +42,7 @@ class KnownDevices:
     def __init__(self, identity: Identity, database: Database, folders: dict[FolderID, Folder]) -> None:
         self._identity = identity
         self._database = database
-        self._folders = folders
+        self.roster = Roster(identity.device_id, folders)
         self.hosts = KnownHosts()
         self._proved: dict[bytes, DeviceID] = {}  # by Noise key: whose it is, as far as a link has shown
         self.contacts: dict[DeviceID, Contact] = {}
@@ -76,7 +75,10 @@ class KnownDevices:
         more. Whom this device let in has one of its own.
         """
         accountable, looked_at = device, {device}
-        while self._is_new(accountable) and (by := self._let_in_by(accountable)) is not None and by not in looked_at:
+        while self._is_new(accountable):
+            by = self.roster.let_in_by(accountable)
+            if by is None or by in looked_at:
+                break
             looked_at.add(by)
             accountable = by
         self.contact(device).budget.share_burden(self.contact(accountable).budget)
@@ -86,61 +88,9 @@ class KnownDevices:
         since = self.contact(device).choice.since
         return device not in self._noted or (since > 0 and time.time() - since < _NEW_S)
 
-    def _let_in_by(self, device: DeviceID) -> DeviceID | None:
-        """The other device that let it in, into the first folder of this device's where somebody did."""
-        for folder in self._folders.values():
-            by = folder.membership.let_in_by(device)
-            if by is not None:
-                return by if by not in (self._identity.device_id, device) else None
-        return None
-
-    def known(self) -> dict[DeviceID, PublicIdentity]:
-        """The other members of all folders that this device is a member of."""
-        own = self._identity.device_id
-        found = {
-            device: member.identity
-            for folder in self._folders.values()
-            if own in folder.membership.devices
-            for device, member in folder.membership.devices.items()
-        }
-        found.pop(own, None)
-        return found
-
-    def letting_in(self) -> dict[DeviceID, PublicIdentity]:
-        """Those that are known, and the members of folders into which this device may be let in again.
-
-        It hears that from them only, and they may not know where it is.
-        """
-        own, found = self._identity.device_id, self.known()
-        for folder in self._folders.values():
-            if folder.membership.may_be_let_in_again(own):
-                found |= {device: member.identity for device, member in folder.membership.devices.items()}
-        found.pop(own, None)
-        return found
-
-    def former(self) -> dict[DeviceID, PublicIdentity]:
-        """Devices that were removed from a folder of this device's, and share none with it any more."""
-        own, known = self._identity.device_id, self.known()
-        found: dict[DeviceID, PublicIdentity] = {}
-        for folder in self._folders.values():
-            if own in folder.membership.devices:
-                for device, removals in folder.membership.evaluation.removals.items():
-                    if device not in known and device != own and len(found) < _MAX_FORMER:
-                        found[device] = removals[-1].subject
-        return found
-
-    def has_left(self, device: DeviceID) -> bool:
-        """Whether all that a device is out by is its own word: then it knows."""
-        removals = [folder.membership.evaluation.removals.get(device, ()) for folder in self._folders.values()]
-        return all(one.issuer_id == device for of_folder in removals for one in of_folder)
-
-    def is_known(self, noise_key: bytes) -> bool:
-        """Whether a device with this key gets a link, or is told why it gets none any more."""
-        return any(keys.noise_key == noise_key for keys in (*self.letting_in().values(), *self.former().values()))
-
     def proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
         """The known device that proved both its keys on a connection; several may be said to have one Noise key."""
-        device = proving(secured, hello, self.letting_in())
+        device = proving(secured, hello, self.roster.letting_in())
         if device is not None:
             self._proved[secured.remote_noise_key] = device
         return device
@@ -151,7 +101,7 @@ class KnownDevices:
 
     def is_dialled(self, device: DeviceID) -> bool:
         """Whether to dial a device: of several with one Noise key the one that proved it, or else the first."""
-        known = self.letting_in()
+        known = self.roster.letting_in()
         if device not in known or known[device].noise_key == self._identity.public.noise_key:
             return False
         rivals = [other for other, keys in known.items() if keys.noise_key == known[device].noise_key]
@@ -216,7 +166,7 @@ class KnownDevices:
             fault=contact.problem(now),
             is_paused=contact.choice.is_paused,
             has_rival=not self.is_dialled(device),
-            shares_nothing=device not in self.known(),
+            shares_nothing=device not in self.roster.known(),
         )
         return why(absence)
 

@@ -161,7 +161,7 @@ class Peers:
             known_at = dict[DeviceID, float]()
             while True:
                 changed, now = self.members_changed, trio.current_time()
-                known = self.devices.letting_in()
+                known = self.devices.roster.letting_in()
                 known_at = {device: known_at.get(device, now) for device in known}
                 self.devices.note_known(known, since)
                 since = time.time()
@@ -180,7 +180,7 @@ class Peers:
     async def accept(self, secured: Secured, confirmed: Link) -> None:
         """A known device connected: serve it until the link is over."""
         device = self.devices.proved_by(secured, confirmed.peer)
-        if device is None and (former := proving(secured, confirmed.peer, self.devices.former())) is not None:
+        if device is None and (former := proving(secured, confirmed.peer, self.devices.roster.former())) is not None:
             await self._former.talk(former, secured, confirmed)
             return
         if device is None:

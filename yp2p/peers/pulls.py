@@ -14,7 +14,7 @@ from yp2p.errors import CrdtPanic, MissingDependency
 from yp2p.folder.budget import is_free, is_heavy, until_light
 from yp2p.folder.claims import PATIENCE_S
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import checked_parts
+from yp2p.folder.incoming import checked_parts
 from yp2p.folder.transfers import TEXTS, Key, Transfer, Way
 from yp2p.folder.turns import turn
 from yp2p.identity import DeviceID, DocumentID

@@ -138,11 +138,11 @@ class FormerDevices:
         """Dial former members, until cancelled."""
         while True:
             changed, now = self._changed, trio.current_time()
-            former = self._devices.former()
+            former = self._devices.roster.former()
             self._waits = {
                 device: self._waits.get(device, (now, _DIALLED_AFTER_S))
                 for device in former
-                if self._devices.contact(device).addresses and not self._devices.has_left(device)
+                if self._devices.contact(device).addresses and not self._devices.roster.has_left(device)
             }
             for device, (since, wait_s) in list(self._waits.items()):
                 if since + wait_s <= now:
@@ -176,7 +176,7 @@ class FormerDevices:
 
     async def _talk(self, device: DeviceID, secured: Secured, confirmed: Link | None) -> None:
         async with open_link(secured, self._hello(), confirmed) as link:
-            if confirmed is None and proving(secured, link.peer, self._devices.former()) != device:
+            if confirmed is None and proving(secured, link.peer, self._devices.roster.former()) != device:
                 link.close("both keys have to be proved")
                 return
             link.is_wanted = lambda head, size: False  # nothing that is said here is large

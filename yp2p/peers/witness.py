@@ -14,7 +14,7 @@ import trio
 from yp2p.folder.brought import Counted
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import check_in_slices
+from yp2p.folder.incoming import check_in_slices
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.questions import Questions
 from yp2p.protocol.messages import MAX_PULL, CountedQuery, Documents, Membership

@@ -22,7 +22,8 @@ from yp2p.documents.joined import Side
 from yp2p.documents.synced import Listener, PeerState
 from yp2p.errors import CrdtPanic, FileGone, HistoriesDiffer, InvalidUpdate, MissingDependency, OtherFile, UsageError
 from yp2p.folder.folder import Folder
-from yp2p.folder.live_document import LiveDocument, check_in_slices
+from yp2p.folder.incoming import check_in_slices
+from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Settled
 from yp2p.programs.corrections import CAPTURE_S, Corrections
 from yp2p.programs.foreign_clients import check_clients, is_alike
