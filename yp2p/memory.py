@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 _M_ARENA_MAX = -8  # mallopt(3)
 _M_MMAP_THRESHOLD = -3
@@ -22,6 +24,7 @@ _M_TRIM_THRESHOLD = -1
 # than filling them; so they come from what was freed before, of which so much is kept until `trim`.
 _MAPPED_BYTES = 8 << 20
 _KEPT_BYTES = 32 << 20
+_MUCH_FREE_BYTES = 1 << 20
 _MANY_FILES = 500
 # What is kept is looked at again at rest, for at most this part of the time; and after so many times in any case.
 _RARELY = 1000
@@ -146,7 +149,42 @@ def free_bytes() -> int:
     return int(_libc.mallinfo2().fordblks) if hasattr(_libc, "mallinfo2") else 0
 
 
+def resident_bytes() -> int:
+    """What this process has of the memory; 0 where the kernel does not say."""
+    with suppress(OSError):
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+class _Given:
+    """What the kernel got back.
+
+    Of what is free the C library does not say how much the kernel has already: what is used and freed between two looks
+    is free each time. So it counts that the process has more than after the last time.
+    """
+
+    def __init__(self) -> None:
+        self.resident = 0  # the least that the process had since
+
+    def is_much_free(self) -> bool:
+        resident = resident_bytes()
+        self.resident = min(self.resident, resident)
+        if min(free_bytes(), resident - self.resident) < _MUCH_FREE_BYTES:
+            return False
+        self.resident = resident  # whoever else asks meanwhile has nothing to do
+        return True
+
+
+_given = _Given()
+
+
+def is_much_free() -> bool:
+    """Whether the kernel would get much by `trim`; said once, and again when there is more."""
+    return _given.is_much_free()
+
+
 def trim() -> None:
     """Return free memory to the kernel (malloc_trim(3)). Blocks for some milliseconds."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)
+        _given.resident = resident_bytes()

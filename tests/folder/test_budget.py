@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -134,6 +136,29 @@ async def test_what_ends_the_work_comes_through(
     assert budget._left_s < -0.005
     with trio.fail_after(60):
         await turn()  # it is nobody's work here
+
+
+async def test_work_that_an_error_ended_goes_from_memory_without_the_collector(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Held:
+        """What the work has at hand."""
+
+    there: list[weakref.ref[Held]] = []
+
+    async def waits(held: Held) -> None:
+        there.append(weakref.ref(held))
+        await trio.sleep_forever()
+
+    gc.collect()
+    gc.disable()
+    try:
+        with trio.move_on_after(0.01):
+            await charged(Budget(MEMBER), waits, Held())
+        await trio.lowlevel.checkpoint()  # the loop has what it gave a task last
+        assert there[0]() is None
+    finally:
+        gc.enable()
 
 
 async def test_between_slices_whoever_is_charged_rests(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,6 +103,37 @@ async def test_where_the_open_texts_are_large_a_quiet_channel_is_closed_soon(
         await trio.sleep(5)
         assert any(isinstance(message, ChannelClose) for message in link.sent) is is_much
         assert live.is_needed is not is_much
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def test_a_channel_that_was_closed_goes_from_memory_without_the_collector(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, without_collector: None
+) -> None:
+    """It holds a text: what waits for the collector becomes more with the histories of all that were worked on."""
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "a.txt").write_text("one\ntwo\n")
+    async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:
+        live, other = bridge.document("a.txt"), replica_like(bridge, "a.txt", 7)
+        channels = Channels(
+            bridge.folder, cast(Any, Wire()), PEER, lambda source: True, lambda: True, Budget(PEER)
+        )  # fmt: skip
+        await nursery.start(channels.run)
+        await channels.deliver(live.id, wire.encode(wire.Step2(other.state())))
+        await trio.testing.wait_all_tasks_blocked()
+        opened = channels._open[live.id]
+        there = [weakref.ref(opened.provider), weakref.ref(opened.channel)]
+        del opened
+        channels.closed_by_peer(live.id)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [one() for one in there] == [None, None]
         nursery.cancel_scope.cancel()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from yp2p.protocol.insertions import Insertion
 from yp2p.protocol.update_parts import in_parts
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_DELETED_RANGES, Shape, check
+from yp2p.protocol.ysync import MAX_BLOCKS, MAX_CLIENTS, MAX_DELETED_RANGES, Shape, UpdateParser, check
 
 _MIB = 1 << 20
 
@@ -62,3 +64,16 @@ def test_what_is_read_of_an_update_at_its_caps_is_bounded(make: Callable[[], byt
         pass
     _, peak = tracemalloc.get_traced_memory()
     assert peak - before <= 12 * _MIB
+
+
+def test_what_read_an_update_goes_from_memory_without_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        parser = UpdateParser(Insertion.of(9, "text").update, Shape.TEXT)
+        parser.parse()
+        there = weakref.ref(parser)
+        del parser
+        assert there() is None
+    finally:
+        gc.enable()

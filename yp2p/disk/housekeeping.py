@@ -27,14 +27,14 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import day_begins, forget_old_bases
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.machine import reason
-from yp2p.memory import collect_what_was_kept, free_bytes, trim
+from yp2p.memory import collect_what_was_kept, is_much_free, trim
 from yp2p.store import tables
 
 EVERY_S = 5.0
 _PRUNE_S = 3600.0
 # Where others never let a folder rest, what they had us use and give back goes to the kernel all the same: as soon as
-# so much more is free than after the last time. Between what is used there is free memory that the kernel has already.
-_TRIM_S, _MUCH_FREE_BYTES = 5.0, 2 << 20
+# it is much.
+_TRIM_S = 5.0
 
 log = structlog.get_logger()
 
@@ -56,7 +56,6 @@ class Housekeeping:
         self._settings = settings
         self._was_settled = False
         self._trimmed_at = -math.inf
-        self._given_back = 0  # of what is free, what the kernel has
         self._pruned_at = 0.0
         self._is_too_large = False
         self._trash_filled_at = 0  # when something came into the trash last, as its directory says
@@ -102,17 +101,10 @@ class Housekeeping:
         now = trio.current_time()
         if self._was_settled and has_dropped:
             folder.database.trim()
-        elif now - self._trimmed_at < _TRIM_S or not self._is_much_free():
+        elif now - self._trimmed_at < _TRIM_S or not is_much_free():
             return
         self._trimmed_at = now
         await trio.to_thread.run_sync(trim)
-        self._given_back = free_bytes()
-
-    def _is_much_free(self) -> bool:
-        """Whether the kernel would get much."""
-        free = free_bytes()
-        self._given_back = min(self._given_back, free)  # what was used again is none of it
-        return free - self._given_back >= _MUCH_FREE_BYTES
 
     async def fetch_from_trash(self, root: Root) -> None:
         """Take from the trash what has been wanted since the last time, and nobody gives."""

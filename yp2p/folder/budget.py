@@ -201,10 +201,9 @@ def _measured(budget: Budget, work: Coroutine[Any, Any, _T]) -> Generator[Any, A
             result: _T = done.value
             return result
         finally:
+            del go_on  # an error in it holds this frame, and would wait with it for the collector
             budget.pay()
         try:
-            answer = yield waits_for
+            go_on = partial(work.send, (yield waits_for))
         except BaseException as error:  # noqa: ASYNC103 (what ends the wait is raised by whoever waits)
             go_on = partial(work.throw, error)
-        else:
-            go_on = partial(work.send, answer)

@@ -48,7 +48,6 @@ log = structlog.get_logger()
 class _OpenChannel:
     channel: LinkChannel
     provider: Provider
-    used_at: float
 
 
 class Channels:
@@ -118,8 +117,7 @@ class Channels:
             pace_s=live.pace_s,
             was_away=was_away,
         )
-        opened = _OpenChannel(channel, provider, trio.current_time())
-        channel.on_activity = lambda: setattr(opened, "used_at", trio.current_time())
+        opened = _OpenChannel(channel, provider)
         self._open[document] = opened
         self._opened_one.set()
         # whoever opens it may be at work for another one
@@ -180,7 +178,7 @@ class Channels:
             return False  # of many, each behind a checkpoint
         if not opened.channel.is_waited_for and not self._may_overtake(opened):
             return False
-        opened.used_at = trio.current_time()
+        opened.channel.used_at = trio.current_time()
         return opened.provider.take_nowait(message.payload)
 
     def _may_overtake(self, opened: _OpenChannel) -> bool:
@@ -216,7 +214,7 @@ class Channels:
                 limit = 1.0 if is_crowded or document in spare else _QUIET_S
                 # A peer that never answered did not know the document yet; the next step 1 will find it.
                 patience = limit if opened.provider.synced.is_set() else 3 * _QUIET_S
-                if now - opened.used_at > patience and opened.provider.is_idle:
+                if now - opened.channel.used_at > patience and opened.provider.is_idle:
                     del self._open[document]
                     opened.channel.close()
                     self._link.send_nowait(ChannelClose(self._folder.id, document))

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
@@ -170,7 +170,6 @@ class UpdateParser:
         self.blocks: list[Block] = []
         is_long = len(data) > _BLOCK_BYTES * MANY_BLOCKS
         self._keeps_blocks = keeps_blocks or (sender is not None and (is_long or shape is Shape.MANIFEST))
-        self._read_content: Callable[[int], int] = self._text_content if shape is Shape.TEXT else self._manifest_content
         self.ranges: list[tuple[int, int, int]] = []
         self.inserted_units = 0
         self.has_nul = self.has_replacement = False
@@ -263,7 +262,8 @@ class UpdateParser:
             self._parent(info)
         elif self._shape is Shape.TEXT and info & _PARENT_SUB:
             raise InvalidUpdate("a keyed item in a text", cursor.at)
-        return self._read_content(info & 0x1F)
+        kind = info & 0x1F
+        return self._text_content(kind) if self._shape is Shape.TEXT else self._manifest_content(kind)
 
     def _parent(self, info: int) -> None:
         cursor = self._cursor

@@ -6,8 +6,6 @@ It has the interface of the Yjs world's `Channel` (`path`, `send`, `recv`, async
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import trio
 
 from yp2p.identity import DocumentID, FolderID
@@ -23,7 +21,11 @@ LARGE_BYTES = 256 << 10
 
 
 class LinkChannel:
-    """One end of a channel. `deliver` is called by whoever reads the link."""
+    """One end of a channel. `deliver` is called by whoever reads the link.
+
+    Attributes:
+        used_at: when a message was sent or taken last.
+    """
 
     def __init__(self, link: Link, folder: FolderID, document: DocumentID) -> None:
         self._link = link
@@ -35,7 +37,7 @@ class LinkChannel:
         self._kept = 0  # bytes of the messages that wait, and of the one that is being taken
         self._given = 0  # of that one
         self._holds_turn = False
-        self.on_activity: Callable[[], None] = lambda: None
+        self.used_at = trio.current_time()
 
     @property
     def path(self) -> str:
@@ -54,7 +56,7 @@ class LinkChannel:
 
     async def deliver(self, payload: bytes) -> None:
         """A message arrived for this channel; waits while there are enough, or while a large one is being taken."""
-        self.on_activity()
+        self.used_at = trio.current_time()
         if len(payload) >= LARGE_BYTES:
             while (waited_for := self._link.undone.large_one) is not None:
                 await waited_for.wait()
@@ -94,13 +96,13 @@ class LinkChannel:
 
     async def send(self, message: bytes) -> None:
         """Send one message. Raises LinkClosed."""
-        self.on_activity()
+        self.used_at = trio.current_time()
         key = self.folder + self.document
         await self._link.send(ChannelData(self.folder, self.document, message), key)
 
     def send_nowait(self, message: bytes) -> bool:
         """Send one message, or drop it when too much waits already."""
-        self.on_activity()
+        self.used_at = trio.current_time()
         key = self.folder + self.document
         return self._link.send_nowait(ChannelData(self.folder, self.document, message), key)
 
