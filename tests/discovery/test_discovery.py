@@ -70,6 +70,9 @@ def test_addresses() -> None:
     for wrong in ("", "host", "host:", ":1", "host:0", "host:99999", "host:x"):
         with pytest.raises(ValueError, match="HOST:PORT"):
             parse_address(wrong)
+    for wrong in ("nas..lan:1", ".lan:1", "n" * 64 + ".lan:1", "a\u202eb:1"):
+        with pytest.raises(ValueError, match="the name of no host"):
+            parse_address(wrong)
     assert own_addresses(["127.0.0.1"]) == ["127.0.0.1"]
     assert own_addresses(["lo"])
     assert own_addresses()

@@ -133,6 +133,18 @@ def test_an_error_says_how_an_attempt_ended(error: OSError, expected: Outcome) -
     assert outcome_of(error) is expected
 
 
+@pytest.mark.parametrize("host", ["nas..lan", "n" * 64 + ".lan", "a\u202eb"])
+def test_what_can_be_the_name_of_no_host_is_not_known(host: str) -> None:
+    async def attempt() -> Outcome:
+        try:
+            await connect(host, 1)
+        except OSError as error:
+            return outcome_of(error)
+        raise AssertionError("connected")
+
+    assert trio.run(attempt) is Outcome.NO_NAME
+
+
 def test_a_port_that_is_closed_is_told_from_one_that_does_not_answer() -> None:
     async def attempt() -> Outcome:
         with socket.socket() as taken:

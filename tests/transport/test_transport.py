@@ -305,6 +305,9 @@ async def test_a_port_in_use_names_the_setting() -> None:
         open_listeners(["127.0.0.1"], first.port, 0)
     with pytest.raises(ListenError, match="YP2P_LISTEN__ADDRESS"):
         open_listeners(["no address"], 0, 0)
+    for wrong in ("127..1", "no address"):  # also where the usual port is taken, and another one was tried
+        with pytest.raises(ListenError, match="YP2P_LISTEN__ADDRESS"):
+            open_listeners(["127.0.0.1", wrong], 0, first.port)
     other = open_listeners(["127.0.0.1"], 0, first.port)
     assert other.port != first.port, "the default port gives way"
     for found in (*first.listeners, *other.listeners):

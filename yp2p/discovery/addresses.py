@@ -36,6 +36,10 @@ def parse_address(text: str) -> Address:
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is not HOST:PORT")
+    try:
+        host.encode("idna")  # as whoever looks it up does
+    except UnicodeError:
+        raise ValueError(f"{host!r} can be the name of no host") from None
     return Address(host, int(port))
 
 

@@ -94,6 +94,8 @@ async def connect(host: str, port: int) -> trio.SocketStream:
             return await trio.open_tcp_stream(host, port)
     except trio.TooSlowError:
         raise NotReached(Outcome.NO_ANSWER, f"no answer from {host} port {port}") from None
+    except UnicodeError:  # nobody can be asked for it: two dots in a row, or a part that is too long
+        raise NotReached(Outcome.NO_NAME, f"{host!r} is the name of no host") from None
 
 
 async def dial(host: str, port: int, identity: Identity, noise_key: bytes) -> Secured:

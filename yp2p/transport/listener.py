@@ -68,7 +68,7 @@ class Listening:
 
 
 def _listen_on(addresses: Sequence[str], port: int) -> Listening:
-    """Raises OSError."""
+    """Raises OSError, UnicodeError."""
     missing: list[str] = []
     if not addresses or list(addresses) == ["*"]:
         sockets = _listen_everywhere(port)
@@ -77,8 +77,8 @@ def _listen_on(addresses: Sequence[str], port: int) -> Listening:
         for address in addresses:
             try:
                 sockets.append(_listen(address, sockets[0].getsockname()[1] if sockets else port))
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL:
+            except (OSError, UnicodeError) as error:  # of a text that is no address
+                if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
                     missing.append(address)
                     continue
                 for sock in sockets:
@@ -86,6 +86,16 @@ def _listen_on(addresses: Sequence[str], port: int) -> Listening:
                 raise
     listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
     return Listening(listeners, missing, sockets[0].getsockname()[1] if sockets else port)
+
+
+def _listen_anywhere(addresses: Sequence[str], default_port: int) -> Listening:
+    """The same, at any free port where the default one is taken."""
+    try:
+        return _listen_on(addresses, default_port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    return _listen_on(addresses, 0)
 
 
 def open_listeners(addresses: Sequence[str], port: int, default_port: int) -> Listening:
@@ -99,10 +109,12 @@ def open_listeners(addresses: Sequence[str], port: int, default_port: int) -> Li
         ListenError: with the setting that would help.
     """
     try:
-        return _listen_on(addresses, port or default_port)
+        return _listen_anywhere(addresses, default_port) if port == 0 else _listen_on(addresses, port)
+    except UnicodeError as error:
+        raise ListenError(
+            f"cannot listen on {', '.join(addresses)}: that is no address; see [listen] address (YP2P_LISTEN__ADDRESS)"
+        ) from error
     except OSError as error:
-        if port == 0 and error.errno == errno.EADDRINUSE:
-            return _listen_on(addresses, 0)
         if error.errno == errno.EADDRINUSE:
             raise ListenError(
                 f"port {port} is in use by another program; choose another one with [listen] port "
