@@ -20,6 +20,7 @@ from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord, load_log, log_row
 from yp2p.identity import ID_BYTES, DocumentID, EntryID, Identity
+from yp2p.peers.divergence import digest_again
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.entries import Kind as EntryKind
 from yp2p.store import tables
@@ -233,16 +234,7 @@ async def _pull(place: Place, found: Finding) -> bool:
 
 
 async def _make_digest(place: Place, found: Finding) -> bool:
-    folder, document = place.folder, DocumentID(found.subject)
-    entry = folder.catalogue.entry_of.get(document)
-    folder.texts.digests.document_changed(document)
-    folder.texts.digests.get(document)
-    folder.texts.digests.save()
-    if entry is not None:
-        folder.leaves.set(entry)
-        folder.render_queue.want(entry)
-        folder.observers.entry_changed(entry)
-    folder.state.touch()
+    digest_again(place.folder, DocumentID(found.subject))
     return True
 
 

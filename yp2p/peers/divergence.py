@@ -9,6 +9,9 @@ computed from what both sides saw, and the other content becomes a file beside i
 for its text and does all of it, and both sides compute the same: were each to make its own half, the one that comes too
 late would leave a document that nobody ever makes.
 
+What is compared are digests, which each side keeps in its store. Where ours is not of our text, the store was damaged:
+it is computed again, and nothing has diverged.
+
 It is done only when the same two leaves were seen twice, with the document untouched in between: while edits are on
 their way, versions differ, and that is nothing to worry about.
 """
@@ -50,6 +53,19 @@ def next_generation(ours: Leaf, theirs: Leaf) -> DocumentID:
     return DocumentID(hashlib.sha256(b"yp2p generation v1" + b"".join(parts)).digest()[:16])
 
 
+def digest_again(folder: Folder, document: DocumentID) -> None:
+    """Compute anew what a text amounts to: what the store said of it was damaged."""
+    entry = folder.catalogue.entry_of.get(document)
+    folder.texts.digests.document_changed(document)
+    folder.texts.digests.get(document)
+    folder.texts.digests.save()
+    if entry is not None:
+        folder.leaves.set(entry)
+        folder.render_queue.want(entry)
+        folder.observers.entry_changed(entry)
+    folder.state.touch()
+
+
 async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their_text: str) -> None:
     """Start a new generation of a document that has diverged; neither text is lost.
 
@@ -62,12 +78,16 @@ async def repair(folder: Folder, entry: EntryID, ours: Leaf, theirs: Leaf, their
         return
     if folder.leaf(entry) != ours:
         return  # it moved on meanwhile
+    own_text = folder.texts.open(ours.document).text.text()
+    if hashlib.sha256(own_text.encode()).digest() != ours.content:
+        log.info("digest_made_again", folder=folder.label, document=ours.document.hex()[:8])
+        digest_again(folder, ours.document)
+        return
     path = folder.catalogue.layout().path_of.get(entry, found.path)
     log.error("documents_diverged", folder=folder.label, document=ours.document.hex()[:8])
     folder.notices.add(
         NoticeKind.DIVERGED, path, "two devices had different texts with the same history; both were kept", entry
     )
-    own_text = folder.texts.open(ours.document).text.text()
     (content, text), (other, other_text) = sorted([(ours.content, own_text), (theirs.content, their_text)])
     document = next_generation(ours, theirs)
     statements: list[Statement] = []
