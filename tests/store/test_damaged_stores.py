@@ -21,9 +21,10 @@ from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.synced import PeerState
 from yp2p.folder.notices import NoticeKind, Undo
 from yp2p.identity import DocumentID, Identity
-from yp2p.store import tables
+from yp2p.store import schema, tables
 from yp2p.store.salvage import first_gap
 from yp2p.store.schema import SCHEMA_VERSION
+from yp2p.store.soundness import TIMES, set_damaged_aside
 from yp2p.trust.statements import Role, Signer
 
 FILES = {"a.txt": "one\ntwo\nthree\n", "d/b.txt": "other\n" * 40, "c.md": "# title\n"}
@@ -92,8 +93,7 @@ def filled() -> Iterator[Path]:
 def _damages() -> list[tuple[str, str, str]]:
     """Table, column, and what is put into it."""
     connection = sqlite3.connect(":memory:")
-    schema = Path(tables.__file__).parent.parent / "schema.sql"
-    connection.executescript(schema.read_text())
+    connection.executescript((Path(tables.__file__).parent.parent / "schema.sql").read_text())
     found = [
         (table, column, garbage.format(column))
         for table in tables.__all__
@@ -129,6 +129,37 @@ def test_one_damaged_row_stops_nothing(filled: Path, table: str, column: str, ga
     with tempfile.TemporaryDirectory(dir=filled.parent) as base:
         shutil.copytree(filled, base, dirs_exist_ok=True, symlinks=True)
         _run(run, Path(base))
+
+
+def _times() -> list[tuple[str, str]]:
+    """The columns that hold moments, or for how long something waited."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript((Path(tables.__file__).parent.parent / "schema.sql").read_text())
+        return [
+            (table, column)
+            for table in tables.__all__
+            for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({table})")
+            if kind == "REAL"
+        ]
+
+
+def test_a_moment_that_no_calendar_has_is_none_and_its_row_is_used(filled: Path) -> None:
+    """Whoever showed it would fail: `yp2p status`, where it is that of the last time a device was seen."""
+    assert {column for _, column in _times()} == TIMES
+    with tempfile.TemporaryDirectory(dir=filled.parent) as base:
+        shutil.copytree(filled, base, dirs_exist_ok=True, symlinks=True)
+        with closing(schema.connect(Path(base) / "store")) as store:
+            for garbage in ("-1e300", "1e300", "-5", "9e999"):
+                before = {}
+                for table, column in _times():
+                    largest = f"SELECT max({column}) FROM {table}"
+                    store.execute(f"UPDATE OR IGNORE {table} SET {column} = {garbage} WHERE {column} = ({largest})")
+                    before[table] = store.execute(f"SELECT count(*) FROM {table}").fetchone()
+                assert set_damaged_aside(store) == []
+                for table, column in _times():
+                    assert store.execute(f"SELECT count(*) FROM {table}").fetchone() == before[table]
+                    found = store.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchone()
+                    assert found == (None, None) or (found[0] >= 0 and found[1] < 1e12), (table, column, garbage)
 
 
 def test_an_honest_store_has_nothing_to_set_aside(filled: Path) -> None:

@@ -9,6 +9,9 @@ Of a text the whole log is set aside with it: what follows builds on what is mis
 is known of, as in a directory that is joined, and other devices send the text. Of a document of the manifest what
 follows is set aside, and other devices send that.
 
+A moment that no calendar has is no reason to do without its row: it becomes the beginning of 1970, and all else of the
+row is used. Shown as it is it would be an error wherever somebody looks.
+
 This is about accidents. Who can write into the store can make it say anything.
 """
 
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +31,12 @@ from yp2p.store.sql import Statement
 from yp2p.store.tables.log import crc_of
 
 _TABLES = [name for name in tables.__all__ if name != "aside"]
+# The columns that hold seconds since 1970, or how many passed, whichever table they are of; and the year 10000.
+TIMES = frozenset({
+    "added", "at", "began", "ended", "expires_at", "made_at", "moved_at", "received", "received_at", "seen", "since",
+    "started", "waited",
+})  # fmt: skip
+_NEVER = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ def find_damaged(connection: sqlite3.Connection) -> list[SetAside]:
     found: list[SetAside] = []
     for table in _TABLES:
         if table != "log":
-            sql = tables.aside.counts(table, _owner(connection, table), _damaged(table))
+            damaged = _damaged(table, _columns(connection, table))
+            sql = tables.aside.counts(table, _owner(connection, table), damaged)
             found += [SetAside(table, folder, count) for folder, count in connection.execute(sql)]
     return found
 
@@ -79,11 +89,25 @@ def moves(table: str, columns: Sequence[str], condition: str = "") -> list[State
     Args:
         condition: which rows, in SQL; empty: those that are not sound.
     """
-    return tables.aside.move(table, columns, condition or _damaged(table), time.time())
+    if condition:
+        return tables.aside.move(table, columns, condition, time.time())
+    return [*_timely(table, columns), *tables.aside.move(table, columns, _damaged(table, columns), time.time())]
 
 
-def _damaged(table: str) -> str:
-    return f"NOT coalesce(({getattr(tables, table).SOUND}), 0)"
+def _damaged(table: str, columns: Iterable[str]) -> str:
+    sound = [getattr(tables, table).SOUND, *(f"NOT {_untimely(name)}" for name in columns if name in TIMES)]
+    return f"NOT coalesce({' AND '.join(f'({one})' for one in sound)}, 0)"
+
+
+def _untimely(column: str) -> str:
+    return f"({column} < 0 OR {column} >= {_NEVER})"
+
+
+def _timely(table: str, columns: Iterable[str]) -> list[Statement]:
+    """Have the moments of a table be such; where another row has that place already the row stays what it is."""
+    return [
+        (f"UPDATE OR IGNORE {table} SET {name} = 0 WHERE {_untimely(name)}", ()) for name in columns if name in TIMES
+    ]
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
@@ -96,8 +120,14 @@ def _owner(connection: sqlite3.Connection, table: str) -> str:
 
 
 def _set_aside(connection: sqlite3.Connection, table: str) -> list[SetAside]:
-    damaged, columns = _damaged(table), _columns(connection, table)
-    counts = connection.execute(tables.aside.counts(table, _owner(connection, table), damaged)).fetchall()
+    columns = _columns(connection, table)
+    damaged = _damaged(table, columns)
+    counted = tables.aside.counts(table, _owner(connection, table), damaged)
+    if connection.execute(counted).fetchone() is None:
+        return []
+    for sql, parameters in _timely(table, columns):
+        connection.execute(sql, parameters)
+    counts = connection.execute(counted).fetchall()
     if not counts:
         return []
     condition = tables.log.follows_damaged(damaged) if table == "log" else damaged
