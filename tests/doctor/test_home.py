@@ -14,13 +14,14 @@ import pytest
 from yp2p.config import Paths
 from yp2p.control.socket import lock_text
 from yp2p.doctor.finding import Finding
-from yp2p.doctor.home import check_folder, check_home
+from yp2p.doctor.home import check_folder, check_home, check_watches
 from yp2p.identity import DeviceID, FolderID, Identity
 from yp2p.store import schema, tables
-from yp2p.store.look import StoredFolder
+from yp2p.store.look import StoredFolder, look
 from yp2p.trust.keyfile import text_of
 
 FOLDER = FolderID(b"f" * 16)
+OLDER = Path(__file__).parents[1] / "store" / "schemas"
 
 
 class Home:
@@ -50,7 +51,7 @@ class Home:
         fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def findings(self) -> list[Finding]:
-        return list(check_home(self.paths, self.watches))
+        return list(check_home(self.paths, {"fs.inotify.max_user_watches": self.watches}))
 
     def problem(self) -> Finding:
         """The only problem there is."""
@@ -88,6 +89,15 @@ def test_more_directories_than_watches_are_found(home: Home) -> None:
         (home.root / str(number)).mkdir()
     home.watches.write_text("120\n")
     assert home.problem().check == "inotify"
+
+
+def test_of_the_limits_of_the_machine_and_of_a_container_the_smaller_one_counts(home: Home) -> None:
+    limits = {"fs.inotify.max_user_watches": home.watches, "user.max_inotify_watches": home.watches.with_name("own")}
+    (missing,) = check_watches([home.root], limits)
+    limits["user.max_inotify_watches"].write_text("50\n")
+    (found,) = check_watches([home.root], limits)
+    assert not missing.is_problem
+    assert found.remedy == "sudo sysctl user.max_inotify_watches=65536"
 
 
 def test_a_read_only_root_is_found(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +162,27 @@ def test_a_store_of_a_newer_version_is_found(home: Home) -> None:
 
 def test_the_copy_from_before_an_upgrade_is_told_of_and_is_no_problem(home: Home) -> None:
     copy = home.paths.store.with_name(home.paths.store.name + ".schema-1")
-    copy.write_bytes(b"older")
+    with closing(schema.connect(home.paths.store)) as connection, closing(schema.connect(copy)) as older:
+        connection.backup(older)
+        older.execute("PRAGMA user_version = 1")
     told = [finding for finding in home.findings() if str(copy) in finding.text]
     assert [finding.remedy for finding in told] == [""]
+
+
+def test_a_damaged_copy_from_before_an_upgrade_is_found(home: Home) -> None:
+    copy = home.paths.store.with_name(home.paths.store.name + ".schema-1")
+    copy.write_bytes(b"no store")
+    assert f"{copy}, the store from before an upgrade: it is damaged" in home.problem().text
+    assert home.problem().remedy == f"remove {copy}"
+
+
+@pytest.mark.parametrize("number", range(1, schema.SCHEMA_VERSION))
+def test_a_store_that_no_daemon_has_upgraded_yet_is_sound(number: int, tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    with closing(schema.connect(store)) as connection:
+        connection.executescript(OLDER.joinpath(f"{number}.sql").read_text())
+    assert look(store).problem == ""
+    assert look(store).folders
 
 
 def test_the_copy_of_a_damaged_store_is_found(home: Home) -> None:

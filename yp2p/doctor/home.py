@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from yp2p.config import Paths, load_config
@@ -25,12 +27,17 @@ from yp2p.store.salvage import kept_stores
 from yp2p.store.upgrade import KEPT_DAYS, copies
 from yp2p.trust.keyfile import identity_of
 
-WATCHES_ALLOWED = Path("/proc/sys/fs/inotify/max_user_watches")
+# Of the whole machine, and of the container that this process may be in: the kernel takes the smaller one.
+WATCHES_ALLOWED: Mapping[str, Path] = {
+    name: Path("/proc/sys", *name.split(".")) for name in ("fs.inotify.max_user_watches", "user.max_inotify_watches")
+}
 # Other programs of this user need some as well: an editor has one for each file that is open.
 _WATCHES_OF_OTHERS = 64
 _LEAST_WATCHES = 65536
 # So many directories are counted; a machine that allows fewer watches than that is found before.
 _MAX_COUNTED = 1 << 20
+_MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPED = re.compile(rb"\\([0-7]{3})")  # spaces, in the paths there
 _LACKING = {
     "exchange": "files cannot be exchanged in one step: for a moment nothing is at the path of one that is replaced",
     "leases": "there are no leases: what is written to a file while it is replaced is found by another look",
@@ -38,7 +45,7 @@ _LACKING = {
 }
 
 
-def check_home(paths: Paths, watches_allowed: Path = WATCHES_ALLOWED) -> Iterator[Finding]:
+def check_home(paths: Paths, watches_allowed: Mapping[str, Path] = WATCHES_ALLOWED) -> Iterator[Finding]:
     """All checks of a home."""
     yield from check_settings(paths)
     yield from check_key(paths)
@@ -51,8 +58,11 @@ def check_home(paths: Paths, watches_allowed: Path = WATCHES_ALLOWED) -> Iterato
     else:
         yield Finding("store", f"{paths.store} is sound" if stored.exists else "there is no store yet")
     for kept in kept_stores(paths.store):
-        yield Finding("store", f"{kept} is kept of a store that was damaged", f"when nothing is missing, remove {kept}")
+        yield Finding("store", f"{kept} is kept of a store that was damaged", f"when nothing is missing: rm {kept}*")
     for copy in copies(paths.store):
+        if problem := look(copy).problem:
+            yield Finding("store", f"{copy}, the store from before an upgrade: {problem}", f"remove {copy}")
+            continue
         yield Finding("store", f"{copy} is the store from before an upgrade; it goes by itself, {KEPT_DAYS} days later")
     for folder in stored.folders:
         yield from check_folder(folder)
@@ -175,17 +185,29 @@ def _lacking(found: Capabilities) -> list[str]:
 
 
 def _mount_of(path: Path) -> Path:
-    while not os.path.ismount(path):
-        path = path.parent
-    return path
-
-
-def check_watches(roots: Iterable[Path], watches_allowed: Path = WATCHES_ALLOWED) -> Iterator[Finding]:
-    """Whether the kernel allows a watch for each directory of the folders."""
+    """Where the file system of a path is mounted; a directory that is mounted at another place looks like any other."""
+    path = path.resolve()
     try:
-        allowed = int(watches_allowed.read_text())
-    except (OSError, ValueError):
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        lines = []
+    mounts = {Path(os.fsdecode(_ESCAPED.sub(_plain, line.split()[4]))) for line in lines}
+    return next(above for above in (path, *path.parents) if above in mounts or os.path.ismount(above))
+
+
+def _plain(escaped: re.Match[bytes]) -> bytes:
+    return bytes([int(escaped[1], 8)])
+
+
+def check_watches(roots: Iterable[Path], watches_allowed: Mapping[str, Path] = WATCHES_ALLOWED) -> Iterator[Finding]:
+    """Whether the kernel allows a watch for each directory of the folders."""
+    limits: list[tuple[int, str]] = []
+    for sysctl, path in watches_allowed.items():
+        with suppress(OSError, ValueError):
+            limits.append((int(path.read_text()), sysctl))
+    if not limits:
         return
+    allowed, name = min(limits)
     wanted = _WATCHES_OF_OTHERS
     for root in roots:
         for _ in os.walk(root):
@@ -197,7 +219,7 @@ def check_watches(roots: Iterable[Path], watches_allowed: Path = WATCHES_ALLOWED
         yield Finding(
             "inotify",
             f"{allowed:,} directories can be watched, and the folders have more, or nearly as many",
-            f"sudo sysctl fs.inotify.max_user_watches={better}",
+            f"sudo sysctl {name}={better}",
         )
     else:
         yield Finding("inotify", f"{allowed:,} directories can be watched, and {wanted - _WATCHES_OF_OTHERS:,} are")
