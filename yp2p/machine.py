@@ -19,6 +19,9 @@ _LARGEST_FLOOR_BYTES = 256 << 20
 # More than a thousand devices and programs need.
 _OPEN_FILES = 65536
 
+# Whether a time is over is looked at so often: the clock that a timer goes by stands while the machine sleeps.
+LOOK_S = 15.0
+
 _REMEDIES = {
     errno.ENOSPC: "make room on its disk",
     errno.EDQUOT: "make room, or have the quota raised",
@@ -132,3 +135,20 @@ class Patience:
     def reset(self) -> None:
         """It worked: the next failure begins anew."""
         self._next_s = self._first_s
+
+
+class Until:
+    """When something ends that a person wanted for a time. `at` is in seconds since 1970.
+
+    The clock on the wall decides, so that a machine that slept or was off does not begin anew; where that clock is set
+    back meanwhile, it is over after as long as was said.
+    """
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self._latest = time.monotonic() + at - time.time()
+
+    @property
+    def left_s(self) -> float:
+        """How long it still is; 0: it is over."""
+        return max(0.0, min(self.at - time.time(), self._latest - time.monotonic()))

@@ -7,6 +7,7 @@ invisible, and make one name look like another one.
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 # Scripts need the first two between letters, emoji the second; none of them is obeyed.
@@ -49,6 +50,12 @@ def plural(count: int, one: str, many: str = "") -> str:
 def minutes_text(seconds: float) -> str:
     """A time for people: `1 minute`, `15 minutes`; never none at all."""
     return plural(max(1, round(seconds / 60)), "minute")
+
+
+def clock_text(at: float) -> str:
+    """A moment (seconds since 1970) for people, in this machine's time zone: without the day where it is today."""
+    moment, today = time.localtime(at), time.localtime()
+    return time.strftime("%H:%M" if moment[:3] == today[:3] else "%Y-%m-%d %H:%M", moment)
 
 
 def size_text(count: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from yp2p.printable import called, plural, size_text
+from yp2p.printable import called, clock_text, plural, size_text
 
 # The condition of a member of a large folder that is there and has no link with this device.
 THROUGH_OTHERS = "reached through other devices"
@@ -162,7 +162,9 @@ def of_folder(folder: dict[str, Any]) -> Said:
     if folder["awaiting_confirmation"]:
         return Said(Mood.LOOK, "waiting for your decision")
     if folder.get("paused"):
-        return Said(Mood.LOOK, "paused by you", f"`yp2p folder unpause {shlex.quote(folder['path'])}` goes on")
+        command = f"`yp2p folder unpause {shlex.quote(folder['path'])}`"
+        until = f" until {clock_text(folder['paused_until'])}" if folder.get("paused_until") else ""
+        return Said(Mood.LOOK, f"paused by you{until}", f"{command} goes on{' before' if until else ''}")
     if _is_stopped(folder):
         return Said(Mood.LOOK, str(folder["problem"]) or "paused")
     to_go = ToGo.of({"folders": [folder | {"devices": []}]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from typing import Any
 
 import pytest
@@ -195,6 +196,17 @@ def test_what_to_type_stands_apart_from_the_sentence() -> None:
         "hint": "`yp2p folder unpause '/my notes'` goes on",
     }  # fmt: skip
     assert lines(_status(paused))[0] == ("Not in sync: notes: paused by you: `yp2p folder unpause '/my notes'` goes on")
+
+
+def test_of_a_pause_that_ends_by_itself_it_is_said_when() -> None:
+    until = time.mktime((2031, 5, 4, 16, 30, 0, 0, 0, -1))
+    paused = _folder(_DESK, paused=True, paused_until=until, state="paused", problem="paused by you", path="/notes")
+    assert lines(_status(paused))[0] == (
+        "Not in sync: notes: paused by you until 2031-05-04 16:30: `yp2p folder unpause /notes` goes on before"
+    )
+    assert why(Absence("pi", Reach(), is_paused=True, paused_until="16:30")) == (
+        "paused here until 16:30; `yp2p device unpause pi` connects it again before"
+    )
 
 
 def test_while_a_folder_is_paused_nobody_is_said_to_be_compared() -> None:

@@ -13,7 +13,7 @@ import trio
 
 from yp2p.config import Notify
 from yp2p.device import desktop
-from yp2p.device.desktop import Desktop, has_session_bus
+from yp2p.device.desktop import Desktop, has_session_bus, lacks
 from yp2p.folder.notices import Notice, NoticeKind
 from yp2p.identity import EntryID
 
@@ -157,3 +157,10 @@ def test_the_bus_of_the_session_is_found_by_its_socket(tmp_path: Path) -> None:
         bus.bind(str(tmp_path / "bus"))
         assert has_session_bus({"XDG_RUNTIME_DIR": str(tmp_path)})
     assert not has_session_bus({})
+
+
+def test_what_is_missing_is_named_with_what_helps(environment: dict[str, str], tmp_path: Path) -> None:
+    assert lacks(environment) == ""
+    assert "there is no notify-send; install it" in lacks(environment | {"PATH": str(tmp_path / "none")})
+    del environment["DBUS_SESSION_BUS_ADDRESS"]
+    assert "there is no session bus" in lacks(environment)

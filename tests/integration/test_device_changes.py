@@ -49,6 +49,14 @@ def test_a_device_is_renamed_and_paused_and_both_sides_say_so(tmp_path: Path) ->
         assert (one.dir / "note").read_text() == "written meanwhile\n"
         assert _of(one, "my desk")["reason"] == _of(two, "one")["reason"] == ""
 
+        assert "my desk is paused until" in one.cli("device", "pause", "my desk", "--for", "1h")
+        one.stop()
+        one.start()
+        assert _of(one, "my desk")["reason"].startswith("paused here until ")
+        one.call("POST", "/v1/device/pause", {"device": "my desk", "for_s": 1})
+        eventually(lambda: _of(one, "my desk")["connected"], what="it goes on by itself")
+        assert not _of(one, "my desk")["paused"]
+
         assert "the settings call this device 'two'" in two.fails("device", "rename", "two", "desk")
         with pytest.raises(RemoteError, match="is this device"):
             one.call("POST", "/v1/device/pause", {"device": "one"})

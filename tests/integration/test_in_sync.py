@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,15 @@ def test_a_folder_that_a_person_paused_stays_so_over_restarts(tmp_path: Path) ->
         assert "yp2p folder unpause" in folder["problem"]
         open_files = [os.path.realpath(link) for link in Path(f"/proc/{one.pid}/fd").iterdir()]
         assert not any(name.startswith(str(one.dir)) for name in open_files)
+        assert "dir is paused until" in one.cli("folder", "pause", "--for", "2 hours")
+        one.stop()
+        one.start()
+        (folder,) = one.status()["folders"]
+        assert "paused by a person until" in folder["problem"]
+        assert folder["paused_until"] - time.time() > 3600
+        one.call("POST", "/v1/folder/pause", {"folder": "dir", "for_s": 1})
+        eventually(lambda: one.status()["folders"][0]["entries"]["total"] == 2, what="it goes on by itself")
+        one.cli("folder", "pause")
         one.cli("folder", "unpause")
         one.stop()
         one.start()

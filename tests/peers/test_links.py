@@ -306,7 +306,7 @@ def test_a_paused_device_has_no_link_in_either_direction_and_both_say_why() -> N
     async def test(one: Node, two: Node) -> None:
         one.knows(two)
         await until(lambda: one.peers.is_linked(two.id) and two.peers.is_linked(one.id))
-        await one.peers.choose(two.id, is_paused=True).wait()
+        await one.peers.choose(two.id, pause=True).wait()
         await until(lambda: not one.peers.is_linked(two.id) and not two.peers.is_linked(one.id))
         assert _why_not(one, two.id).startswith("paused here")
         await until(lambda: _why_not(two, one.id).startswith("paused there"))
@@ -314,7 +314,7 @@ def test_a_paused_device_has_no_link_in_either_direction_and_both_say_why() -> N
         two.knows(one)  # it dials, is told, and nothing else
         await until(lambda: _why_not(two, one.id).startswith("paused there"))
         assert not one.peers.is_linked(two.id)
-        await one.peers.choose(two.id, is_paused=False).wait()
+        await one.peers.choose(two.id, pause=False).wait()
         await until(lambda: one.peers.is_linked(two.id) and two.peers.is_linked(one.id))
         assert not two.peers.devices.contact(one.id).reach.is_paused_there
         assert one.peers.devices.contact(two.id).faults == two.peers.devices.contact(one.id).faults == 0

@@ -8,12 +8,14 @@ from collections.abc import Callable
 import click
 
 from yp2p.cli.hub import check_is_not_hub
+from yp2p.cli.options import notify_option, use_notify
 from yp2p.cli.output import is_terminal, say
 
 
 @click.command()
 @click.option("--detach", "in_background", is_flag=True, help="Return when it is ready; it goes on in the background.")
-def command(in_background: bool) -> None:
+@notify_option
+def command(in_background: bool, notify: bool | None) -> None:
     """Run the daemon, in the foreground or with --detach in the background.
 
     It finds the other devices, keeps the links, and synchronises the folders. Stop it with Ctrl-C, SIGTERM or
@@ -28,6 +30,7 @@ def command(in_background: bool) -> None:
         from yp2p.logs import set_up_logs
 
     check_is_not_hub()
+    use_notify(notify)
     paths = find_paths()
     config = load_config(paths.config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from yp2p.cli.complete import ROLES, Device, FolderOrRole
 from yp2p.cli.group import Group
-from yp2p.cli.options import call, folder_name, folder_option, json_option, size_text
+from yp2p.cli.options import call, folder_name, folder_option, for_option, json_option, pause_body, say_until, size_text
 from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, NotRunning, UsageError
@@ -104,15 +105,21 @@ def rename(device: str, name: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("device", type=Device())
+@for_option
 @json_option
-def pause(device: str, as_json: bool) -> None:
+def pause(device: str, how_long: str | None, as_json: bool) -> None:
     """Have no connection with DEVICE until `yp2p device unpause`, in either direction and in no folder.
 
     It is told so, and shows it as the reason. What changes meanwhile reaches it through others, if they are connected.
+    With --for they connect again after the time that you give, also when the daemon starts again meanwhile.
+
+    Example: `yp2p device pause pi --for 1h`
     """
-    answer = call("POST", "/v1/device/pause", {"device": device})
+    answer = call("POST", "/v1/device/pause", {"device": device, **pause_body(how_long)})
     if as_json:
         print_json(answer)
+    else:
+        say_until(answer["name"], answer["until"], f"yp2p device unpause {shlex.quote(answer['name'])}")
 
 
 @command.command()

@@ -11,7 +11,18 @@ from yp2p.cli import output
 from yp2p.cli.complete import Directory, Folder, Pattern, Within
 from yp2p.cli.group import Group
 from yp2p.cli.offers import accept, decline, offer, offer_tables
-from yp2p.cli.options import absolute, call, chosen_paths, folder_name, folder_option, json_option, size_text
+from yp2p.cli.options import (
+    absolute,
+    call,
+    chosen_paths,
+    folder_name,
+    folder_option,
+    for_option,
+    json_option,
+    pause_body,
+    say_until,
+    size_text,
+)
 from yp2p.cli.output import print_json, say
 from yp2p.cli.status import folder_table
 from yp2p.cli.table import table
@@ -200,14 +211,18 @@ def _files(count: dict[str, int]) -> str:
 
 @command.command()
 @click.argument("folder", required=False, type=Folder())
-def pause(folder: str | None) -> None:
+@for_option
+def pause(folder: str | None, how_long: str | None) -> None:
     """Leave a folder's directory alone.
 
     FOLDER is its label or directory. This is for a disk that is to be unmounted, for instance. When this returns,
-    nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder unpause` goes on, and nothing
-    else does: the next start of the daemon leaves it alone as well.
+    nothing in it is open; what changes meanwhile is found afterwards. `yp2p folder unpause` goes on, or with --for the
+    time that you give; nothing else does: the next start of the daemon leaves it alone as well.
+
+    Example: `yp2p folder pause photos --for 1h`
     """
-    call("POST", "/v1/folder/pause", {"folder": folder_name(folder)})
+    answer = call("POST", "/v1/folder/pause", {"folder": folder_name(folder), **pause_body(how_long)})
+    say_until(answer["label"], answer["until"], f"yp2p folder unpause {shlex.quote(answer['label'])}")
 
 
 @command.command()

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from yp2p.errors import NotRunning, UsageError
+from yp2p.printable import called, clock_text
 from yp2p.printable import size_text as size_text  # sizes are written alike wherever a person reads them
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -18,6 +19,49 @@ json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=Tr
 as_option: Callable[[Any], Any] = click.option(
     "--as", "name", metavar="NAME", help="What whoever does this is called; it stands in `log`, `blame` and `who`."
 )
+
+notify_option: Callable[[Any], Any] = click.option(
+    "--notify/--no-notify",
+    "notify",
+    default=None,
+    help="Tell of conflicts and of who joined on the desktop, or do not; without it, [notify] desktop says.",
+)
+
+
+def use_notify(notify: bool | None) -> None:
+    """What the option says counts before the settings, also when they are read again."""
+    if notify is None:
+        return
+    os.environ["YP2P_NOTIFY__DESKTOP"] = str(notify).lower()
+    from yp2p.device.desktop import lacks
+
+    if notify and (reason := lacks(os.environ)):
+        from yp2p.cli.output import say
+
+        say(f"yp2p: --notify does nothing here: {reason}", err=True)
+
+
+for_option: Callable[[Any], Any] = click.option(
+    "--for", "how_long", metavar="TIME", help="Go on by itself after so long: 30m, 1h, 2d or the like."
+)
+
+
+def pause_body(how_long: str | None) -> dict[str, float]:
+    """What `--for TIME` says in a request. Raises UsageError."""
+    if how_long is None:
+        return {}
+    from yp2p.cli.when import duration_s
+
+    return {"for_s": duration_s(how_long)}
+
+
+def say_until(name: str, until: float | None, command: str) -> None:
+    """Until when something is paused, where that ends by itself."""
+    if until is not None:
+        from yp2p.cli.output import say
+
+        say(f"{called(name)} is paused until {clock_text(until)}. `{command}` goes on before.")
+
 
 # Where the folders of the hub are, once a command is about that (`hub.py`).
 home_of_hub: str | None = None

@@ -9,7 +9,7 @@ import click
 
 from yp2p.cli.complete import Directory
 from yp2p.cli.hub import check_is_not_hub
-from yp2p.cli.options import absolute, call
+from yp2p.cli.options import absolute, call, notify_option, use_notify
 from yp2p.cli.output import is_terminal, say
 from yp2p.cli.page import Page
 from yp2p.errors import NotRunning
@@ -19,7 +19,8 @@ from yp2p.printable import minutes_text, plural
 @click.command()
 @click.argument("directory", metavar="DIR", type=Directory())
 @click.option("-v", "--verbose", is_flag=True, help="Print the log instead of a page.")
-def command(directory: str, verbose: bool) -> None:
+@notify_option
+def command(directory: str, verbose: bool, notify: bool | None) -> None:
     """Share DIR, and run the daemon here unless it runs already.
 
     On a terminal it shows a page: the code to type on the next device, the devices, and what is on its way. Ctrl-C
@@ -32,8 +33,13 @@ def command(directory: str, verbose: bool) -> None:
     try:
         shared = call("POST", "/v1/share", {"path": path, "page": True})
     except NotRunning:
-        _run(path, has_page=has_page)
+        _run(path, notify, has_page=has_page)
         return
+    if notify is not None:
+        say(
+            "yp2p: the daemon was running already, so --notify and --no-notify do nothing: set [notify] desktop",
+            err=True,
+        )
     if not has_page:
         _explain(shared, "The daemon was running already, and goes on.")
         return
@@ -42,7 +48,7 @@ def command(directory: str, verbose: bool) -> None:
         page.wait()
 
 
-def _run(path: str, *, has_page: bool) -> None:
+def _run(path: str, notify: bool | None, *, has_page: bool) -> None:
     from yp2p.config import find_paths, load_config
     from yp2p.memory import without_collector, without_rich
 
@@ -51,6 +57,7 @@ def _run(path: str, *, has_page: bool) -> None:
         from yp2p.logs import set_up_logs
 
     check_is_not_hub()
+    use_notify(notify)
     paths = find_paths()
     config = load_config(paths.config)
     os.chdir("/")  # the disk that it was started on can be unmounted

@@ -11,6 +11,7 @@ from yp2p.errors import UsageError
 
 _EXAMPLES = "18:00, 'yesterday 18:00', '2026-11-21 18:00' or '2h ago'"
 _AGO = re.compile(r"(\d+)\s*(s|sec\w*|m|min\w*|h|hour\w*|d|day\w*|w|week\w*)(\s+ago)?")
+_LONG = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|sec\w*|m|min\w*|h|hour\w*|d|day\w*|w|week\w*)")
 _DIGITS = 15
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAYS = {"today": 0, "yesterday": 1}
@@ -73,6 +74,14 @@ def _date(text: str, now: datetime) -> datetime | None:
             return end if found.date() != now.date() else min(end, now)
         return found
     return None
+
+
+def duration_s(text: str) -> float:
+    """How long, in seconds: `90m`, `1h`, `2 days`. Raises UsageError."""
+    found = _LONG.fullmatch(text.strip().lower())
+    if found is None:
+        raise UsageError(f"{text[:80]!r} is not how long; write 30m, 1h, 2d or the like")
+    return float(found[1]) * _UNITS[found[2][0]]
 
 
 def when(text: str) -> dict[str, Any]:

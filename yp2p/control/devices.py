@@ -17,7 +17,7 @@ class DeviceChanges(Protocol):
 
     async def rename(self, wanted: str, name: str) -> str: ...
 
-    async def pause(self, wanted: str, *, is_paused: bool) -> str: ...
+    async def pause(self, wanted: str, for_s: float | None = None, *, is_paused: bool) -> tuple[str, float | None]: ...
 
 
 class Checkup(Protocol):
@@ -36,6 +36,11 @@ class RenameDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PauseDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    device: str
+    for_s: float | None = None
+
+
+class UnpauseDeviceRequest(msgspec.Struct, forbid_unknown_fields=True):
     device: str
 
 
@@ -65,18 +70,21 @@ class _Devices:
         return {"name": await self._changes().rename(wanted.device, wanted.name)}
 
     async def pause(self, wanted: PauseDeviceRequest) -> Any:
-        """Have no link with a device until it is unpaused.
+        """Have no link with a device, for `for_s` seconds or until it is unpaused.
 
-        Answer: `{name}`; no link with it while it is paused, also after a restart.
+        Answer: `{name, until}`; no link with it while it is paused, also after a restart. `until` is when that ends by
+        itself (seconds since 1970), null where it does not.
         """
-        return {"name": await self._changes().pause(wanted.device, is_paused=True)}
+        name, until = await self._changes().pause(wanted.device, wanted.for_s, is_paused=True)
+        return {"name": name, "until": until}
 
-    async def unpause(self, wanted: PauseDeviceRequest) -> Any:
+    async def unpause(self, wanted: UnpauseDeviceRequest) -> Any:
         """Have links with a paused device again.
 
-        Answer: `{name}`; no link with it while it is paused, also after a restart.
+        Answer: `{name}`.
         """
-        return {"name": await self._changes().pause(wanted.device, is_paused=False)}
+        name, _ = await self._changes().pause(wanted.device, is_paused=False)
+        return {"name": name}
 
 
 def device_routes(changes: Callable[[], DeviceChanges], checkup: Callable[[], Checkup]) -> list[Route]:
@@ -85,6 +93,6 @@ def device_routes(changes: Callable[[], DeviceChanges], checkup: Callable[[], Ch
     return [
         post_route("/v1/device/rename", RenameDeviceRequest, answers.rename),
         post_route("/v1/device/pause", PauseDeviceRequest, answers.pause),
-        post_route("/v1/device/unpause", PauseDeviceRequest, answers.unpause),
+        post_route("/v1/device/unpause", UnpauseDeviceRequest, answers.unpause),
         post_route("/v1/doctor", DoctorRequest, answers.doctor),
     ]

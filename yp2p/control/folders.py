@@ -23,7 +23,7 @@ class Changes(Protocol):
 
     async def ignore(self, name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> dict[str, Any]: ...
 
-    async def pause(self, name: str | None) -> str: ...
+    async def pause(self, name: str | None, for_s: float | None = None) -> tuple[str, float | None]: ...
 
     def unpause(self, name: str | None) -> str: ...
 
@@ -78,6 +78,11 @@ class WhichRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName | None = None
 
 
+class PauseRequest(msgspec.Struct, forbid_unknown_fields=True):
+    folder: FileName | None = None
+    for_s: float | None = None
+
+
 class IgnoreRequest(msgspec.Struct, forbid_unknown_fields=True):
     folder: FileName
     add: list[str] = []
@@ -123,12 +128,14 @@ class _Folders:
         path, exists = self._device.changes.place(wanted.path, make=wanted.make)
         return {"path": str(path), "exists": exists}
 
-    async def pause(self, wanted: WhichRequest) -> Any:
-        """Leave a folder's directory alone until it is unpaused.
+    async def pause(self, wanted: PauseRequest) -> Any:
+        """Leave a folder's directory alone, for `for_s` seconds or until it is unpaused.
 
-        Answer: `{label}`, when nothing of the folder's directory is open any more.
+        Answer: `{label, until}`, when nothing of the folder's directory is open any more; `until` is when it goes on
+        by itself (seconds since 1970), null where it does not.
         """
-        return {"label": await self._device.changes.pause(wanted.folder)}
+        label, until = await self._device.changes.pause(wanted.folder, wanted.for_s)
+        return {"label": label, "until": until}
 
     async def unpause(self, wanted: WhichRequest) -> Any:
         """Sync a paused folder again.
@@ -191,7 +198,7 @@ def folder_routes(device: Device, stop: trio.Event) -> list[Route]:
         post_route("/v1/folder/rename", RenameRequest, answers.rename),
         post_route("/v1/folder/move", MoveRequest, answers.move),
         post_route("/v1/folder/place", PlaceRequest, answers.place),
-        post_route("/v1/folder/pause", WhichRequest, answers.pause),
+        post_route("/v1/folder/pause", PauseRequest, answers.pause),
         post_route("/v1/folder/unpause", WhichRequest, answers.unpause),
         post_route("/v1/folder/confirm", WhichRequest, answers.confirm),
         post_route("/v1/folder/restore", WhichRequest, answers.restore),

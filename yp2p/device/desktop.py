@@ -66,12 +66,21 @@ def has_session_bus(environment: Mapping[str, str]) -> bool:
         return False
 
 
+def lacks(environment: Mapping[str, str]) -> str:
+    """What this process lacks to tell anything on a desktop, and what helps; empty where it has all of it."""
+    if not has_session_bus(environment):
+        return "there is no session bus ($DBUS_SESSION_BUS_ADDRESS); start the daemon in the session of the desktop"
+    if shutil.which(_COMMAND, path=environment.get("PATH")) is None:
+        return f"there is no {_COMMAND}; install it (Debian: libnotify-bin)"
+    return ""
+
+
 class Desktop:
     """What is told on the desktop; `is_on` says whether anything is."""
 
     def __init__(self, settings: Notify, environment: Mapping[str, str] = os.environ) -> None:
         self._command = shutil.which(_COMMAND, path=environment.get("PATH"))
-        self._is_possible = self._command is not None and has_session_bus(environment)
+        self._is_possible = not lacks(environment)
         self.use(settings)
         self._queue, self._waiting = trio.open_memory_channel[tuple[str, Subject, str]](_MOST_WAITING)
 

@@ -232,6 +232,7 @@ class Device:
             nursery.start_soon(self._provisioning.run)
             nursery.start_soon(self.offers.run)
             nursery.start_soon(self.limits.run)
+            nursery.start_soon(self.device_changes.run)
             nursery.start_soon(self.purging.run)
             nursery.start_soon(self.asked_purges.run)
             nursery.start_soon(self.following.run)

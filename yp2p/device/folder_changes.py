@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
 from yp2p.folder.roots import mode_of
-from yp2p.machine import reason
+from yp2p.machine import Until, reason
 from yp2p.store import tables
 from yp2p.store.database import Database
 
 _MAX_LABEL = 100
+_LONGEST_PAUSE_S = 30 * 86400
 
 log = structlog.get_logger()
 
@@ -38,6 +40,18 @@ def check_label(label: str) -> None:
     """Raises UsageError: a folder cannot be called so."""
     if not (0 < len(label) <= _MAX_LABEL and label.isprintable() and label.strip()):
         raise UsageError(f"the label {label!r} cannot be used: a label has 1 to {_MAX_LABEL} printable characters")
+
+
+def pause_end(for_s: float | None) -> Until | None:
+    """When a pause of so many seconds ends; None: when a person says so. Raises UsageError."""
+    if for_s is None:
+        return None
+    if not 1 <= for_s <= _LONGEST_PAUSE_S:
+        raise UsageError(
+            f"{for_s:g} s is no time to pause for: at least a second, at most {_LONGEST_PAUSE_S // 86400} days; "
+            "without a time it lasts until it is taken back"
+        )
+    return Until(time.time() + for_s)
 
 
 def _checked(pattern: str, root: Path) -> str:
@@ -113,11 +127,15 @@ class FolderChanges:
         folder.state.rename(label)
         await self._database.submit([tables.folder.set_label(folder.id, label)]).wait()
 
-    async def pause(self, name: str | None) -> str:
-        """Leave a folder's directory alone, with nothing of it open; gives the label."""
+    async def pause(self, name: str | None, for_s: float | None = None) -> tuple[str, float | None]:
+        """Leave a folder's directory alone, with nothing of it open; gives the label, and when it goes on by itself.
+
+        Raises UsageError: that is no time to pause for.
+        """
         folder = choose(self._folders.by_id.values(), name)
-        await self._folders.disks[folder.id].pause.begin()
-        return folder.label
+        until = pause_end(for_s)
+        await self._folders.disks[folder.id].pause.begin(until)
+        return folder.label, until.at if until is not None else None
 
     def unpause(self, name: str | None) -> str:
         """Go on with a folder that a person paused; gives the label. Raises FolderError: nobody did."""
@@ -231,7 +249,7 @@ class _Paused:
 
     def __init__(self, folders: Folders, folder: Folder) -> None:
         self._pause = folders.disks[folder.id].pause
-        self._was_wanted = self._pause.is_wanted
+        self._was_wanted, self._until = self._pause.is_wanted, self._pause.until
 
     async def __aenter__(self) -> None:
         await self._pause.begin()
@@ -239,3 +257,5 @@ class _Paused:
     async def __aexit__(self, *_: object) -> None:
         if not self._was_wanted:
             self._pause.end()
+        elif self._until is not None:
+            await self._pause.begin(self._until)

@@ -141,11 +141,12 @@ class Folders:
                 database.submit([tables.last_run.save(boot, clean=True)])
 
     async def _load_all(self) -> None:
-        for folder, label, root, founder, adopted, reason, paused in tables.folder.read_all(self._database.rows):
+        for folder, label, root, founder, adopted, reason, paused, until in tables.folder.read_all(self._database.rows):
             try:
                 await self._start(
                     FolderID(folder), label, Path(root), DeviceID(founder),
                     adopted=bool(adopted), confirmation_reason=reason, is_paused=bool(paused),
+                    paused_until=until,
                 )  # fmt: skip
             except Exception as error:
                 if isinstance(error, YpError) and not isinstance(error, PeerFault | DamagedError):
@@ -168,6 +169,7 @@ class Folders:
         adopted: bool,
         confirmation_reason: str = "",
         is_paused: bool = False,
+        paused_until: float = 0.0,
     ) -> Folder:
         assert self._nursery is not None
         config = self._config
@@ -188,7 +190,8 @@ class Folders:
         self._limit(folder)
         self.by_id[folder_id] = folder
         disk = self.disks[folder_id] = Disk(
-            folder, config.files, config.trash, config.scrub, after_power_cut=self._after_power_cut, is_paused=is_paused
+            folder, config.files, config.trash, config.scrub,
+            after_power_cut=self._after_power_cut, is_paused=is_paused, paused_until=paused_until,
         )  # fmt: skip
         self._members_changed()
         await self._nursery.start(self._run_folder, folder, disk)

@@ -39,7 +39,8 @@ from yp2p.files.watch import Watcher, open_watcher
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
-from yp2p.machine import Patience, reason
+from yp2p.machine import Patience, Until, reason
+from yp2p.printable import clock_text
 
 # Whether a disk is there again is seen at a glance; to begin on a root that does not let us takes a scan each time.
 _ROOT_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
@@ -63,11 +64,13 @@ class Disk:
         *,
         after_power_cut: bool = False,
         is_paused: bool = False,
+        paused_until: float = 0.0,
     ) -> None:
         self._folder = folder
         self._settings = settings
-        folder.state.is_left_alone = is_paused
-        self.pause = Pause(folder.render_queue.wake, folder.state.store_pause, is_wanted=is_paused)
+        until = Until(paused_until) if paused_until else None
+        folder.state.is_left_alone, folder.state.left_alone_until = is_paused, paused_until or None
+        self.pause = Pause(folder.render_queue.wake, folder.state.store_pause, is_wanted=is_paused, until=until)
         self._changed = ChangedPaths()
         self._rules = RulesInUse(folder, settings)
         self._scans = Scans(
@@ -187,6 +190,7 @@ class Disk:
     ) -> None:
         """Work until cancelled; `started` once the root is open or known to be missing."""
         self._task_status = task_status
+        self.pause.end_if_over()
         while True:
             began = trio.current_time()
             problem, is_away = ("", True) if self.pause.is_wanted else await self._run_once()
@@ -236,8 +240,11 @@ class Disk:
         return problem, is_away
 
     def _pause_reason(self) -> str:
-        path = self._folder.path
-        return f"paused by a person: `yp2p folder unpause {path}` goes on" if self.pause.is_wanted else ""
+        if not self.pause.is_wanted:
+            return ""
+        until = f" until {clock_text(self.pause.until.at)}" if self.pause.until is not None else ""
+        before = " before" if until else ""
+        return f"paused by a person{until}: `yp2p folder unpause {self._folder.path}` goes on{before}"
 
     def _fault(self, group: BaseExceptionGroup[BaseException]) -> str:
         """The last catch: what is wrong with one folder is wrong with no other."""

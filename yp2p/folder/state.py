@@ -14,6 +14,7 @@ from yp2p.folder.guard import DeletionGuard
 from yp2p.folder.progress import Progress
 from yp2p.folder.transfers import Transfers
 from yp2p.identity import FolderID
+from yp2p.machine import Until
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
@@ -56,6 +57,7 @@ class FolderState:
         limitation: what works less well than it should here, and what helps; empty when nothing does.
         question: what a person has to answer (a mass deletion).
         is_left_alone: whether a person paused it.
+        left_alone_until: when that ends by itself, in seconds since 1970; None: it does not.
         is_scanned: whether the files were scanned since the root is open.
         file_system: what the disk of this folder can do.
     """
@@ -72,6 +74,7 @@ class FolderState:
         self.question = Question(confirmation_reason)
         self._settled = False
         self.is_left_alone = False
+        self.left_alone_until: float | None = None
         self.is_scanned = False
         self.file_system = Capabilities()
         self.guard = DeletionGuard(_DEFAULT_TRASH_BYTES)
@@ -130,10 +133,12 @@ class FolderState:
         self._database.submit([tables.folder.set_confirmation_reason(self._folder, reason)])
         self.touch()
 
-    def store_pause(self, wanted: bool) -> Commit:
-        """Remember whether a person wants the directory left alone."""
-        self.is_left_alone = wanted
-        return self._database.submit([tables.folder.set_paused(self._folder, paused=wanted)])
+    def store_pause(self, wanted: bool, until: Until | None = None) -> Commit:
+        """Remember whether a person wants the directory left alone, and until when."""
+        self.is_left_alone, self.left_alone_until = wanted, until.at if until is not None else None
+        return self._database.submit(
+            [tables.folder.set_paused(self._folder, self.left_alone_until or 0.0, paused=wanted)]
+        )
 
     @property
     def changed(self) -> trio.Event:

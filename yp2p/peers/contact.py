@@ -10,6 +10,7 @@ from yp2p.discovery.addresses import Address
 from yp2p.folder.budget import Budget
 from yp2p.folder.burden import SLOWED
 from yp2p.identity import FolderID
+from yp2p.machine import Until
 from yp2p.peers.reach import Reach
 
 # After a fault the device waits: this long, twice as long after each further one, up to an hour.
@@ -33,6 +34,7 @@ class Choice:
     name: str = ""
     is_paused: bool = False
     since: float = 0.0
+    paused_until: Until | None = None  # None: until that person says otherwise
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import trio
 
@@ -15,11 +16,13 @@ from yp2p.discovery.addresses import Address
 from yp2p.folder.budget import Budget
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
+from yp2p.machine import Until
 from yp2p.peers.contact import Choice, Contact
 from yp2p.peers.known_hosts import KnownHosts
 from yp2p.peers.neighbours import Neighbours
 from yp2p.peers.reach import Absence, why
 from yp2p.peers.roster import Roster
+from yp2p.printable import clock_text
 from yp2p.protocol.messages import Hello
 from yp2p.store import tables
 from yp2p.store.database import Database
@@ -58,8 +61,9 @@ class KnownDevices:
                 contact.addresses[Address(host, port)] = seen
                 self.hosts.note(host)
         self._noted: set[DeviceID] = set()  # since when these are known was noted
-        for device, given_name, is_paused, since in tables.known.read_all(database.rows):
-            self.contact(DeviceID(device)).choice = Choice(given_name, bool(is_paused), since)
+        for device, given_name, is_paused, since, until in tables.known.read_all(database.rows):
+            paused_until = Until(until) if is_paused and until else None
+            self.contact(DeviceID(device)).choice = Choice(given_name, bool(is_paused), since, paused_until)
             self._noted.add(DeviceID(device))
 
     def contact(self, device: DeviceID) -> Contact:
@@ -129,13 +133,18 @@ class KnownDevices:
         contact = self.contacts.get(device)
         return contact.choice.name or contact.name if contact is not None else ""
 
-    def choose(self, device: DeviceID, *, name: str | None = None, is_paused: bool | None = None) -> Commit:
-        """What a person chose about a device: its name here (empty: its own), or that no link with it is wanted."""
+    def choose(self, device: DeviceID, *, name: str | None = None, pause: Until | bool | None = None) -> Commit:
+        """What a person chose about a device: its name here (empty: its own), or that no link with it is wanted.
+
+        Args:
+            pause: true or until when; None leaves what there is.
+        """
         contact = self.contact(device)
-        old = contact.choice
-        contact.choice = Choice(
-            old.name if name is None else name, old.is_paused if is_paused is None else is_paused, old.since
-        )
+        if name is not None:
+            contact.choice = replace(contact.choice, name=name)
+        if pause is not None:
+            until = pause if isinstance(pause, Until) else None
+            contact.choice = replace(contact.choice, is_paused=bool(pause), paused_until=until)
         self.neighbours.update()
         contact.wake.set()
         return self._save_choice(device)
@@ -143,9 +152,11 @@ class KnownDevices:
     def _save_choice(self, device: DeviceID) -> Commit:
         choice = self.contact(device).choice
         self._noted.add(device)
-        return self._database.submit(
-            [tables.known.save(device, choice.name, paused=choice.is_paused, since=choice.since)]
-        )
+        until = choice.paused_until.at if choice.paused_until is not None else 0.0
+        row = tables.known.save(
+            device, choice.name, paused=choice.is_paused, since=choice.since, paused_until=until
+        )  # fmt: skip
+        return self._database.submit([row])
 
     def note_known(self, devices: Iterable[DeviceID], since: float) -> None:
         """These are known: note since when (0: nobody knows), for those of which that is not noted yet."""
@@ -165,6 +176,7 @@ class KnownDevices:
             waits_until=time.time() + waits_s if waits_s > 0 else None,
             fault=contact.problem(now),
             is_paused=contact.choice.is_paused,
+            paused_until=clock_text(contact.choice.paused_until.at) if contact.choice.paused_until is not None else "",
             has_rival=not self.is_dialled(device),
             shares_nothing=device not in self.roster.known(),
         )

@@ -34,6 +34,7 @@ from yp2p.errors import OtherVersion, PeerFault, YpError, first_of, first_reason
 from yp2p.folder.budget import charged
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, short_id
+from yp2p.machine import Until
 from yp2p.peers.checks import LinkChecks
 from yp2p.peers.dialling import RARELY_S, Dialling
 from yp2p.peers.folder_sessions import FolderSessions
@@ -115,12 +116,12 @@ class Peers:
         """What is wrong with a device, for people; empty when nothing is."""
         return self.devices.contact(device).problem(trio.current_time())
 
-    def choose(self, device: DeviceID, *, name: str | None = None, is_paused: bool | None = None) -> Commit:
+    def choose(self, device: DeviceID, *, name: str | None = None, pause: Until | bool | None = None) -> Commit:
         """What a person chose about a device (`KnownDevices.choose`); a link with one that is paused ends."""
         linked = self._links.get(device)
-        if is_paused and linked is not None:
+        if pause and linked is not None:
             linked.end(_PAUSED, is_paused=True)
-        return self.devices.choose(device, name=name, is_paused=is_paused)
+        return self.devices.choose(device, name=name, pause=pause)
 
     def rename(self, name: str) -> None:
         """This device is called so from now on: those that are connected are told."""

@@ -79,6 +79,7 @@ class Absence:
         waits_until: it is not dialled before, because it was at fault.
         fault: what that was, or what else is wrong with it.
         is_paused: a person paused it on this device.
+        paused_until: when that ends by itself, for a person; empty: it does not.
         has_rival: another device is said to have its key, and that one is dialled.
         shares_nothing: this device is a member of no folder of which it is one as well.
     """
@@ -89,6 +90,7 @@ class Absence:
     waits_until: float | None = None
     fault: str = ""
     is_paused: bool = False
+    paused_until: str = ""
     has_rival: bool = False
     shares_nothing: bool = False
 
@@ -97,7 +99,9 @@ def why(absence: Absence) -> str:
     """Why a device is not connected, and what a person can do about it."""
     name, reach = called(absence.name), absence.reach
     if absence.is_paused:
-        return f"paused here; `yp2p device unpause {shlex.quote(absence.name)}` connects it again"
+        until = f" until {absence.paused_until}" if absence.paused_until else ""
+        before = " before" if until else ""
+        return f"paused here{until}; `yp2p device unpause {shlex.quote(absence.name)}` connects it again{before}"
     if absence.shares_nothing:
         return "no folder is shared with it any more: this device was removed, or left; `yp2p status` says which"
     if reach.is_paused_there:

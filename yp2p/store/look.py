@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yp2p.identity import FolderID
+from yp2p.store import tables
 from yp2p.store.schema import APPLICATION_ID, SCHEMA_VERSION, connect
-
-# Of every schema there was: the daemon may not have upgraded the store yet.
-_FOLDERS = "SELECT id, label, root FROM folder ORDER BY added"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def look(path: Path) -> Stored:
             for (line,) in connection.execute("PRAGMA quick_check(1)"):
                 if line != "ok":
                     return Stored(exists=True, problem=f"it is damaged: {' '.join(line.split())}")
-            rows = connection.execute(_FOLDERS).fetchall()
+            rows = tables.folder.read_places(lambda sql, values: connection.execute(sql, values).fetchall())
     except sqlite3.Error as error:
         return Stored(exists=True, problem=f"it is damaged, or cannot be read: {error}")
     return Stored(exists=True, folders=tuple(StoredFolder(FolderID(row[0]), row[1], Path(row[2])) for row in rows))

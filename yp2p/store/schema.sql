@@ -15,7 +15,8 @@ CREATE TABLE folder (
     adopted INTEGER NOT NULL,
     added   REAL NOT NULL,
     confirmation TEXT NOT NULL DEFAULT '', -- why it waits for a person to confirm a mass deletion; empty: it does not
-    paused  INTEGER NOT NULL DEFAULT 0 -- whether a person wants its directory left alone
+    paused  INTEGER NOT NULL DEFAULT 0, -- whether a person wants its directory left alone
+    paused_until REAL NOT NULL DEFAULT 0 -- until then; 0: until a person says otherwise
 ) STRICT, WITHOUT ROWID;
 
 -- Signed membership statements, as they came (docs/protocol.md).
@@ -294,7 +295,8 @@ CREATE TABLE known (
     id     BLOB PRIMARY KEY,
     name   TEXT NOT NULL,              -- given here; empty: none
     paused INTEGER NOT NULL,           -- no link with it, in either direction
-    since  REAL NOT NULL               -- seconds since 1970
+    since  REAL NOT NULL,              -- seconds since 1970
+    paused_until REAL NOT NULL DEFAULT 0 -- until then; 0: until a person says otherwise
 ) STRICT, WITHOUT ROWID;
 
 -- The limits of bandwidth that a person set while the daemon ran, for a device or (empty ID) for all together. Bytes a

@@ -11,18 +11,26 @@ from yp2p.store.sql import Read, Statement
 SOUND = (
     "length(id) = 16 AND length(founder) = 32 AND is_text(CAST(label AS BLOB)) "
     "AND is_text(CAST(root AS BLOB)) AND is_text(CAST(confirmation AS BLOB)) AND root LIKE '/%' "
-    "AND adopted IN (0, 1) AND paused IN (0, 1)"
+    "AND adopted IN (0, 1) AND paused IN (0, 1) AND paused_until >= 0"
 )
 
 
 def insert(folder: FolderID, label: str, root: str, founder: DeviceID, added: float, *, adopted: bool) -> Statement:
     """Args: `added` in seconds since 1970."""
-    return ("INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '', 0)", (folder, label, root, founder, adopted, added))
+    return ("INSERT INTO folder VALUES (?, ?, ?, ?, ?, ?, '', 0, 0)", (folder, label, root, founder, adopted, added))
 
 
 def read_all(read: Read) -> list[tuple[Any, ...]]:
-    """ID, label, root, founder, whether it is adopted, why it waits for a person, whether one paused it; by age."""
-    return read("SELECT id, label, root, founder, adopted, confirmation, paused FROM folder ORDER BY added", ())
+    """ID, label, root, founder, whether it is adopted, why it waits for a person, whether one paused it, until when (0:
+    until one says otherwise); by age."""
+    return read(
+        "SELECT id, label, root, founder, adopted, confirmation, paused, paused_until FROM folder ORDER BY added", ()
+    )
+
+
+def read_places(read: Read) -> list[tuple[Any, ...]]:
+    """ID, label and root, by age; of every schema there was, as the daemon may not have upgraded the store yet."""
+    return read("SELECT id, label, root FROM folder ORDER BY added", ())
 
 
 def set_label(folder: FolderID, label: str) -> Statement:
@@ -41,8 +49,9 @@ def set_confirmation_reason(folder: FolderID, reason: str) -> Statement:
     return ("UPDATE folder SET confirmation = ? WHERE id = ?", (reason, folder))
 
 
-def set_paused(folder: FolderID, *, paused: bool) -> Statement:
-    return ("UPDATE folder SET paused = ? WHERE id = ?", (int(paused), folder))
+def set_paused(folder: FolderID, until: float, *, paused: bool) -> Statement:
+    """Args: `until` in seconds since 1970; 0: until a person says otherwise."""
+    return ("UPDATE folder SET paused = ?, paused_until = ? WHERE id = ?", (int(paused), until, folder))
 
 
 def delete(folder: FolderID) -> Statement:

@@ -8,12 +8,18 @@ from yp2p.identity import DeviceID
 from yp2p.store.sql import Read, Statement
 
 # What every row is that this version wrote (`store/soundness.py`).
-SOUND = "length(id) = 32 AND is_text(CAST(name AS BLOB)) AND paused IN (0, 1)"
+SOUND = "length(id) = 32 AND is_text(CAST(name AS BLOB)) AND paused IN (0, 1) AND paused_until >= 0"
 
 
-def save(device: DeviceID, name: str, *, paused: bool, since: float) -> Statement:
-    """Args: `name` is given here, empty: none; `since` in seconds since 1970, 0: from before it was noted."""
-    return ("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)", (device, name, int(paused), since))
+def save(device: DeviceID, name: str, *, paused: bool, since: float, paused_until: float) -> Statement:
+    """Times are seconds since 1970.
+
+    Args:
+        name: is given here; empty: none.
+        since: 0: from before it was noted.
+        paused_until: 0: until a person says otherwise.
+    """
+    return ("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?)", (device, name, int(paused), since, paused_until))
 
 
 def name_of(read: Read, device: DeviceID) -> str:
@@ -23,5 +29,5 @@ def name_of(read: Read, device: DeviceID) -> str:
 
 
 def read_all(read: Read) -> list[tuple[Any, ...]]:
-    """ID, name, whether it is paused, since when it is known."""
-    return read("SELECT id, name, paused, since FROM known", ())
+    """ID, name, whether it is paused, since when it is known, until when it is paused."""
+    return read("SELECT id, name, paused, since, paused_until FROM known", ())
