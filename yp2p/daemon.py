@@ -40,6 +40,7 @@ from yp2p.control.app import make_app, make_documents
 from yp2p.control.logs import make_metrics
 from yp2p.control.server import serve_anybody, serve_local
 from yp2p.control.socket import bind_control_socket, lock_text, read_lock
+from yp2p.device.desktop import lacks
 from yp2p.device.device import Device
 from yp2p.device.events import Daemon as DaemonEvent
 from yp2p.device.rotation import Rotation
@@ -412,6 +413,11 @@ async def _reload_on_hangup(wishes: _Wishes, settings: Settings) -> None:
 async def _discover(config: Config, device: Device) -> None:
     async with open_mdns(config.discovery.interfaces) as (mdns, sightings):
         await device.run_discovery(mdns, sightings)
+
+
+def desktop_lacks() -> str:
+    """What this process lacks to tell anything on a desktop, and what helps; empty where it has all of it."""
+    return lacks(os.environ)
 
 
 def run_daemon(

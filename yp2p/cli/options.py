@@ -33,9 +33,9 @@ def use_notify(notify: bool | None) -> None:
     if notify is None:
         return
     os.environ["YP2P_NOTIFY__DESKTOP"] = str(notify).lower()
-    from yp2p.device.desktop import lacks
+    from yp2p.daemon import desktop_lacks
 
-    if notify and (reason := lacks(os.environ)):
+    if notify and (reason := desktop_lacks()):
         from yp2p.cli.output import say
 
         say(f"yp2p: --notify does nothing here: {reason}", err=True)

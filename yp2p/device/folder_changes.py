@@ -258,4 +258,4 @@ class _Paused:
         if not self._was_wanted:
             self._pause.end()
         elif self._until is not None:
-            await self._pause.begin(self._until)
+            self._pause.last(self._until)

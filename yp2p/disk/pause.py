@@ -49,6 +49,12 @@ class Pause:
         await self._is_given_back.wait()
         await stored.wait()
 
+    def last(self, until: Until | None) -> None:
+        """Have a pause that is there end then."""
+        self.until = until
+        self._store(True, until)
+        self._touch()
+
     def end(self) -> None:
         """Go on."""
         self.is_wanted, self.until = False, None
