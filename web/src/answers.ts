@@ -39,6 +39,8 @@ export interface Folder extends Described {
   state: string;
   /** Whether somebody paused it; it may be paused for other reasons as well. */
   paused: boolean;
+  /** When that ends by itself. */
+  paused_until: number | null;
   problem: string;
   is_reader: boolean;
   chosen: string[];
@@ -82,6 +84,8 @@ export interface LinkedDevice {
   connected: boolean;
   reason: string;
   paused: boolean;
+  /** When that ends by itself. */
+  paused_until: number | null;
   version: string;
   last_seen: number | null;
   address: string | null;
@@ -142,6 +146,8 @@ export interface KnownDevice {
   connected: boolean;
   reason: string;
   paused: boolean;
+  /** When that ends by itself. */
+  paused_until: number | null;
   address: string | null;
   version: string;
   last_seen: number | null;

@@ -51,6 +51,15 @@ export function clock(at: number): string {
   return CLOCK.format(new Date(at * 1000));
 }
 
+/** As long as people pause something for. */
+export const HOUR_S = 3600;
+
+/** Behind what is so for a time; nothing where no end is known. */
+export function until(at: number | null | undefined): string {
+  if (!at) return "";
+  return ` until ${isoDay(at) === isoDay(Date.now() / 1000) ? clock(at) : moment(at)}`;
+}
+
 export function day(at: number): string {
   return DAY.format(new Date(at * 1000));
 }
@@ -81,7 +90,7 @@ export function described(found: Described, isKnown: boolean): Said {
 export function memberState(member: Member, device: LinkedDevice | undefined, now: number, isKnown: boolean): Said {
   const said = described(member, isKnown);
   if (member.connected || !isKnown) return said;
-  if (device?.paused) return { mood: "unknown", text: "paused by you" };
+  if (device?.paused) return { mood: "unknown", text: `paused by you${until(device.paused_until)}` };
   const at = device?.last_seen ?? member.last_seen ?? null;
   return { ...said, text: `${said.text}, ${at === null ? "never seen" : `seen ${ago(at, now)}`}` };
 }

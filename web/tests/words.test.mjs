@@ -36,6 +36,10 @@ test("of a device that is away it is said when it was seen", () => {
   assert.equal(told({ last_seen: 1000 }), "14 files behind, seen 2 h ago");
   assert.equal(told({ last_seen: null }), "14 files behind, never seen");
   assert.equal(told({ last_seen: 1000, paused: true }), "paused by you");
+  assert.match(
+    told({ last_seen: 1000, paused: true, paused_until: 90000 }),
+    /^paused by you until 1970-01-0\d \d\d:\d\d$/,
+  );
   assert.equal(memberState(MEMBER, { last_seen: 1000 }, 8200, true).text, "has all of it");
 });
 

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { get, post } from "../api";
 import { isKnown, now, status } from "../live";
 import type { KnownDevice } from "../answers";
-import { ago, described, moment, plural, size } from "../words";
+import { HOUR_S, ago, described, moment, plural, size, until } from "../words";
 import { printable } from "../names";
 import { Act } from "../parts/act";
 import { Answered, useAnswer } from "../parts/answer";
@@ -104,7 +104,10 @@ function state(device: KnownDevice, at: number): Said {
   if (!takesPart(device)) return { mood: "unknown", text: "takes part no more" };
   if (!isKnown.value) return { mood: "unknown", text: "not known now" };
   if (device.connected) return { mood: "good", text: "connected" };
-  if (device.paused) return { mood: "unknown", text: "paused by you: no connection until you resume it" };
+  if (device.paused) {
+    const ends = until(device.paused_until) || " until you resume it";
+    return { mood: "unknown", text: `paused by you: no connection${ends}` };
+  }
   const seen = device.last_seen === null ? "never seen" : `seen ${ago(device.last_seen, at)}`;
   return { mood: "unknown", text: `not connected, ${seen}` };
 }
@@ -185,6 +188,18 @@ function DeviceCard({ device, onChange }: { device: KnownDevice; onChange: () =>
               >
                 {device.paused ? "Resume" : "Pause"}
               </Act>
+              {!device.paused && (
+                <Act
+                  about={device.name}
+                  onAct={async () => {
+                    await post("/v1/device/pause", { device: device.id, for_s: HOUR_S });
+                    onChange();
+                    return "No connection with it for an hour.";
+                  }}
+                >
+                  Pause for an hour
+                </Act>
+              )}
               <button type="button" class="danger" onClick={() => setQuestion({ kind: "remove" })}>
                 Remove…
                 <About text={device.name} />

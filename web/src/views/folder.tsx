@@ -3,7 +3,7 @@
 import type { FunctionComponent } from "preact";
 import { isKnown, now, status } from "../live";
 import type { Folder } from "../answers";
-import { byName, described, memberState, plural } from "../words";
+import { HOUR_S, byName, described, memberState, plural } from "../words";
 import { post } from "../api";
 import { Act } from "../parts/act";
 import { Sentence, Sign } from "../parts/mood";
@@ -91,6 +91,16 @@ function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
         >
           {isPaused ? "Resume" : "Pause"}
         </Act>
+        {!isPaused && (
+          <Act
+            onAct={async () => {
+              await post("/v1/folder/pause", { folder: folder.id, for_s: HOUR_S });
+              return "It is left alone for an hour, and goes on by itself then.";
+            }}
+          >
+            Pause for an hour
+          </Act>
+        )}
       </div>
       <div class="folder-facts">
         <Sentence said={said} />
