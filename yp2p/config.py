@@ -349,7 +349,8 @@ def _read_toml(path: Path) -> tuple[dict[str, _Found], dict[str, list[_Found]]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         if isinstance(error, OSError) and is_passing(error):
             raise YpError(f"{path} cannot be read: {reason(error)}; then start again") from error
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"{path} cannot be read: {why}") from error
     tables = {name: _rows(path, name, data.pop(name)) for name in TABLES if name in data}
     for section, keys in data.items():
         if not isinstance(keys, dict):

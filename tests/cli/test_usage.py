@@ -14,10 +14,11 @@ from pathlib import Path
 import click
 import pytest
 
-from yp2p.cli import usage
+from yp2p.cli import output, usage
 from yp2p.cli.group import group
 from yp2p.cli.main import COMMANDS, SECTIONS, main
 from yp2p.cli.pager import pager_command
+from yp2p.errors import UsageError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -43,6 +44,9 @@ WRONG = {
     ("pair",): "'yp2p pair' is no command; did you mean 'yp2p join'?",
     ("xyzzy",): "'yp2p xyzzy' is no command; 'yp2p --help' lists them",
     ("device", "remov", "x"): "'yp2p device remov' is no command; did you mean 'yp2p device remove'?",
+    ("notes", "share"): "'yp2p notes' is no command; the command comes first: 'yp2p share notes'",
+    ("folder", "my notes", "pause"): "'yp2p folder my notes' is no command; the command comes first: "
+    "'yp2p folder pause 'my notes''",
     ("device", "zzz"): "'yp2p device zzz' is no command; 'yp2p device --help' lists them",
     ("status", "--jsn"): "'yp2p status' has no option --jsn; did you mean ",
     ("status", "--zzz"): "'yp2p status' has no option --zzz; 'yp2p status --help' lists those it has",
@@ -136,6 +140,21 @@ def _on_a_terminal(program: str, keys: bytes = b"", **environment: str) -> str:
         os.close(ours)
     assert process.returncode == 0, shown
     return shown.decode()
+
+
+@pytest.mark.parametrize("stdin", [None, io.StringIO()])
+def test_a_question_that_nobody_can_answer_says_so(
+    stdin: io.StringIO | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(UsageError, match=r"^'Leave notes\?' needs an answer, and standard input has none: .* --yes$"):
+        output.confirm("Leave notes?")
+    assert capsys.readouterr().err.endswith("\n") == (stdin is not None), "what is said begins on a line of its own"
+
+
+def test_an_answer_may_come_from_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    output.confirm("Leave notes?")
 
 
 _COLOURED = "say('x', colour='red')"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yp2p.cli.when import file_and_when, moment
+from yp2p.cli.when import duration_s, file_and_when, moment
 from yp2p.errors import UsageError
 
 NOW = datetime(2026, 11, 21, 18, 30, 15)
@@ -47,6 +47,20 @@ def test_what_is_no_moment(text: str) -> None:
 def test_what_is_still_to_come() -> None:
     with pytest.raises(UsageError, match="'18:31' is 2026-11-21 18:31, which is in the future"):
         moment("18:31", NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1h", 3600), ("90 min", 5400), ("1h30m", 5400), ("1 Hour 5 minutes", 3900), ("2 days", 172800), ("1.5h", 5400)],
+)
+def test_how_long(text: str, seconds: float) -> None:
+    assert duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "-1h", "1y", "tomorrow", "1hh", "h", "1h and more"])
+def test_what_is_not_how_long(text: str) -> None:
+    with pytest.raises(UsageError, match="is not how long"):
+        duration_s(text)
 
 
 def test_a_file_with_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

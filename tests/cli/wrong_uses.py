@@ -55,12 +55,12 @@ class Answer:
 
 
 def _rows(text: str) -> list[Wrong]:
-    """Of each line `CODE [SETTING=VALUE] words [< standard input]`."""
+    """Of each line `CODE [SETTING=VALUE] words [< standard input]`; `\\x1b` and `\\n` in a word are characters."""
     found: list[Wrong] = []
     for row in text.strip().splitlines():
         code, _, line = row.strip().partition(" ")
         command, _, typed = line.partition(" < ")
-        words = shlex.split(command)
+        words = [word.replace(r"\x1b", "\x1b").replace(r"\n", "\n") for word in shlex.split(command)]
         settings = dict(word.split("=", 1) for word in words[:1] if _SETTING.fullmatch(word))
         found.append(Wrong(line, tuple(words[len(settings) :]), settings, typed, int(code)))
     return found
@@ -249,6 +249,23 @@ WITHOUT_DAEMON = _rows(
     2 help device remov
     2 help status now
     2 --help=status
+    6 YP2P_HOME=/dev/null daemon
+    6 YP2P_HOME=/etc/passwd daemon
+    6 YP2P_NOTIFY__DESKTOP=maybe daemon
+    2 daemon --notify=yes
+    2 up notes --notfy
+    2 share notes --withdraw --role reader
+    2 notes share
+    2 folder notes pause
+    2 device desktop show
+    2 folder pause --for
+    2 folder pause notes --for tomorrow
+    2 folder pause notes --for 30
+    2 folder pause notes --for 1y
+    2 folder unpause notes --for 1h
+    2 device pause desktop --for -1h
+    2 device pause
+    2 completion bash zsh
     """
 )
 WITH_DAEMON = _rows(
@@ -369,6 +386,35 @@ WITH_DAEMON = _rows(
     2 recovery use < zoo zoo zoo
     2 identity import letter.txt < secret
     2 identity export notes < secret
+    8 share ~
+    8 share .
+    8 share notes/a.txt/
+    8 share /dev/null
+    8 share "\\x1b[31mred"
+    2 log "notes/a\\nb.txt"
+    2 folder rename notes "a\\nb"
+    2 device rename desktop "\\x1b]0;x"
+    2 folder pause notes --for 0s
+    2 folder pause notes --for 5w
+    2 folder pause --for 1h
+    2 device pause laptop --for 1h
+    2 device pause phone --for 1h
+    2 restore notes/a.txt@1 --at now
+    2 wait --timeout nan
+    2 wait --timeout 1e400
+    2 limit 0
+    2 limit 99999999TB/s
+    2 limit 2MB/h
+    2 limit 1e3KB/s
+    2 log notes/a.txt --limit 0
+    2 show notes/a.txt@-1
+    2 show notes/a.txt@99999999999999999999
+    2 diff notes/a.txt@1 notes/a.txt@99
+    2 undo notes
+    2 restore notes/a.txt
+    2 join empty
+    2 recovery use notes
+    2 identity export key.txt
     """
 )
 

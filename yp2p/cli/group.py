@@ -35,7 +35,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         word = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None and not word.startswith("-"):
-            raise NoSuchCommand(ctx, self, word)
+            raise NoSuchCommand(ctx, self, word, args[1] if len(args) > 1 else "")
         return super().resolve_command(ctx, args)
 
 

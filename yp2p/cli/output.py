@@ -167,8 +167,23 @@ def write_exactly(data: bytes) -> None:
 
 
 def confirm(question: str, otherwise: str = "Nothing was changed.") -> None:
-    """Ask a person; anything but yes raises click.Abort. `otherwise` is what a no comes to."""
-    if not click.confirm(printable(question), err=True):
+    """Ask a person; anything but yes raises click.Abort. `otherwise` is what a no comes to.
+
+    Raises UsageError: there is nobody to ask.
+    """
+    try:
+        if sys.stdin is None:
+            raise click.Abort
+        is_meant = click.confirm(printable(question), err=True)
+    except click.Abort:
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        ending = "" if sys.stdin is None else "\n"  # behind the question
+        click.echo(ending, nl=False, err=True)
+        raise UsageError(
+            f"{question!r} needs an answer, and standard input has none: type the command in a terminal, or with --yes"
+        ) from None
+    if not is_meant:
         if otherwise:
             say(otherwise, err=True)
         raise click.Abort
@@ -185,7 +200,7 @@ def ask(question: str) -> str:
     line = sys.stdin.buffer.readline(_LONGEST_ANSWER) if sys.stdin is not None else b""
     answer = line.decode("utf-8", "replace").strip()
     if not answer:
-        raise UsageError(f"standard input is empty; it has to hold one line: {question}")
+        raise UsageError(f"standard input is empty; it has to hold one line: {question[:1].lower()}{question[1:]}")
     return answer
 
 

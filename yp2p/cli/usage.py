@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 
 import click
 
@@ -52,12 +53,15 @@ _OPTIONS_ELSEWHERE = {
 class NoSuchCommand(click.UsageError):
     """A word is no command of a group; the message says what is close to it."""
 
-    def __init__(self, context: click.Context, group: click.Group, word: str) -> None:
-        super().__init__(_no_such_command(context, group, word), context)
+    def __init__(self, context: click.Context, group: click.Group, word: str, following: str = "") -> None:
+        super().__init__(_no_such_command(context, group, word, following), context)
 
 
-def _no_such_command(context: click.Context, group: click.Group, word: str) -> str:
+def _no_such_command(context: click.Context, group: click.Group, word: str, following: str) -> str:
     path = context.command_path
+    if following in group.list_commands(context):
+        typed = shlex.quote(_short(word))
+        return f"'{path} {_short(word)}' is no command; the command comes first: '{path} {following} {typed}'"
     near = difflib.get_close_matches(word, group.list_commands(context), n=2, cutoff=0.6)
     if not near and context.parent is None and word in _ELSEWHERE:
         near = [_ELSEWHERE[word]]

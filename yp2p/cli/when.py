@@ -11,7 +11,7 @@ from yp2p.errors import UsageError
 
 _EXAMPLES = "18:00, 'yesterday 18:00', '2026-11-21 18:00' or '2h ago'"
 _AGO = re.compile(r"(\d+)\s*(s|sec\w*|m|min\w*|h|hour\w*|d|day\w*|w|week\w*)(\s+ago)?")
-_LONG = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|sec\w*|m|min\w*|h|hour\w*|d|day\w*|w|week\w*)")
+_LONG = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)(?![a-z])")
 _DIGITS = 15
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAYS = {"today": 0, "yesterday": 1}
@@ -78,10 +78,10 @@ def _date(text: str, now: datetime) -> datetime | None:
 
 def duration_s(text: str) -> float:
     """How long, in seconds: `90m`, `1h`, `2 days`. Raises UsageError."""
-    found = _LONG.fullmatch(text.strip().lower())
-    if found is None:
+    parts = _LONG.findall(text.lower())
+    if not parts or _LONG.sub("", text.lower()).strip():
         raise UsageError(f"{text[:80]!r} is not how long; write 30m, 1h, 2d or the like")
-    return float(found[1]) * _UNITS[found[2][0]]
+    return sum(float(number) * _UNITS[unit[0]] for number, unit in parts)
 
 
 def when(text: str) -> dict[str, Any]:

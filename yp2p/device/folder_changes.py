@@ -48,10 +48,14 @@ def pause_end(for_s: float | None) -> Until | None:
         return None
     if not 1 <= for_s <= _LONGEST_PAUSE_S:
         raise UsageError(
-            f"{for_s:g} s is no time to pause for: at least a second, at most {_LONGEST_PAUSE_S // 86400} days; "
-            "without a time it lasts until it is taken back"
+            f"a pause cannot last for {_long(for_s)}: it is from a second to {_LONGEST_PAUSE_S // 86400} days, "
+            "or without a time until it is taken back"
         )
     return Until(time.time() + for_s)
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds / 86400:,.0f} days" if seconds >= 86400 else f"{seconds:g} seconds"
 
 
 def _checked(pattern: str, root: Path) -> str:

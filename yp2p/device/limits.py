@@ -24,6 +24,7 @@ from yp2p.device.metered import Metered, ask_metered
 from yp2p.errors import UsageError, YpError
 from yp2p.identity import DeviceID, format_device_id
 from yp2p.peers.peers import Peers
+from yp2p.printable import plural
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.transport.pacing import Rates
@@ -109,7 +110,7 @@ class Limits:
         for rate in (upload, download):
             if rate is not None and rate != 0 and not config.LEAST_RATE <= rate <= config.MOST_RATE:
                 allowed = f"the least is {config.LEAST_RATE // 1000}KB/s, the most {config.MOST_RATE // 10**9}GB/s"
-                raise UsageError(f"a limit of {rate} bytes a second cannot be kept; {allowed}")
+                raise UsageError(f"a limit of {plural(rate, 'byte')} a second cannot be kept; {allowed}")
         which = self._find(device) if device is not None else None
         if which == self._own:
             raise UsageError(f"{device!r} is this device; its limits are those without --device")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -177,7 +178,8 @@ async def _wanted(
         await part.end_if_long()
         entry = was.entry
         if entry.path == directory and entry.kind is not Kind.DIRECTORY:
-            raise UsageError(f"{directory} was a file then; `yp2p restore {directory}@WHEN` restores one")
+            restore = f"yp2p restore {shlex.quote(str(folder.path / directory))}@WHEN"
+            raise UsageError(f"{directory} was a file then; `{restore}` restores one")
         if entry.path.startswith(beneath) and not was.deleted:
             wanted.append(entry)
             if folder.catalogue.layout().path_of.get(entry.id, entry.path) != entry.path:

@@ -14,6 +14,7 @@ file again, redoing brings it back. Once others have changed the file it is thei
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int)
         await all_stored(folder)
         group, _ = _last_group(folder, entry.document, stack)
         if not folder.catalogue.is_alive(entry) and (stack == _UNDO or group >= 0):
-            raise UsageError(f"{path} was deleted; `yp2p restore {path}@WHEN` brings a version back")
+            restore = f"yp2p restore {shlex.quote(str(folder.path / path))}@WHEN"
+            raise UsageError(f"{path} was deleted; `{restore}` brings a version back")
         is_coming_or_going = group < 0 and folder.catalogue.is_alive(entry) == (stack == _UNDO)
         return await (_come_or_go if is_coming_or_going else _turn_alone)(folder, entry, path, steps, stack)
 
@@ -139,7 +141,7 @@ async def _turn_alone(folder: Folder, entry: Entry, path: str, steps: int, stack
     if not done:
         raise UsageError(
             f"there is nothing to undo in {path}: this device did not change it, or the change is no longer in its"
-            f" history; `yp2p log {path}` lists the versions that there are"
+            f" history; `yp2p log {shlex.quote(str(folder.path / path))}` lists the versions that there are"
             if stack == _UNDO
             else f"there is nothing to redo in {path}: nothing was undone, or the file was changed since"
         )

@@ -17,6 +17,7 @@ Theory of operation
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,13 +92,14 @@ def text_of(rows: Sequence[Row[DeviceID]], when: When) -> str | None:
 
 async def show(folder: Folder, path: str, when: When) -> str:
     """A version of a text. Raises UsageError: there is no such text, or it was not here then."""
-    return _text_of(path, await stored_rows(folder, entry_at(folder, path), path, when), when)
+    return _text_of(folder, path, await stored_rows(folder, entry_at(folder, path), path, when), when)
 
 
-def _text_of(path: str, rows: Sequence[Row[DeviceID]], when: When) -> str:
+def _text_of(folder: Folder, path: str, rows: Sequence[Row[DeviceID]], when: When) -> str:
     text = text_of(rows, when)
     if text is None:
-        raise UsageError(f"this device has {when.describe()} of {path}; `yp2p log {path}` shows those it has")
+        log = f"`yp2p log {shlex.quote(str(folder.path / path))}`"
+        raise UsageError(f"this device has {when.describe()} of {path}; {log} shows those it has")
     return text
 
 
@@ -110,7 +112,7 @@ async def blame_lines(folder: Folder, path: str, when: When) -> list[dict[str, A
     """Who touched each line of a version last, and when."""
     every = await stored_rows(folder, entry_at(folder, path), path, when)
     rows = when.rows(every)
-    text = _text_of(path, every, when)
+    text = _text_of(folder, path, every, when)
     lines = blame(named_rows(rows), text, lambda client: named_author_of(folder, client))
     return [
         {
@@ -126,7 +128,7 @@ async def restore(folder: Folder, path: str, when: When) -> Undone:
     """Make a text what it was, also one that was deleted. Raises UsageError."""
     entry = entry_at(folder, path)
     rows = await stored_rows(folder, entry, path, when)
-    return await set_text(folder, entry, path, _text_of(path, rows, when), when.rows(rows))
+    return await set_text(folder, entry, path, _text_of(folder, path, rows, when), when.rows(rows))
 
 
 async def set_text(
