@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         "/v1/join": {"name": "one", "path": "/d", "label": "d", "impostors": ["10.0.0.9"]},
         "/v1/join/preview": {"name": "one", "path": "/d", "label": "d", "equal": 1, "different": [], "only_here": 0,
                              "only_there": 0, "bytes_to_come": 0, "not_synced": 0, "not_chosen": 0,
-                             "bytes_needed": 0, "bytes_free": 1, "no_room": "", "impostors": []},
+                             "bytes_needed": 0, "of_unknown_size": 0, "bytes_free": 1, "no_room": "", "impostors": []},
         "/v1/share": {"code": CODE, "expires_in_s": 900},
     }  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_where_there_is_no_room_a_dry_run_offers_what_works(
 ) -> None:
     answer = {
         "name": "one", "path": "/my d", "label": "d", "equal": 0, "different": [], "only_here": 0, "only_there": 1,
-        "bytes_to_come": 2, "not_synced": 0, "not_chosen": 0, "bytes_needed": 2, "bytes_free": 1,
+        "bytes_to_come": 2, "not_synced": 0, "not_chosen": 0, "bytes_needed": 2, "of_unknown_size": 0, "bytes_free": 1,
         "no_room": "too little", "impostors": [],
     }  # fmt: skip
     monkeypatch.setattr("yp2p.control.call.call", lambda *_: answer)
@@ -177,6 +177,10 @@ def test_where_there_is_no_room_a_dry_run_offers_what_works(
     said = run("join", "--dry-run", CODE, str(tmp_path))[1]
     assert said.endswith("To go on: yp2p join '/my d'\n")
     assert "Room: 2 bytes needed, how much is free is not known there." in said
+    answer |= {"of_unknown_size": 1}
+    said = run("join", "--dry-run", CODE, str(tmp_path))[1]
+    assert "1 only there: they come here, at least 2 bytes" in said
+    assert "Room: at least 2 bytes needed" in said
 
 
 def test_who_takes_a_code_back_gives_no_role(run: Any, asked: list[Any], tmp_path: Path) -> None:

@@ -34,6 +34,17 @@ def test_what_is_not_chosen_does_not_come(tmp_path: Path) -> None:
     assert (found.only_there, found.bytes_to_come, found.not_chosen) == (3, 105, 0)
 
 
+def test_a_text_that_the_other_device_has_no_file_of_has_no_size_that_is_known(tmp_path: Path) -> None:
+    unchosen = Listed("long.txt", Kind.TEXT, hashlib.sha256(b"long\n").digest(), 0)
+    entries = [*_ENTRIES, unchosen, _listed("empty.txt", b"")]
+    assert room(tmp_path, entries, Files(), Chosen())["of_unknown_size"] == 1
+    assert room(tmp_path, entries, Files(), Chosen(["films"]))["of_unknown_size"] == 0
+    (tmp_path / "long.txt").write_bytes(b"long\n")
+    assert room(tmp_path, entries, Files(), Chosen())["of_unknown_size"] == 0
+    (tmp_path / "long.txt").write_bytes(b"other\n")
+    assert room(tmp_path, entries, Files(), Chosen(), {"long.txt"})["of_unknown_size"] == 1
+
+
 @pytest.mark.parametrize(
     ("chosen", "needed"), [((), 103), (("films",), 100), (("films/c", "a.txt"), 100), (("a.txt",), 0), (("x",), 0)]
 )

@@ -123,18 +123,19 @@ def _ask(path: str, body: dict[str, Any]) -> Any:
 def preview_lines(preview: dict[str, Any], command: str) -> list[str]:
     """What a preview says; `command` goes on."""
     different = preview["different"]
+    at_least = "at least " if preview["of_unknown_size"] else ""
     lines = [
         f"Joining would make {preview['path']} the folder {preview['label']!r} of {called(preview['name'])}:",
         f"{preview['equal']:>9,} the same on both sides: nothing happens to them",
         f"{len(different):>9,} different: both are kept, one of them beside the other under a name with .conflict-",
         f"{preview['only_here']:>9,} only here: they go to the other devices",
-        f"{preview['only_there']:>9,} only there: they come here, {size_text(preview['bytes_to_come'])}",
+        f"{preview['only_there']:>9,} only there: they come here, {at_least}{size_text(preview['bytes_to_come'])}",
     ]
     if preview["not_chosen"]:
         lines.append(f"{preview['not_chosen']:>9,} only there, and not chosen: they stay there")
     free = preview["bytes_free"]
     there = f"{size_text(free)} free for it" if free is not None else "how much is free is not known there"
-    lines.append(f"Room: {size_text(preview['bytes_needed'])} needed, {there}.")
+    lines.append(f"Room: {at_least}{size_text(preview['bytes_needed'])} needed, {there}.")
     if preview["no_room"]:
         lines.append("That is too little: make room, choose less of the folder (--choose PATH), or say --force.")
     if preview["not_synced"]:

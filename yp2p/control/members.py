@@ -209,8 +209,9 @@ class _Members:
         """What joining would do with a directory; nothing is changed.
 
         Answer: `{label, name, path, entries, equal, different, only_here, only_there, bytes_to_come, not_synced,
-        not_chosen, bytes_needed, bytes_free, no_room, impostors}`; with `only_room`, for which files are read only
-        where they decide, without those from `entries` to `not_chosen`. `bytes_free` is what others may fill of
+        not_chosen, bytes_needed, of_unknown_size, bytes_free, no_room, impostors}`; with `only_room`, for which files
+        are read only where they decide, without those from `entries` to `not_chosen`. `of_unknown_size` files come
+        besides, of which the other device cannot say the size; `bytes_free` is what others may fill of
         the disk, null where its file system does not say, `no_room` says that it is less than `bytes_needed`, or is
         empty; `impostors` are addresses where somebody answered, and did not know the code. Where the folder cannot
         be looked at beforehand, it is an error that says so, and joining works all the same.

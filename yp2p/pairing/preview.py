@@ -6,6 +6,7 @@ directory, and writes nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ from yp2p.pairing.exchange import Listed
 from yp2p.printable import size_text
 from yp2p.protocol.entries import Kind
 
+_NO_TEXT = hashlib.sha256(b"").digest()
+
 
 def list_entries(folder: Folder) -> list[Listed]:
     """Everything that stands in a folder here, as far as its content is known."""
@@ -37,6 +40,11 @@ def list_entries(folder: Folder) -> list[Listed]:
             size = record.stamp.size if record is not None else register.content.size
             found.append(Listed(path, register.kind, leaf.content, size))
     return found
+
+
+def _is_of_unknown_size(entry: Listed) -> bool:
+    """Whether nobody says how long a text is: who shares has its history alone, not the file (`yp2p folder choose`)."""
+    return entry.kind is Kind.TEXT and not entry.size and entry.content != _NO_TEXT
 
 
 @dataclass(slots=True)
@@ -127,13 +135,13 @@ def room(
     """Whether the files of a folder find room in a directory. Blocks; raises OSError.
 
     `bytes_free` is what others may fill of the disk, None where nobody can say; `no_room` says that it is too little,
-    as a person is told.
+    as a person is told. `of_unknown_size` are the files that come besides, and that nobody says the size of.
 
     Args:
         different: the files that are not the same here, where that is known. Else a file of the same size as there is
             taken for the same, and is read only where it decides whether there is room.
     """
-    root, needed, alike = Root(directory), 0, list[Listed]()
+    root, needed, unknown, alike = Root(directory), 0, 0, list[Listed]()
     free = free_bytes(directory)
     try:
         rules = read_rules(root, settings)[0]
@@ -141,7 +149,9 @@ def room(
             if not chosen.covers(entry.path) or rules.ignores(entry.path, directory=entry.kind is Kind.DIRECTORY):
                 continue
             status = root.lstat(entry.path)
-            if status is None or status.st_size != entry.size:
+            if _is_of_unknown_size(entry):
+                unknown += status is None or entry.path in (different or ())
+            elif status is None or status.st_size != entry.size:
                 needed += entry.size
             elif entry.size and entry.kind is not Kind.DIRECTORY:
                 alike.append(entry)
@@ -152,12 +162,15 @@ def room(
     finally:
         root.close()
     if free is None:
-        return {"bytes_needed": needed, "bytes_free": None, "no_room": ""}
+        return {"bytes_needed": needed, "of_unknown_size": unknown, "bytes_free": None, "no_room": ""}
     no_room = (
         f"{directory} has room for {size_text(free)}, and the files that would come take {size_text(needed)}; make room"
         " there, choose less of the folder (--choose PATH), or go on with --force"
     )
-    return {"bytes_needed": needed, "bytes_free": free, "no_room": no_room if needed > free else ""}
+    return {
+        "bytes_needed": needed, "of_unknown_size": unknown, "bytes_free": free,
+        "no_room": no_room if needed > free else "",
+    }  # fmt: skip
 
 
 def _is_same(root: Root, entry: Listed, settings: Files) -> bool:

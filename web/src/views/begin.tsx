@@ -141,6 +141,7 @@ interface Preview {
   only_here: number;
   only_there: number;
   bytes_to_come: number;
+  of_unknown_size: number;
   bytes_free: number | null;
   no_room: string;
   impostors?: string[];
@@ -157,7 +158,8 @@ function Previewed({ found }: { found: Preview }) {
       </p>
       <ul class="meaning">
         <li>
-          {plural(found.only_there, "file")} ({size(found.bytes_to_come)}) would come here;{" "}
+          {plural(found.only_there, "file")} ({found.of_unknown_size > 0 && "at least "}
+          {size(found.bytes_to_come)}) would come here;{" "}
           {found.bytes_free === null ? "how much is free is not known" : `${size(found.bytes_free)} are free`}.
         </li>
         {found.equal > 0 && <li>{plural(found.equal, "file")} are the same on both.</li>}
