@@ -69,3 +69,25 @@ def test_no_more_than_the_limit_ever_goes_without_asking(pieces: list[int], tota
                 guard.count(entry, 0)
             gone += len(wanted)
     assert gone <= max(MIN_FILES, total // 4 + 1)
+
+
+def test_a_quarter_waits_where_it_is_of_a_device_that_is_new_here() -> None:
+    guard = DeletionGuard(1 << 20)
+    for total, count in ((100, 30), (40, 20), (12, 11)):
+        wanted = _entries(count)
+        assert guard.refuses(wanted, total, 0) == ""
+        assert f"{count} of {total}" in guard.refuses(wanted, total, 0, by_new=wanted)
+    for total, count in ((100, 25), (40, 10)):
+        assert guard.refuses(_entries(count), total, 0, by_new=_entries(count)) == ""
+
+
+def test_what_a_new_device_deletes_is_counted_apart() -> None:
+    guard = DeletionGuard(1 << 20)
+    for entry in _entries(6):
+        guard.count(entry, 0, is_by_new=True)
+    for entry in _entries(20, 10):
+        guard.count(entry, 0)
+    assert guard.refuses(_entries(4, 40), 14, 0, by_new=_entries(4, 40)) == ""
+    assert guard.refuses(_entries(5, 40), 14, 0, by_new=_entries(5, 40)) != ""
+    assert guard.refuses(_entries(5, 40), 14, WINDOW_S + 1, by_new=_entries(5, 40)) == ""
+    assert guard.refuses(_entries(5, 40), 14, 0) == ""

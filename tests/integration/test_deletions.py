@@ -107,3 +107,27 @@ def test_ten_deletions_go_through_and_come_back_from_the_trash_of_another_device
         assert two.run("trash", "restore").returncode == 2
         two.cli("trash", "empty", "--yes")
         assert two.cli("trash", "list") == ""
+
+
+def test_the_first_mass_deletion_of_a_new_device_waits_on_all_the_others(tmp_path: Path) -> None:
+    """Also where it is less than what anybody else may delete; nobody who was there before is asked about so."""
+    with devices(tmp_path, "one", "two", "new") as (one, two, new):
+        before = _share_many(one, two, 100)
+        new.join(one)
+        for device in (new, two, one):
+            device.wait()
+        for path in list(before)[:30]:
+            (new.dir / path).unlink()
+        for device in (one, two):
+            eventually(lambda device=device: _held(device), what=f"{device.name} waiting for a word")
+            assert "by 'new', new here" in device.status()["folders"][0]["problem"]
+            assert len(before) - len(tree(device.dir)) <= 2  # what comes first and alone goes into the trash at once
+        assert not _held(new)
+        one.cli("folder", "restore")
+        for device in (new, two, one):
+            eventually(lambda device=device: tree(device.dir) == before, what=f"{device.name} having all again")
+        eventually(lambda: not _held(two), what="two going on by itself")
+        for path in list(before)[:30]:
+            (one.dir / path).unlink()
+        for device in (two, new):
+            eventually(lambda device=device: len(tree(device.dir)) == 70, what=f"{device.name} having lost them")

@@ -187,6 +187,7 @@ class Folders:
         folder.state.guard = DeletionGuard(config.trash.max_bytes)
         if self.peers is not None:
             folder.observers.called = self.peers.devices.called
+            folder.observers.newcomers.came_lately = self.peers.devices.came_lately
         self._limit(folder)
         self.by_id[folder_id] = folder
         disk = self.disks[folder_id] = Disk(

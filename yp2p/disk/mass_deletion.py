@@ -97,9 +97,9 @@ class Confirmation:
         if since is None or any(record.sight is Sight.UNCONFIRMED for record in gone.values()):
             return bool(gone or replaced)
         sizes = {entry: record.stamp.size for entry, record in gone.items() if record.kind is not Kind.DIRECTORY}
-        return bool(
-            folder.state.guard.refuses(sizes | replaced, len(folder.catalogue.layout().path_of) + len(doomed), since)
-        )
+        live = len(folder.catalogue.layout().path_of) + len(doomed)
+        by_new = folder.observers.newcomers.changed(doomed.keys() | replaced.keys())
+        return bool(folder.state.guard.refuses(sizes | replaced, live, since, by_new=by_new))
 
 
 def _look(root: Root, paths: Iterable[str], asked: Mapping[str, Stamp]) -> tuple[list[str], int]:
@@ -139,6 +139,7 @@ async def decide(folder: Folder, ingest: Ingest, *, accept: bool) -> None:
             if record.sight is Sight.UNCONFIRMED:
                 folder.files.set(replace(record, sight=Sight.SEEN))
         folder.state.guard.approve(doomed | replaced | {record.entry for record in missing})
+        folder.observers.newcomers.were_accepted(doomed | replaced)
     else:
         for record in missing:
             ingest.damage.recreate(record)

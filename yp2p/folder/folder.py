@@ -29,6 +29,7 @@ from yp2p.folder.file_index import FileIndex
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.members import Membership
 from yp2p.folder.merger import InlineMerger, Merger
+from yp2p.folder.newcomers import Newcomers
 from yp2p.folder.notices import Notices
 from yp2p.folder.observers import Observers
 from yp2p.folder.purges import Purges
@@ -92,7 +93,7 @@ class Folder:
         self.membership.on_removal_said = lambda removal: self.observers.uncounted.removal_said(removal)
         self.membership.on_heard = lambda device: self.observers.uncounted.let_in_again(device)
         self.membership.on_admitted = self.notices.tell_admission
-        self.observers = Observers(Uncounted(self), Unsent(self), Purges(self))
+        self.observers = Observers(Uncounted(self), Unsent(self), Purges(self), Newcomers(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(

@@ -254,6 +254,13 @@ class Membership:
         grants = (one for one in self._statements.values() if one.kind is Kind.GRANT and one.subject_id == device)
         return next((one.issuer_id for one in grants), None)
 
+    def came_later(self, device: DeviceID) -> bool:
+        """Whether a member was let in after this device."""
+        order = list(self.members)
+        if self._own not in self.members or device not in self.members:
+            return False
+        return order.index(device) > order.index(self._own)
+
     def may(self, role: Role) -> bool:
         """Whether this device has a role, or a higher one."""
         member = self.members.get(self._own) if self._own is not None else None

@@ -8,6 +8,7 @@ from typing import Protocol
 from yp2p.folder.away import Away
 from yp2p.folder.claims import Claims
 from yp2p.folder.long_blobs import LongBlob
+from yp2p.folder.newcomers import Newcomers
 from yp2p.folder.purges import Purges
 from yp2p.folder.quarantine import Quarantine
 from yp2p.folder.uncounted import Uncounted
@@ -64,11 +65,12 @@ class Observers:
 
     `watcher` hears of files as well, while it is there. `document_claims` and `blob_claims` say who was asked for what;
     `long_blobs` are being put together from chunks; `uncounted` says whether what is here may be handed on, `unsent`
-    whether some of it may be nowhere else. `purges` are what devices ask each other to remove the past of.
+    whether some of it may be nowhere else. `purges` are what devices ask each other to remove the past of, `newcomers`
+    who was let in lately.
     """
 
-    def __init__(self, uncounted: Uncounted, unsent: Unsent, purges: Purges) -> None:
-        self.uncounted, self.unsent, self.purges = uncounted, unsent, purges
+    def __init__(self, uncounted: Uncounted, unsent: Unsent, purges: Purges, newcomers: Newcomers) -> None:
+        self.uncounted, self.unsent, self.purges, self.newcomers = uncounted, unsent, purges, newcomers
         uncounted.when_doubted = unsent.when_pending = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
         self.away = Away()  # what the devices lack that have no session

@@ -37,6 +37,8 @@ VERSION_FEATURE = "yp2p="
 _MAX_VERSION = 32
 # For so long a device counts as one of whoever let it in.
 _NEW_S = 86400.0
+# For so long its people may have overlooked that it came.
+_LATELY_S = 7 * 86400.0
 
 
 class KnownDevices:
@@ -87,10 +89,14 @@ class KnownDevices:
             accountable = by
         self.contact(device).budget.share_burden(self.contact(accountable).budget)
 
-    def _is_new(self, device: DeviceID) -> bool:
+    def came_lately(self, device: DeviceID) -> bool:
+        """Whether it has been known here for less than a week."""
+        return self._is_new(device, _LATELY_S)
+
+    def _is_new(self, device: DeviceID, within_s: float = _NEW_S) -> bool:
         """Who came and left again before that was noted is new as well."""
         since = self.contact(device).choice.since
-        return device not in self._noted or (since > 0 and time.time() - since < _NEW_S)
+        return device not in self._noted or (since > 0 and time.time() - since < within_s)
 
     def proved_by(self, secured: Secured, hello: Hello | None) -> DeviceID | None:
         """The known device that proved both its keys on a connection; several may be said to have one Noise key."""

@@ -54,7 +54,13 @@ class IncomingDeletions:
             return ""
         verb = "deleted or replaced" if doomed and replaced else "replaced" if replaced else "deleted"
         live = len(folder.catalogue.layout().path_of) + len(doomed)
-        return folder.state.guard.refuses(doomed | replaced, live, now, verb)
+        by_new = folder.observers.newcomers.changed(doomed | replaced)
+        reason = folder.state.guard.refuses(doomed | replaced, live, now, verb, by_new)
+        if not reason:
+            return ""
+        are_new = len(by_new) == len(doomed) + len(replaced)
+        names = ", ".join(sorted({repr(folder.name_of(device)) for device in by_new.values()}))
+        return f"{reason} by {names}, new here" if are_new else f"{reason} by another device"
 
     def came_since(self, entry: EntryID) -> bool:
         """Whether the file of an entry is to go that `refused` has not counted."""

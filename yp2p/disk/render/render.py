@@ -120,7 +120,7 @@ class Render:
         batches = folder.render_queue.batches()
         reason = await self._deletions.refused(now)
         if reason:
-            folder.state.pause_for_confirmation(f"{reason} by another device")
+            folder.state.pause_for_confirmation(reason)
             return
         rules = folder.catalogue.layout().entry_at.get(IGNORE_FILE)
         if rules is not None and rules in folder.render_queue and not folder.render_queue.has_failed(rules):

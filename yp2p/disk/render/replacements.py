@@ -64,7 +64,8 @@ class Replacements:
     def done(self, before: FileRecord) -> None:
         """A file was replaced; what it held is in the trash."""
         now = trio.current_time()
-        self._folder.state.guard.count(before.entry, now, before.stamp.size, is_gone=False)
+        is_by_new = bool(self._folder.observers.newcomers.changed([before.entry]))
+        self._folder.state.guard.count(before.entry, now, before.stamp.size, is_gone=False, is_by_new=is_by_new)
         device = self._folder.catalogue.changed_by.get(before.entry)
         self._first_at, self._last_at = self._first_at if self._wave else now, now
         self._wave[before.entry] = self._folder.name_of(device) if device is not None else "others"
