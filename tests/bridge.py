@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import select
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import trio
@@ -152,6 +153,12 @@ def run_with_directory(test: Callable[[Path], Awaitable[None]], *, in_memory: bo
 def over_directory(test: Test) -> Callable[..., None]:
     """Makes a test of a coroutine that takes such a directory."""
     return as_test(test, 1, run_with_directory)
+
+
+def long_ago(base: Path) -> None:
+    """What is stored now of a bridge that has ended came an hour before."""
+    with closing(sqlite3.connect(base / "store")) as store, store:
+        store.execute("UPDATE log SET received = received - 3600")
 
 
 async def arrive(bridge: Bridge, path: str, text: str) -> None:

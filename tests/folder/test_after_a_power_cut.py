@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from bridge import PEER, Bridge, open_bridge, over_directory, replica_like
+from bridge import PEER, Bridge, long_ago, open_bridge, over_directory, replica_like
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.synced import PeerState
@@ -66,8 +66,10 @@ async def test_a_line_that_had_come_stands_where_an_older_one_of_the_same_device
         await bridge.render()
         path.write_text(path.read_text() + "seen here, with much more behind it than that line\n")
         await bridge.look()
+    long_ago(base)
+    async with open_bridge(base, clean_end=False) as bridge:
         mine = path.read_text()
-        await other.write("finish\n", _NEW + "finish\n")
+        await _Other(bridge).write("finish\n", _NEW + "finish\n")
         await bridge.render()
     saved = mine.replace("an old line from there", "an old line, changed here").replace("finish\n", _OWN + "finish\n")
     assert _lines(await _after(base, saved)) == _lines(saved, _NEW)
@@ -154,6 +156,7 @@ async def test_what_another_device_imported_is_changed_as_ever(base: Path) -> No
     path.write_text(_START)
     async with open_bridge(base, clean_end=False):
         pass
+    long_ago(base)
     saved = _START.replace("<a>", "<changed>")
     assert await _after(base, saved) == saved
 
@@ -170,6 +173,7 @@ async def test_what_was_saved_here_in_an_earlier_run_is_changed_as_ever(base: Pa
         await bridge.look()
     async with open_bridge(base, clean_end=False):
         pass
+    long_ago(base)
     saved = path.read_text().replace(_NEW, _OWN)
     assert await _after(base, saved) == saved
 

@@ -165,22 +165,6 @@ async def test_after_a_power_cut_a_line_takes_the_place_of_no_other_that_its_wri
         assert _kinds(bridge) == [NoticeKind.BOTH_CHANGED]
 
 
-@over_directory
-async def test_after_a_power_cut_what_was_written_here_is_changed_as_ever(base: Path) -> None:
-    path = base / "dir" / NAME
-    path.write_text(_LINES)
-    async with open_bridge(base, clean_end=False) as bridge:
-        await _remote(bridge, _LINES, _LINES.replace("finish", "line <b> end\nfinish"))
-        await bridge.render()
-        path.write_text(path.read_text().replace("finish", "line <mine> end\nfinish"))
-        await bridge.look()
-    now = path.read_text().replace("<mine>", "<changed>")
-    path.write_text(now)
-    async with open_bridge(base, after_power_cut=True) as bridge:
-        await bridge.render()
-        assert path.read_text() == now
-
-
 def test_a_row_that_nobody_submitted_yet_is_not_forgotten() -> None:
     """Else whoever opens its document meanwhile finds it empty, and a save of the file would write it all again."""
     run_with_directory(_keep_a_row)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
+from yp2p.documents.gone_back import GoneBack
 from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
 from yp2p.documents.removals import deleted_at
 from yp2p.documents.synced import PeerState
@@ -34,6 +35,7 @@ from yp2p.folder.merger import Merger
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
+from yp2p.protocol.delete_sets import without
 from yp2p.protocol.deleted_ranges import DeletedRange, finish
 from yp2p.protocol.dependencies import check_dependencies
 from yp2p.protocol.state_vectors import StateVector
@@ -165,13 +167,14 @@ class Meetings:
 
     async def settle(
         self, live: LiveDocument, updates: Sequence[bytes], source: object, ours: Side, theirs: Side, meeting: Meeting,
-        *, base: str | None = None, in_time: bool = False,
+        *, base: str | None = None, there: str | None = None, in_time: bool = False,
     ) -> Settled:  # fmt: skip
         """Decide a meeting of a document with a history that these updates add to it.
 
         Args:
             source: the device that they come from; None for this one.
             base: the text that both sides went on from, where that is not what both have.
+            there: the other side's text, where that is not what it is known to have.
             in_time: on the spot, without any await.
         """
         both = {client: min(clock, theirs.vector.get(client, 0)) for client, clock in ours.vector.items()}
@@ -186,6 +189,8 @@ class Meetings:
             return Settled()
         if base is not None:
             joined = replace(joined, base=base, back=frozenset())
+        if there is not None:
+            joined = replace(joined, theirs=there)
         decision = decide("", joined, meeting) if in_time else await self._decide(path, joined, meeting)
         repair = repair_for(joined, decision.text, meeting)
         if not decision.told:
@@ -198,22 +203,30 @@ class Meetings:
         return Settled(repair, decision, makers)
 
     async def meet_save(
-        self, live: LiveDocument, update: bytes, fork: TextReplica, *, in_time: bool = False
-    ) -> Settled:
+        self, live: LiveDocument, update: bytes, fork: TextReplica, gone_back: GoneBack | None = None,
+        *, in_time: bool = False,
+    ) -> Settled:  # fmt: skip
         """Look at a save that was made on an older version of the document, before it is applied.
 
         Args:
             update: the save.
             fork: the older version with it.
+            gone_back: what the file lacked of that version.
             in_time: on the spot, without any await.
         """
         ours, theirs = live.replica.clocks(), fork.clocks()
-        meeting = meeting_of(ours, theirs, apart=True)
-        if meeting is None:
-            return Settled()
-        sides = Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())
-        base = fork.text() if live.shown.has(fork, update, ours) else None
-        settled = await self.settle(live, [update], None, *sides, meeting, base=base, in_time=in_time)
+        if gone_back is not None:
+            seen = Side(gone_back.seen(theirs), without(fork.deleted(), gone_back.lost))
+            sides, meeting = (Side(ours, live.replica.deleted()), seen), Meeting.THREE_TEXTS
+            base: str | None = gone_back.base
+        else:
+            found = meeting_of(ours, theirs, apart=True)
+            if found is None:
+                return Settled()
+            sides, meeting = (Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())), found
+            base = fork.text() if live.shown.has(fork, update, ours) else None
+        there = fork.text() if gone_back is not None else None
+        settled = await self.settle(live, [update], None, *sides, meeting, base=base, there=there, in_time=in_time)
         return replace(settled, decision=_exchanged(settled.decision), makers=settled.makers[::-1])
 
     async def _decide(self, path: str, joined: Joined, meeting: Meeting) -> Decision:

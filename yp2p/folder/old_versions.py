@@ -176,8 +176,10 @@ def _removed_of_others(folder: Folder, version: FileRecord, changes: Sequence[Hu
     """
     if not any(hunk.stop > hunk.start for hunk in changes):
         return []
-    update = folder.texts.fork_at_base(version, fresh_client_id()).edit(changes)
+    fork = folder.texts.fork_at_base(version, fresh_client_id())
+    update = fork.edit(changes)
     removed = deleted_ranges(update) if update is not None else []
+    removed = [one for one in removed if one[0] != fork.client_id]  # its mark
     saved = {client for client, _, _ in removed if Writer.of(client) is Writer.SAVED}
     authors = stored_authors(folder, version.document, saved)
     return [one for one in removed if one[0] not in saved or authors[one[0]] != folder.clients.device]

@@ -67,7 +67,7 @@ def merge_lines(three: Three) -> list[Clean | Place]:
         if at < start:
             parts.append(Clean(base[at:start], changed=False))
         at = stop
-        here, there = _text_of(ours, by_ours, start, stop), _text_of(theirs, by_theirs, start, stop)
+        here, there = side_of(ours, by_ours, start, stop), side_of(theirs, by_theirs, start, stop)
         if not by_theirs or here == there:
             parts.append(Clean(here, changed=True))
         elif not by_ours:
@@ -127,7 +127,7 @@ def groups(ours: list[Block], theirs: list[Block]) -> Iterator[tuple[tuple[int, 
         yield (start, stop), by_ours, by_theirs
 
 
-def _text_of(side: Sequence[str], changes: list[Block], start: int, stop: int) -> Sequence[str]:
+def side_of(side: Sequence[str], changes: list[Block], start: int, stop: int) -> Sequence[str]:
     """What a side has for rows `start:stop` of the base."""
     if not changes:
         return ()

@@ -27,6 +27,7 @@ from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
 from yp2p.documents.diff import Hunk, extent, hunks, split_lines
+from yp2p.documents.gone_back import GoneBack
 from yp2p.documents.meeting import Decision
 from yp2p.documents.save_evidence import met_places
 from yp2p.documents.text import TextReplica
@@ -34,6 +35,7 @@ from yp2p.files.inspect import Finding, Found
 from yp2p.folder.authors import Maker, maker_of
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
+from yp2p.folder.gone_back import gone_back
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Settled
 from yp2p.folder.notices import NoticeKind, Undo
@@ -91,8 +93,9 @@ class LocalEdits:
             The older version that it was made of, where it was not made of `record`.
         """
         if context.after_power_cut:
-            record = await nearest_version(self._folder, record, self._readers.oldest_base(record), finding.text)
-            await self.save(record, record, finding, context)
+            nearest = await nearest_version(self._folder, record, self._readers.oldest_base(record), finding.text)
+            base, lacked = await gone_back(self._folder, record, nearest, finding.text)
+            await self.save(nearest, base, finding, context, lacked=lacked)
             return None
         made_of = await self.bases.find(record, finding)
         if not made_of.is_edit:
@@ -141,24 +144,28 @@ class LocalEdits:
 
     async def save(
         self, record: FileRecord, base: FileRecord, finding: Finding, context: ScanContext,
-        told: tuple[Decision, tuple[Maker, Maker]] | None = None,
+        told: tuple[Decision, tuple[Maker, Maker]] | None = None, lacked: GoneBack | None = None,
     ) -> None:  # fmt: skip
         """A person or program saved what was made of `base`: fork there, apply, merge.
 
         Args:
             told: what the save stands over, and who made it.
+            lacked: what the file lacked of `base` when it was saved.
         """
         live = self._folder.texts.open(record.document)
         with live.being_changed():
-            await self._save(live, record, base, finding, context, told)
+            settled = await self._save(live, record, base, finding, context, told, lacked)
+        if lacked is not None and not (settled.decision is not None and settled.decision.told):
+            text = "the file lacked what had been saved shortly before the power went; it was put back"
+            self._folder.notices.add(NoticeKind.OLDER_VERSION, record.path, text, record.entry)
 
     async def _save(
         self, live: LiveDocument, record: FileRecord, base: FileRecord, finding: Finding, context: ScanContext,
-        told: tuple[Decision, tuple[Maker, Maker]] | None,
-    ) -> None:  # fmt: skip
+        told: tuple[Decision, tuple[Maker, Maker]] | None, lacked: GoneBack | None,
+    ) -> Settled:  # fmt: skip
         folder = self._folder
         fork, found = await self._changes(live, base, finding)
-        fork, update, is_head, settled = await self._made_on(live, base, fork, found, context)
+        fork, update, is_head, settled = await self._made_on(live, base, fork, found, context, lacked)
         # no await from here: whether the base is the head, and what met, is decided together with the merge
         # What it removes is told of others' text, and where it may be made of an older version, of what was typed here.
         is_doubtful = bool(self._readers.candidates(record.entry))
@@ -171,7 +178,7 @@ class LocalEdits:
             news = folder.edits.apply_own(live, update) if update is not None else None
         if news is None or update is None:
             self._is_unchanged(record, base, finding)
-            return
+            return settled
         claims = folder.edits.own_claims.to_publish
         if context.is_scan and len(claims) < _MAX_CLAIMS:
             claims.add(fork.client_id)  # of a few files, everybody is to know whose edits they are
@@ -205,10 +212,12 @@ class LocalEdits:
                 folder.observers.both_changed(message)
         elif removed:
             await self._tell_removal(record, removed, seq, before, after)
+        return settled
 
     async def _made_on(
-        self, live: LiveDocument, base: FileRecord, fork: TextReplica, found: list[Hunk], context: ScanContext
-    ) -> tuple[TextReplica, bytes | None, bool, Settled]:
+        self, live: LiveDocument, base: FileRecord, fork: TextReplica, found: list[Hunk], context: ScanContext,
+        lacked: GoneBack | None,
+    ) -> tuple[TextReplica, bytes | None, bool, Settled]:  # fmt: skip
         """Make a save on its base: the fork with it, its update, whether it is an edit of the document itself, and what
         settles its meeting with what the document has got since. When this returns, the document is as it was looked
         at.
@@ -227,7 +236,7 @@ class LocalEdits:
             if update is None:
                 return fork, None, False, Settled()
             changes = live.changes
-            settled = await folder.edits.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+            settled = await folder.edits.meetings.meet_save(live, update, fork, lacked, in_time=attempt == _TRIES)
             if live.changes == changes:
                 break
         return fork, update, False, settled

@@ -137,6 +137,19 @@ def documents_from(read: Read, folder: FolderID, device: DeviceID, first: int) -
     return [DocumentID(document) for (document,) in read(query, (folder, first, device))]
 
 
+def stored_at(read: Read, folder: FolderID, document: DocumentID, seq: int) -> float:
+    """When the last row of a document up to that one was stored (seconds since 1970); 0.0 where there is none."""
+    query = "SELECT received FROM log WHERE folder = ? AND document = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
+    rows = read(query, (folder, document, seq))
+    return float(rows[0][0]) if rows else 0.0
+
+
+def last_before(read: Read, folder: FolderID, document: DocumentID, at: float) -> int:
+    """The last row of a document that was stored before a moment (seconds since 1970); 0 where there is none."""
+    query = "SELECT coalesce(max(seq), 0) FROM log WHERE folder = ? AND document = ? AND received < ?"
+    return int(read(query, (folder, document, at))[0][0])
+
+
 def last_named(read: Read, folder: FolderID, document: DocumentID) -> int:
     """The last row of a document that a file or a digest speaks of; 0 where none does."""
     query = (
