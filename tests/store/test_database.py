@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 import weakref
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yp2p.errors import DamagedError, YpError
+from yp2p.store import tables
 from yp2p.store.database import open_database
 from yp2p.store.schema import SCHEMA_VERSION
 
@@ -121,6 +123,23 @@ async def test_of_a_damaged_store_everything_is_used_that_can_be_read(tmp_path: 
     async with open_database(path) as database:
         assert database.salvaged is None, "it is done once"
         assert database.rows("SELECT max(client) FROM start") == [(30_000,)]
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9])
+async def test_of_a_store_that_was_cut_off_what_is_left_is_used(tmp_path: Path, part: float) -> None:
+    path = tmp_path / "store.db"
+    async with open_database(path) as database:
+        await database.submit([tables.day.insert("2026-01-01", 1)]).wait()
+        await database.submit([(INSERT, (number,)) for number in range(1, 20_001)]).wait()
+    os.truncate(path, int(path.stat().st_size * part))
+    cut = path.read_bytes()
+    async with open_database(path) as database:
+        assert database.salvaged is not None
+        assert database.salvaged.lost == ("start",)
+        assert database.rows("SELECT count(*) FROM start")[0][0] > 0
+        assert database.rows("SELECT * FROM day") == [("2026-01-01", 1)]
+        assert database.salvaged.kept.read_bytes() == cut
+    assert not list(tmp_path.glob("*.whole*"))  # noqa: ASYNC240
 
 
 @pytest.mark.parametrize("broken", [b"no database at all", b"SQLite format 3\x00" + bytes(100), b"", bytes(8192)])

@@ -2,9 +2,10 @@
 
 Theory of operation
     A damaged page takes the rows on it, an index the way to them, a page of the schema whole tables. Each table is read
-    from both ends as far as that goes, and the rows go into a new store (`.salvaged`). When that is durable, the
-    damaged store is renamed (`.damaged-` and the time) with what belongs to it, and the new one takes its place. The
-    damaged one is kept until a person removes it; `status` says so as long as it is there.
+    from both ends as far as that goes, and the rows go into a new store (`.salvaged`). Of a file that ends too early
+    SQLite reads nothing at all, so a copy (`.whole`) is read, with nothing where the rest was. When the new one is
+    durable, the damaged store is renamed (`.damaged-` and the time) with what belongs to it, and the new one takes its
+    place. The damaged one is kept until a person removes it; `status` says so as long as it is there.
 
     Of a text with rows that are missing the whole log is set aside, as in `store/soundness.py`: what follows builds on
     what is missing, and what its file is known to hold is more than the log has. Of a document of the manifest the rows
@@ -18,10 +19,12 @@ Invariants
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import struct
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +37,9 @@ from yp2p.store import tables
 from yp2p.store.schema import BESIDE, columns_of, make_schema
 from yp2p.store.sql import Read
 
-_NEW, _KEPT = ".salvaged", ".damaged-"
+_NEW, _WHOLE, _KEPT = ".salvaged", ".whole", ".damaged-"
+# Of the header of a file of SQLite (its "Database File Format"): the size of a page, 1 for the largest, and the number.
+_HEADER, _LARGEST_PAGE, _MOST_TIMES = struct.Struct(">16xH10xI"), 65536, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +125,45 @@ def _copy_all(path: Path, target: sqlite3.Connection) -> Iterator[str]:
     if not (path.is_file() and path.stat().st_size):
         yield from tables.__all__
         return
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
+    with (
+        _as_long_as_it_was(path) as whole,
+        closing(sqlite3.connect(f"{whole.absolute().as_uri()}?mode=ro", uri=True)) as source,
+    ):
         source.text_factory = lambda data: data.decode("utf-8", "replace")
         for table in tables.__all__:
             if not _copy_table(source, target, table):
                 yield table
+
+
+@contextmanager
+def _as_long_as_it_was(path: Path) -> Iterator[Path]:
+    """A store, or while it is read a copy of one that was cut off. Raises OSError: there is no room for it."""
+    size = _size_by_header(path)
+    if size <= path.stat().st_size:
+        yield path
+        return
+    copy = path.with_name(path.name + _WHOLE)
+    try:
+        for suffix in ("", *BESIDE):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+        os.truncate(copy, size)
+        yield copy
+    finally:
+        for suffix in ("", *BESIDE):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+
+
+def _size_by_header(path: Path) -> int:
+    """How long a store is, as it says; 0 where it does not, or what is there is a small part of it."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER.size)
+        if len(header) < _HEADER.size or not header.startswith(b"SQLite format 3\0"):
+            return 0
+        page, pages = _HEADER.unpack(header)
+        size = (_LARGEST_PAGE if page == 1 else page) * pages
+        return size if size <= _MOST_TIMES * os.fstat(file.fileno()).st_size else 0
 
 
 def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> bool:
