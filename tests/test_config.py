@@ -69,6 +69,17 @@ def test_mistakes(tmp_path: Path, text: str, environment: dict[str, str], words:
         assert word in str(caught.value)
 
 
+def test_settings_that_are_no_text_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b'[device]\nname = "caf\xe9"\n')
+    with pytest.raises(ConfigError, match="line 2 is no text in UTF-8"):
+        load_config(path, {})
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigError, match=r"cannot be read: Is a directory$"):
+        load_config(path, {})
+
+
 def test_a_home_keeps_everything_beneath_it(tmp_path: Path) -> None:
     paths = find_paths({"YP2P_HOME": str(tmp_path)})
     for path in (paths.config, paths.key, paths.store, paths.socket, paths.lock):

@@ -349,14 +349,22 @@ def _read_toml(path: Path) -> tuple[dict[str, _Found], dict[str, list[_Found]]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         if isinstance(error, OSError) and is_passing(error):
             raise YpError(f"{path} cannot be read: {reason(error)}; then start again") from error
-        why = reason(error) if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{path} cannot be read: {why}") from error
+        raise ConfigError(f"{path} cannot be read: {_why(error)}") from error
     tables = {name: _rows(path, name, data.pop(name)) for name in TABLES if name in data}
     for section, keys in data.items():
         if not isinstance(keys, dict):
             raise ConfigError(f"{path}: {section!r} stands outside a section; {_known_sections()}")
     found = {section: _places(f"{path}: [{section}]", keys) for section, keys in data.items()}
     return found, tables
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return reason(error)
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"line {line} is no text in UTF-8; save it as that"
+    return str(error)
 
 
 def _places(where: str, keys: Mapping[str, Any]) -> _Found:
