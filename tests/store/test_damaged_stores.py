@@ -20,8 +20,10 @@ from effort import EFFORT
 from yp2p.documents.diff import Hunk, hunks
 from yp2p.documents.synced import PeerState
 from yp2p.folder.notices import NoticeKind, Undo
-from yp2p.identity import DocumentID, Identity
+from yp2p.folder.records import Values, file_of
+from yp2p.identity import DocumentID, FolderID, Identity
 from yp2p.store import schema, tables
+from yp2p.store.examine import reader
 from yp2p.store.salvage import first_gap
 from yp2p.store.schema import SCHEMA_VERSION
 from yp2p.store.soundness import TIMES, set_damaged_aside
@@ -160,6 +162,21 @@ def test_a_moment_that_no_calendar_has_is_none_and_its_row_is_used(filled: Path)
                     assert store.execute(f"SELECT count(*) FROM {table}").fetchone() == before[table]
                     found = store.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchone()
                     assert found == (None, None) or (found[0] >= 0 and found[1] < 1e12), (table, column, garbage)
+
+
+@pytest.mark.parametrize("garbage", ["kind = 9", "inode = -1", "content = x'00'", "path = x'2e2e'"])
+def test_who_reads_a_store_without_a_daemon_finds_what_a_start_would(filled: Path, garbage: str) -> None:
+    with tempfile.TemporaryDirectory(dir=filled.parent) as base:
+        shutil.copytree(filled, base, dirs_exist_ok=True, symlinks=True)
+        with closing(schema.connect(Path(base) / "store")) as store:
+            (every,) = store.execute("SELECT count(*) FROM file").fetchone()
+            store.execute(f"UPDATE file SET {garbage} WHERE path = (SELECT max(path) FROM file)")
+        with reader(Path(base) / "store") as read:
+            ((folder,),) = read("SELECT DISTINCT folder FROM file", ())
+            found = [file_of(row, Values()) for row in tables.file.read_all(read, FolderID(folder))]
+        with closing(schema.connect(Path(base) / "store")) as store:
+            unsound = sum(one.count for one in set_damaged_aside(store))
+        assert len(found) == every - unsound
 
 
 def test_an_honest_store_has_nothing_to_set_aside(filled: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from yp2p.errors import YpError
 from yp2p.store.schema import connect
-from yp2p.store.soundness import SetAside, find_damaged
+from yp2p.store.soundness import SetAside, find_damaged, show_sound_rows
 from yp2p.store.sql import Read
 
 _MOST_LINES = 3
@@ -27,9 +27,10 @@ class Examined:
 
 @contextmanager
 def reader(path: Path) -> Iterator[Read]:
-    """Reads a store that no daemon of this process has open. Raises YpError: it cannot be read."""
+    """Reads what can be used of a store that no daemon of this process has open. Raises YpError: it cannot be read."""
     try:
         with closing(connect(path, read_only=True)) as connection:
+            show_sound_rows(connection)
             yield lambda query, parameters: connection.execute(query, parameters).fetchall()
     except sqlite3.Error as error:
         raise YpError(f"the store {path} could not be read: {error}") from error

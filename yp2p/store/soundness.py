@@ -83,6 +83,17 @@ def find_damaged(connection: sqlite3.Connection) -> list[SetAside]:
     return found
 
 
+def show_sound_rows(connection: sqlite3.Connection) -> None:
+    """Have a connection that only reads find the rows that are sound and no others, as after a start; but those of the
+    log, whose documents tell more."""
+    _add_functions(connection)
+    connection.execute("PRAGMA query_only = OFF")
+    for table in _TABLES:
+        if table != "log":
+            connection.execute(tables.aside.without(table, _damaged(table, _columns(connection, table))))
+    connection.execute("PRAGMA query_only = ON")
+
+
 def moves(table: str, columns: Sequence[str], condition: str = "") -> list[Statement]:
     """The statements that move rows of a table to `aside`, for a connection that has looked for damage before.
 

@@ -26,6 +26,11 @@ def move(table: str, columns: Sequence[str], condition: str, at: float) -> list[
     ]
 
 
+def without(table: str, condition: str) -> str:
+    """Has a connection read a table without the rows that fulfil a condition."""
+    return f"CREATE TEMP VIEW {table} AS SELECT * FROM main.{table} WHERE NOT {condition}"
+
+
 def forget(folder: FolderID) -> Statement:
     """Remove the rows that were a folder's."""
     return ("DELETE FROM aside WHERE instr(row, ?)", (f"X'{folder.hex().upper()}'",))
