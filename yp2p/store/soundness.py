@@ -33,8 +33,8 @@ from yp2p.store.tables.log import crc_of
 _TABLES = [name for name in tables.__all__ if name != "aside"]
 # The columns that hold seconds since 1970, or how many passed, whichever table they are of; and the year 10000.
 TIMES = frozenset({
-    "added", "at", "began", "ended", "expires_at", "made_at", "moved_at", "paused_until", "received", "received_at", "seen",
-    "since", "started", "waited",
+    "added", "at", "began", "ended", "expires_at", "made_at", "moved_at", "paused_until", "received", "received_at",
+    "seen", "since", "started", "waited",
 })  # fmt: skip
 _NEVER = 253_402_300_800
 
