@@ -17,6 +17,7 @@ import trio.testing
 from bridge import PEER, Bridge, clock, open_bridge, replica_like
 
 from yp2p.disk.ingest import first_imports
+from yp2p.disk.render.directory_moves import DirectoryMoves
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Manifest
 from yp2p.documents.provider import PeerState
@@ -30,6 +31,7 @@ from yp2p.files.temporary_names import Purpose, Temporary
 from yp2p.folder import turns
 from yp2p.folder.guard import MIN_FILES, DeletionGuard
 from yp2p.folder.members import Membership
+from yp2p.folder.record_table import RecordTable
 from yp2p.folder.records import load_log
 from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.peers import acks
@@ -368,5 +370,36 @@ def test_a_device_that_comes_to_read_only_in_the_middle_of_an_import_imports_no_
         folder.files.local.clear()
         await one.scan()
         assert len(folder.files) == len(folder.catalogue.entries) == FILES
+
+    _run(test)
+
+
+def test_to_look_at_all_files_after_a_start_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a hundred thousand files, to go through what is known of each takes half a second, here and there."""
+
+    async def test(one: Bridge, two: Bridge) -> None:
+        folder, looked_up = one.folder, 0
+        await one.scan()
+        await folder.database.pending().wait()
+        get = RecordTable.get
+
+        def counted(self: RecordTable, entry: object, default: object = None) -> object:
+            nonlocal looked_up
+            looked_up += 1
+            return get(self, entry, default)
+
+        monkeypatch.setattr(RecordTable, "get", counted)
+        monkeypatch.setattr(RecordTable, "__getitem__", counted)
+        monkeypatch.setattr(turns.Slice, "is_long", True)
+        turns_ = _Turns(lambda: looked_up)
+        trio.lowlevel.add_instrument(turns_)
+        assert not await one.ingest.preview(list(folder.files.at))
+        assert looked_up >= FILES
+        folder.render_queue.want_all(folder.catalogue.entries)
+        moves = DirectoryMoves(folder, one.root, one.ingest.readers, one.render_actor.retries)
+        assert not await moves.run()
+        trio.lowlevel.remove_instrument(turns_)
+        assert looked_up >= 2 * FILES
+        assert turns_.most <= 10
 
     _run(test)

@@ -14,6 +14,7 @@ continually where the kernel allows too few watches. Times are trio's.
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from enum import Enum, auto
 
 import structlog
@@ -29,6 +30,7 @@ from yp2p.files.changed_paths import ChangedPaths
 from yp2p.files.root import OURS
 from yp2p.files.watch import Watcher
 from yp2p.folder.folder import Folder
+from yp2p.folder.turns import Slice
 
 BATCH = 1000
 # Without enough watches the folder is scanned this often, or so many times as long as a scan takes.
@@ -146,8 +148,7 @@ class Scans:
         for path in set(skipped) - there:
             del skipped[path]
         skipped.update(at.watcher.passed_over)
-        known = (p for p in folder.files.at if not p.startswith(f"{OURS}/") and not is_ignored_entry(folder, p))
-        paths = [*present, *(p for p in known if p not in there)]
+        paths = [*present, *await self._known_beside(there)]
         reason = await at.ingest.preview(paths)
         if reason:
             folder.state.pause_for_confirmation(f"{reason} here")
@@ -165,6 +166,16 @@ class Scans:
             log.info("folder_scanned", folder=folder.label, files=len(present))
         self._is_first = False
         folder.state.is_scanned = True
+
+    async def _known_beside(self, there: Set[str]) -> list[str]:
+        """Where files are known to be, beside these paths."""
+        found: list[str] = []
+        part = Slice()
+        for path in [path for path in self._folder.files.at if path not in there]:
+            await part.end_if_long()
+            if not path.startswith(f"{OURS}/") and not is_ignored_entry(self._folder, path):
+                found.append(path)
+        return found
 
     def poll(self, watcher: Watcher, scan_s: float) -> None:
         """Where the kernel does not tell of everything, or did not let us look, scan again before long; a scan took

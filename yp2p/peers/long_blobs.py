@@ -11,6 +11,8 @@ import trio
 from yp2p.files.blobs import Assembly, name_of
 from yp2p.files.root import Root
 from yp2p.folder.long_blobs import CHUNKS_IN_REQUEST, LongBlob
+from yp2p.folder.records import FileRecord
+from yp2p.folder.turns import Slice
 from yp2p.identity import EntryID
 from yp2p.peers.blob_exchange import BlobExchange, Reply
 from yp2p.peers.blob_retries import RETRY_S
@@ -118,7 +120,13 @@ class LongBlobs:
                 await trio.to_thread.run_sync(assembly.copy_from, old.path)
         if content.size < _ALIKE_BYTES or not assembly.missing:
             return
-        blobs = [record for record in folder.files.values() if record.kind is Kind.BLOB and record is not old]
+        blobs: list[FileRecord] = []
+        part = Slice()
+        for known in list(folder.files):
+            await part.end_if_long()
+            record = folder.files.get(known)
+            if record is not None and record.kind is Kind.BLOB and record != old:
+                blobs.append(record)
         near = heapq.nsmallest(_MOST_ALIKE, blobs, key=lambda record: abs(record.stamp.size - content.size))
         best = await trio.to_thread.run_sync(self._most_alike, [(r.path, r.content) for r in near], assembly)
         if best:

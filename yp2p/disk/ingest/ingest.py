@@ -182,7 +182,12 @@ class Ingest:
 
         Nothing is read, unless so many files have changed that somebody may have to be asked.
         """
-        records = [record for path in paths if (record := self._folder.files.by_path(path)) is not None]
+        records: list[FileRecord] = []
+        part = Slice()
+        for path in paths:
+            await part.end_if_long()
+            record = self._folder.files.by_path(path)
+            records += [record] if record is not None else []
         changed = await trio.to_thread.run_sync(_changed, self._root, records)
         if self.damage.is_expected or self._kept.is_on or self.put_back.is_within_limit(len(changed)):
             return ""

@@ -22,6 +22,7 @@ from yp2p.files.root import OURS, Root
 from yp2p.files.syscalls import sync_file_system
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
+from yp2p.folder.turns import Slice
 from yp2p.identity import EntryID
 from yp2p.protocol.entries import Kind
 from yp2p.store.sql import Statement
@@ -87,7 +88,7 @@ class DirectoryMoves:
 
         What has to wait for more of its directory is taken out of the queue.
         """
-        moving = self._moving()
+        moving = self._moving(await self._may_move())
         if not moving or self._has_to_wait(moving):
             return []
         known = self._known()
@@ -135,15 +136,28 @@ class DirectoryMoves:
             and (record.kind is not Kind.DIRECTORY or record.entry in catalogue.layout().path_of)
         }
 
-    def _moving(self) -> dict[str, str]:
-        """The files that are to be at another path, and where."""
-        folder, layout = self._folder, self._folder.catalogue.layout()
-        moving: dict[str, str] = {}
-        for entry in (folder.render_queue & folder.files.keys()) | (self._waiting.keys() & folder.files.keys()):
-            record, path = folder.files[entry], layout.path_of.get(entry, "")
-            if path and path != record.path and entry not in folder.files.ignored:
-                moving[record.path] = path
-        return moving
+    async def _may_move(self) -> list[EntryID]:
+        """Those of what is to be rendered whose files are at another path now. After a start that is to be asked of all
+        there is."""
+        files, part = self._folder.files, Slice()
+        found: list[EntryID] = []
+        for entry in (self._folder.render_queue & files.keys()) | (self._waiting.keys() & files.keys()):
+            await part.end_if_long()
+            if self._target(entry):
+                found.append(entry)
+        return found
+
+    def _target(self, entry: EntryID) -> str:
+        """Where the file of an entry is to go; empty where it stays."""
+        files, path = self._folder.files, self._folder.catalogue.layout().path_of.get(entry, "")
+        record = files.get(entry)
+        is_moving = record is not None and path != record.path and entry not in files.ignored
+        return path if is_moving else ""
+
+    def _moving(self, entries: Iterable[EntryID]) -> dict[str, str]:
+        """The files that are to be at another path, and where, of these."""
+        targets = {entry: target for entry in entries if (target := self._target(entry))}
+        return {self._folder.files[entry].path: target for entry, target in targets.items()}
 
     def _store_moves(self, moved: list[tuple[str, str, list[FileRecord]]]) -> None:
         folder = self._folder
