@@ -19,7 +19,6 @@ Invariants
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import struct
 import time
@@ -40,6 +39,7 @@ from yp2p.store.sql import Read
 _NEW, _WHOLE, _KEPT = ".salvaged", ".whole", ".damaged-"
 # Of the header of a file of SQLite (its "Database File Format"): the size of a page, 1 for the largest, and the number.
 _HEADER, _LARGEST_PAGE, _MOST_TIMES = struct.Struct(">16xH10xI"), 65536, 1000
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +147,29 @@ def _as_long_as_it_was(path: Path) -> Iterator[Path]:
         for suffix in ("", *BESIDE):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
             with suppress(FileNotFoundError):
-                shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
-        os.truncate(copy, size)
+                _copy_file(
+                    path.with_name(path.name + suffix), copy.with_name(copy.name + suffix), 0 if suffix else size
+                )
         yield copy
     finally:
         for suffix in ("", *BESIDE):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+
+
+def _copy_file(path: Path, copy: Path, least: int) -> None:
+    """Copy a file; what it is shorter than `least` by is zeros in the copy."""
+    with path.open("rb") as source:
+        target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            at = 0
+            while data := source.read(_AT_ONCE):
+                while data:
+                    written = os.pwrite(target, data, at)
+                    at, data = at + written, data[written:]
+            if at < least:
+                os.pwrite(target, b"\0", least - 1)
+        finally:
+            os.close(target)
 
 
 def _size_by_header(path: Path) -> int:
