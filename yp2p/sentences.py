@@ -177,9 +177,11 @@ def of_folder(folder: dict[str, Any]) -> Said:
     here = connected(folder)
     if not here:
         return Said(Mood.LOOK, "no other device is connected")
-    behind = [member["name"] for member in here if not member["in_sync"]]
+    behind = [member for member in here if not member["in_sync"]]
+    taking = [member for member in behind if member["condition"] in ("", WORKING)]  # others take nothing now
     if behind:
-        return Said(Mood.BUSY, f"sending to {', '.join(map(called, behind))}")
+        names = ", ".join(called(member["name"]) for member in taking or behind)
+        return Said(Mood.BUSY, f"{'sending to' if taking else 'waiting for'} {names}")
     if folder["state"] != "idle":
         return Said(Mood.BUSY, WORKING)
     return _of_folder_in_sync(folder, here)

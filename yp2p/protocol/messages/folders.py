@@ -63,7 +63,7 @@ class Condition(IntEnum):
 
     NONE = 0
     WORKING = 1  # files are being read or written, for a while by now, or wait for that
-    PAUSED = 2  # the folder's directory or marker is missing
+    PAUSED = 2  # by a person, or the folder's directory or marker is missing
     AWAITING_CONFIRMATION = 3  # many deletions wait for a person's decision
     CANNOT_STORE = 4  # the disk of the store has no room, or cannot be written
     APART = (
