@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from click.shell_completion import ShellComplete
+from click.testing import CliRunner
 
 from yp2p.cli.complete import Device, Directory, Folder, Offered, Trashed, Version
 from yp2p.cli.group import group
@@ -110,3 +114,37 @@ def test_every_argument_is_completed() -> None:
         if isinstance(parameter, click.Argument):
             kind = _KINDS.get(str(parameter.name), _FILES if parameter.name in ("file", "names", "path") else object)
             assert isinstance(parameter.type, kind), f"{name} {parameter.name}"
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "asked", "offered"),
+    [
+        ("yp2p show a/b.txt@", ["a/b.txt", "@"], "yp2p show a/b.txt@", ["1", "12"]),
+        ("yp2p show a/b.txt@1", ["a/b.txt", "@", "1"], "yp2p show a/b.txt@1", ["1", "12"]),
+        ("yp2p show x@y/b.txt@1", ["x", "@", "y/b.txt", "@", "1"], "yp2p show x@y/b.txt@1", ["1", "12"]),
+        ("yp2p show a/b", ["a/b"], "yp2p show a/b", ["a/b.txt@1", "a/b.txt@12"]),
+        ("yp2p show ", [""], "yp2p show ", ["a/b.txt@1", "a/b.txt@12"]),
+    ],
+)
+def test_bash_offers_the_versions_of_a_file(
+    line: str, words: list[str], asked: str, offered: list[str], tmp_path: Path
+) -> None:
+    path = "x@y/b.txt" if "x@y" in line else "a/b.txt"
+    program = tmp_path / "yp2p"
+    program.write_text(f'#!/bin/sh\necho "$COMP_WORDS" >{tmp_path}/asked\necho plain,{path}@1\necho plain,{path}@12\n')
+    program.chmod(0o755)
+    script = CliRunner().invoke(group, ["completion", "bash"], standalone_mode=False).output
+    typed = " ".join(map(shlex.quote, ["yp2p", "show", *words]))
+    run = (
+        f"{script}\nCOMP_LINE={shlex.quote(line)} COMP_POINT={len(line)} COMP_WORDS=({typed})\n"
+        f'COMP_CWORD={len(words) + 1}\n_yp2p_completion yp2p\nprintf "%s\\n" "${{COMPREPLY[@]}}"\n'
+    )
+    done = subprocess.run(
+        ["bash", "-c", run],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == offered, done.stderr
+    assert (tmp_path / "asked").read_text().removesuffix("\n").replace("\n", " ") == asked
