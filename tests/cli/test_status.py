@@ -202,6 +202,14 @@ def test_what_to_type_stands_apart_from_the_sentence() -> None:
     assert lines(_status(paused))[0] == ("Not in sync: notes: paused by you: `yp2p folder unpause '/my notes'` goes on")
 
 
+def test_the_table_says_what_is_so_and_what_helps_stands_elsewhere() -> None:
+    gone = _folder(_DESK, state="paused", problem="/notes is not there; put its disk back")
+    shown = lines(_status(gone))
+    assert shown[0] == "Not in sync: notes: /notes is not there; put its disk back"
+    assert shown[3].endswith("  /notes is not there")
+    assert "  /notes is not there; put its disk back" in shown[4:]
+
+
 def test_of_a_pause_that_ends_by_itself_it_is_said_when() -> None:
     until = time.mktime((2031, 5, 4, 16, 30, 0, 0, 0, -1))
     paused = _folder(_DESK, paused=True, paused_until=until, state="paused", problem="paused by you", path="/notes")

@@ -19,7 +19,7 @@ from yp2p.control.app import make_app
 from yp2p.control.requests import Request
 from yp2p.control.routes import Route, Routes
 from yp2p.control.server import Connection
-from yp2p.errors import PairingError
+from yp2p.errors import NotShown, PairingError
 from yp2p.page.listener import Page
 
 WHEN = {"version": 1, "at": 2.5}
@@ -240,6 +240,12 @@ async def test_an_error_that_a_nursery_put_in_a_group_is_told_as_what_it_is() ->
         status, answer = await _ask(app, "/v1/join", json.dumps(BODIES["/v1/join"]).encode())
     assert (status, answer) == (422, {"error": "no such code", "exit_code": 9})
     assert logs == []
+
+
+async def test_that_only_the_look_before_a_join_failed_has_a_status_of_its_own() -> None:
+    app = make_app(_Failing(NotShown("too large; join without looking")), trio.Event(), _ROTATION, _PAGE)
+    status, answer = await _ask(app, "/v1/join", json.dumps(BODIES["/v1/join"]).encode())
+    assert (status, answer) == (409, {"error": "too large; join without looking", "exit_code": 9})
 
 
 class _Steps(trio.abc.Instrument):

@@ -10,6 +10,8 @@ export class Failure extends Error {
     readonly sentence: string,
     /** Nobody answered: it may work again by itself. */
     readonly isOffline = false,
+    /** The HTTP status, where there was an answer. */
+    readonly status = 0,
   ) {
     super(sentence);
   }
@@ -49,7 +51,7 @@ async function request(route: string, init: RequestInit): Promise<Response> {
   if (answer.status === 401) {
     close("yp2p does not know this page any more: it was started anew, or nobody used the page for a while.");
   }
-  throw new Failure(await reason(answer));
+  throw new Failure(await reason(answer), false, answer.status);
 }
 
 async function reason(answer: Response): Promise<string> {

@@ -48,7 +48,9 @@ def list_(as_json: bool) -> None:
             _where(device),
             device["address"] or "",
             device["version"],
-            "" if device["is_this_device"] or device["connected"] else _time(device["last_seen"]),
+            ""
+            if device["is_this_device"] or device["connected"] or _is_on_paper(device)
+            else _time(device["last_seen"]),
             _let_in(device),
             ", ".join(f"{folder['folder']} ({_role(folder)}{_behind(folder)})" for folder in device["folders"]),
         ]
@@ -342,9 +344,16 @@ def _role(folder: dict[str, Any]) -> str:
     return str(folder["role"])
 
 
+def _is_on_paper(device: dict[str, Any]) -> bool:
+    """Whether it is a recovery key; no device may be called so."""
+    return bool(device["name"] == "recovery key")
+
+
 def _where(device: dict[str, Any]) -> str:
     if device["is_this_device"]:
         return "this device"
+    if _is_on_paper(device):
+        return "24 words on paper"
     if device["connected"]:
         return "connected"
     if all(folder["role"] in ("removed", "void") for folder in device["folders"]):

@@ -125,11 +125,13 @@ def choose(folder: str, paths: tuple[str, ...], everything: bool, as_json: bool)
 
 
 def _choice_in_short(answer: dict[str, Any]) -> list[str]:
-    found = [f"{plural(answer['not_here'], 'other file is', 'other files are')} not on this disk."]
+    found = []
+    if answer["not_here"] or not answer["leaving"]:
+        found.append(f"{plural(answer['not_here'], 'other file is', 'other files are')} not on this disk.")
     if answer["leaving"]:
         found.append(
-            f"{plural(answer['leaving'], 'is', 'are')} here still; each goes once a connected device says that it has"
-            " it."
+            f"{plural(answer['leaving'], 'file that was not chosen is', 'files that were not chosen are')} here still;"
+            " each goes once a connected device says that it has it."
         )
     return found
 

@@ -38,7 +38,7 @@ def command(file: str | None, deleted: bool, limit: int, folder: str | None, as_
             print_json(gone)
             return
         with paged():
-            say(*(f"{shown(item['at'])}  {item['path']}" for item in gone))
+            say(*(table(["Deleted", "File"], [[shown(one["at"]), one["path"]] for one in gone]) if gone else []))
         return
     answer = call("POST", "/v1/history/log", {"path": os.path.abspath(file or ""), "limit": limit})
     if as_json:

@@ -80,12 +80,18 @@ def folder_table(folders: list[dict[str, Any]], *, ids: bool) -> list[str]:
             folder["label"],
             folder["path"],
             f"{folder['entries']['here']:,}",
-            of_folder(folder).text,
+            _in_short(folder),
             *([folder["id"]] if ids else []),
         ]
         for folder in folders
     ]
     return table(header, rows, right=("Files",))
+
+
+def _in_short(folder: dict[str, Any]) -> str:
+    """How it is doing, for a line of a table; of a problem what is so, as what helps stands below."""
+    text = of_folder(folder).text
+    return text.partition(": ")[0].partition("; ")[0] if text == folder["problem"] else text
 
 
 def _devices(status: dict[str, Any], *, ids: bool) -> list[str]:

@@ -6,8 +6,9 @@ import click
 
 from yp2p.cli.complete import Trashed
 from yp2p.cli.group import Group
-from yp2p.cli.options import call, folder_option, json_option
+from yp2p.cli.options import call, folder_option, json_option, size_text
 from yp2p.cli.output import confirm, paged, print_json, say
+from yp2p.cli.table import table
 from yp2p.errors import FolderError, UsageError
 
 
@@ -29,10 +30,12 @@ def list_(folder: str | None, as_json: bool) -> None:
     if as_json:
         print_json(items)
         return
+    rows = []
+    for item in items:
+        day, _, time = item["removed_at"].partition("T")
+        rows.append([f"{day} {time[:2]}:{time[2:4]}", size_text(item["bytes"]), item["path"]])
     with paged():
-        for item in items:
-            day, _, time = item["removed_at"].partition("T")
-            say(f"{day} {time[:2]}:{time[2:4]}  {item['bytes']:>9}  {item['path']}")
+        say(*(table(["Removed", "Size", "File"], rows, right=("Size",)) if rows else []))
 
 
 @command.command()

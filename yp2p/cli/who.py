@@ -9,6 +9,7 @@ import click
 
 from yp2p.cli.options import call, json_option
 from yp2p.cli.output import print_json, say, say_anew
+from yp2p.cli.table import table
 from yp2p.cli.when import shown
 
 _INTERVAL_S = 1.0
@@ -42,11 +43,17 @@ def _present() -> list[dict[str, Any]]:
 
 
 def _lines(present: list[dict[str, Any]]) -> list[str]:
-    lines: list[str] = []
+    rows: list[list[str]] = []
     for device in present:
-        lines.append(f"{device['folder']}  {device.get('device', '?')}")
-        for item in device.get("files", []):
-            line = f", line {item['line']}" if "line" in item else ""
-            name = f"  ({item['name']})" if "name" in item else ""
-            lines.append(f"    {item['path']}{line}  since {shown(item['since'])}{name}")
-    return lines
+        about = [device["folder"], device.get("device", "?")]
+        files = [
+            [
+                item["path"],
+                str(item.get("line", "")),
+                shown(item["since"]),
+                item.get("name", ""),
+            ]
+            for item in device.get("files", [])
+        ]
+        rows += [[*about, *file] for file in files or [["", "", "", ""]]]
+    return table(["Folder", "Device", "Edits", "Line", "Since", "By"], rows, right=("Line",)) if rows else []

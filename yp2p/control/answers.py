@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from yp2p.control.requests import Request
-from yp2p.errors import CrdtPanic, YpError, first_of
+from yp2p.errors import CrdtPanic, NotShown, YpError, first_of
 from yp2p.machine import is_passing, reason
 
 # Sends a piece of an answer that has no end.
@@ -63,6 +63,8 @@ def endpoint(handle: Callable[[Request], Awaitable[Any]]) -> Endpoint:
 def _refusal(error: BaseException, request: Request) -> Answer:
     """The answer to a request that failed. The one place where a fault of ours in a request stops, and is logged."""
     match error:
+        case NotShown():
+            return error_answer(str(error), error.exit_code, 409)
         case YpError():
             return error_answer(str(error), error.exit_code, 422)
         case CrdtPanic():

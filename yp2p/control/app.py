@@ -2,8 +2,8 @@
 
 Sharing, joining and devices are in `members.py`, what becomes of a folder here in `folders.py`, offered folders in
 `offers.py`, names and pauses of devices in `devices.py`, undo and history in `history.py`. An error is
-{error, exit_code} with status 422 (the request cannot be carried out), 400 (it is no request), 404 and 405 (there is
-no such request) or 500 (a fault of the daemon, which its log has, too).
+{error, exit_code} with status 422 (the request cannot be carried out), 409 (only the look before a join cannot), 400
+(it is no request), 404 and 405 (there is no such request) or 500 (a fault of the daemon, which its log has, too).
 """
 
 from __future__ import annotations

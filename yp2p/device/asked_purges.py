@@ -116,7 +116,7 @@ class AskedPurges:
         named = ", ".join(paths[:_MOST_NAMES]) + (
             f" and {len(paths) - _MOST_NAMES} more" if paths[_MOST_NAMES:] else ""
         )
-        when = "it is done in a day in which yp2p runs, unless you say" if self._mode == "day" else "say"
+        when = "it is done once yp2p has run here for a day, unless you say" if self._mode == "day" else "say"
         text = (
             f"{folder.name_of(asked.request.issuer_id)} asks to remove the past of {named or 'files that are not here'}"
             f" ({_goes(found)}): {when} `yp2p purge --refuse {asked.number}`"
@@ -242,7 +242,7 @@ class AskedPurges:
                 for device, outcome in sorted(purges.answers(asked).items())
                 if device != folder.clients.device
             ],
-            "silent": sorted(map(name_of, purges.silent(asked) - {folder.clients.device})),
+            "silent": sorted(map(name_of, purges.silent(asked) - {folder.clients.device, asked.request.issuer_id})),
         }
 
 

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { post } from "../api";
+import { Failure, post } from "../api";
 import { status } from "../live";
 import { plural, size } from "../words";
 import { printable } from "../names";
@@ -199,11 +199,16 @@ interface TakingPart {
   changed: string;
 }
 
+/** It cannot be said what would happen (too large a folder, an older yp2p): it can be done all the same. */
+const NOT_SHOWN = 409;
+
 /** Asks what would happen with a directory first, then does it. */
 function TakePart({ does, place, body, preview, isReady, onTake, children, changed }: TakingPart) {
   const [found, setFound] = useState<{ answer: Preview; of: string } | null>(null);
+  const [unseen, setUnseen] = useState<string | null>(null);
   const { isActing, problem, act } = useAct();
   const current = found?.of === changed + place.path ? found.answer : null;
+  const isUnseen = unseen === changed + place.path;
   return (
     <form
       class="narrow"
@@ -214,7 +219,13 @@ function TakePart({ does, place, body, preview, isReady, onTake, children, chang
           if (!path) return undefined;
           // Who goes on has seen how much room there is.
           if (current) return onTake({ ...body(path), force: true });
-          setFound({ answer: await post<Preview>(preview, body(path)), of: changed + path });
+          if (isUnseen) return onTake(body(path));
+          try {
+            setFound({ answer: await post<Preview>(preview, body(path)), of: changed + path });
+          } catch (error) {
+            if (error instanceof Failure && error.status === NOT_SHOWN) setUnseen(changed + path);
+            throw error;
+          }
           return undefined;
         });
       }}
@@ -227,7 +238,12 @@ function TakePart({ does, place, body, preview, isReady, onTake, children, chang
           Asking the other device…
         </p>
       )}
-      <Buttons does={current ? does : "See what would happen"} place={place} isActing={isActing} isReady={isReady} />
+      <Buttons
+        does={current ? does : isUnseen ? `${does} without looking` : "See what would happen"}
+        place={place}
+        isActing={isActing}
+        isReady={isReady}
+      />
     </form>
   );
 }
