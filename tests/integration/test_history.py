@@ -300,7 +300,9 @@ def test_who_is_here_and_what_they_edit(tmp_path: Path) -> None:
             return [item["path"] for device in present if device["device"] == of for item in device["files"]]
 
         eventually(lambda: files(A) == ["a.md"])
-        assert "a.md  since" in two.cli("who")
+        shown = two.cli("who").splitlines()
+        assert shown[0].split() == ["Folder", "Device", "Edits", "Line", "Since", "By"]
+        assert any("  a.md  " in line for line in shown[1:])
         one.kill()
         eventually(lambda: [device["device"] for device in _json(two, "who")] == [B])
 

@@ -49,7 +49,8 @@ def test_the_past_goes_on_each_device_that_is_asked_to(tmp_path: Path) -> None:
         assert "two: asked to do the same, within a day." in plan
         assert _found(one)
         refused = one.run("purge", str(one.dir / "a.txt"))  # nobody answers the question
-        assert refused.returncode == 130
+        assert refused.returncode == 2
+        assert "needs an answer, and standard input has none" in refused.stderr
         assert _found(one)
         assert "2 versions of 1 file removed from this device." in one.cli("purge", str(one.dir / "a.txt"), "--yes")
         assert _found(one) == []
