@@ -49,3 +49,18 @@ def test_of_many_texts_the_last_are_all_there_and_some_of_those_before() -> None
     before = [hashes.index(one) for one in away.hashes[: -MAX_SHOWN // 2]]
     assert before == sorted(before)
     assert before[0] < MAX_SHOWN
+
+
+def test_when_each_came_is_noted_with_it_and_no_later_one_is_earlier() -> None:
+    now = iter([1.0, 3.0, 2.0, *map(float, range(4, 4 + 2 * MAX_SHOWN))])
+    away = AwayTexts(lambda: next(now))
+    away.begin("first", is_stored=True)
+    for text in ("second", "third", "fourth"):
+        away.note(text)
+    assert away.since_ms == (1000, 3000, 3000)
+    for number in range(2 * MAX_SHOWN):
+        away.note(f"{number}")
+        assert len(away.since_ms) == len(away.hashes)
+    assert away.since_ms[-1] == 1000 * (3 + 2 * MAX_SHOWN)
+    away.forget()
+    assert away.since_ms == ()

@@ -304,6 +304,7 @@ TARGETS: dict[str, Target] = {
             channel.encode(channel.Updates((text_replica().state(), b"\x00\x00"))),
             channel.encode(channel.AwarenessUpdate(b"\x00")),
             channel.encode(channel.Shown((bytes(32), bytes(range(32))))),
+            channel.encode(channel.Since((1 << 40, 1 << 41))),
         ],
     ),
     "handshake": Target(_take_handshake, _handshake_seeds()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +17,10 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.errors import FileGone, InvalidUpdate
+from yp2p.folder.notices import NoticeKind
 from yp2p.programs.document import ProgramDocument
 from yp2p.programs.programs import Program
+from yp2p.protocol import channel
 from yp2p.protocol.clients import Writer
 
 NAME = "a.txt"
@@ -32,15 +35,17 @@ class Away:
 
     replica: TextReplica
     shown: list[str] = field(default_factory=list)
+    since_s: list[float] = field(default_factory=list)  # when each came
 
     @classmethod
     def of(cls, bridge: Bridge) -> Away:
         replica = replica_like(bridge, NAME, PROGRAM, Writer.TYPED)
-        return cls(replica, [replica.text()])
+        return cls(replica, [replica.text()], [time.time()])
 
     def write(self, text: str) -> None:
         self.replica.edit(hunks(self.replica.text(), text))
         self.shown.append(text)
+        self.since_s.append(time.time())
 
     async def come_back(self, bridge: Bridge, limit: int = LIMIT) -> None:
         live = bridge.document(NAME)
@@ -50,7 +55,8 @@ class Away:
             bridge.folder, live, Program(record.entry, PROGRAM, is_this_file=True), limit, [], is_synced=lambda: False
         )
         answer = self.replica.update_since(live.state_vector())
-        document.was_shown([sha256(text.encode()).digest() for text in self.shown])
+        document.was_shown(channel.Shown(tuple(sha256(text.encode()).digest() for text in self.shown)))
+        document.was_shown(channel.Since(tuple(round(at * 1000) for at in self.since_s)))
         await document.receive_all([answer], self, PeerState(self.replica.clocks(), is_answer=True))
         news, _ = document.cut(self.replica.state_vector())
         document.subscribe(lambda update, source, _: self.replica.receive(update) if source is not self else None)
@@ -113,6 +119,33 @@ async def test_what_was_saved_and_comes_from_its_program_is_there_once(
         await bridge.render()
         wanted = texts[-1].replace(*others) if others is not None else texts[-1]
         assert bridge.document(NAME).text.text() == path.read_text() == away.replica.text() == wanted
+        assert not list(bridge.folder.notices)
+
+
+@over_directory
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("is_first", ["the disk", "the program"])
+async def test_a_restart_between_the_program_and_the_first_look_at_its_file_forgets_nothing(
+    base: Path, situation: str, is_first: str
+) -> None:
+    texts, saved = SITUATIONS[situation]
+    clean_end = is_first == "the disk"
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    for text in texts:
+        away.write(text)
+    path.write_text(away.shown[saved])
+    async with open_bridge(base, scan=is_first == "the disk", clean_end=clean_end) as bridge:
+        if is_first == "the program":
+            await away.come_back(bridge)
+    async with open_bridge(base, scan=is_first == "the program") as bridge:
+        if is_first == "the disk":
+            await away.come_back(bridge)
+        clock().jump(5)
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == texts[-1]
         assert not list(bridge.folder.notices)
 
 
@@ -341,3 +374,33 @@ async def test_what_was_saved_several_times_before_the_program_came_is_there_onc
         clock().jump(5)
         await bridge.render()
         assert bridge.document(NAME).text.text() == path.read_text() == away.shown[-1] == away.replica.text()
+
+
+@over_directory
+@pytest.mark.parametrize("is_first", ["the disk", "the program"])
+@pytest.mark.parametrize("says_times", [True, False])
+async def test_what_was_put_back_while_the_program_was_away_is_told(
+    base: Path, is_first: str, *, says_times: bool
+) -> None:
+    """The file was written long after its text was on the screen, so nobody saved it there. What the program shows may
+    have been in the file, or not: it stays."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        away = Away.of(bridge)
+    for text in _replaced(("two", "two mor"), ("mor", "more and more")):
+        away.write(text)
+    path.write_text(away.shown[1])
+    hour = 3600.0
+    away.since_s = [at - hour for at in away.since_s] if says_times else []
+    async with open_bridge(base, scan=is_first == "the disk") as bridge:
+        if is_first == "the program":
+            await away.come_back(bridge)
+    async with open_bridge(base, scan=is_first == "the program") as bridge:
+        if is_first == "the disk":
+            await away.come_back(bridge)
+        clock().jump(5)
+        await bridge.render()
+        assert bridge.document(NAME).text.text() == path.read_text() == away.shown[-1]
+        told = [(one.kind, one.path) for one in bridge.folder.notices if "put back" in one.text]
+        assert told == ([(NoticeKind.OLDER_SAVE_MERGED, NAME)] if says_times else [])

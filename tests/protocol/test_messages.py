@@ -185,6 +185,7 @@ provider_messages = st.one_of(
     st.builds(channel.AwarenessUpdate, st.binary(max_size=30)),
     st.builds(channel.Have, st.binary(max_size=30)),
     st.builds(channel.Shown, st.lists(hashes, max_size=4).map(tuple)),
+    st.builds(channel.Since, st.lists(st.integers(0, 1 << 53), max_size=4).map(sorted).map(tuple)),
 )
 
 
@@ -219,6 +220,14 @@ def test_no_more_hashes_are_taken_than_a_program_may_say() -> None:
     assert channel.decode(channel.encode(most)) == most
     with pytest.raises(InvalidUpdate, match="more than"):
         channel.decode(channel.encode(channel.Shown((*most.contents, bytes(32)))))
+
+
+def test_no_more_times_are_taken_than_texts_and_none_that_no_clock_shows() -> None:
+    most = channel.Since((1 << 53,) * channel.MAX_SHOWN)
+    assert channel.decode(channel.encode(most)) == most
+    for wrong in ((1,) * (channel.MAX_SHOWN + 1), (1 + (1 << 53),)):
+        with pytest.raises(InvalidUpdate):
+            channel.decode(channel.encode(channel.Since(wrong)))
 
 
 def test_awareness_news_and_leaving() -> None:

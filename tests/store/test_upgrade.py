@@ -24,6 +24,7 @@ def _older_store(path: Path) -> None:
         store.executescript((_SCHEMAS / f"{SCHEMA_VERSION - 1}.sql").read_text())
         store.execute("PRAGMA journal_mode = WAL")
         store.execute("DELETE FROM start")
+        store.execute("DELETE FROM day")
         store.execute("INSERT INTO start VALUES (7, 0, 0)")
         store.commit()
 

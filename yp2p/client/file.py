@@ -407,7 +407,8 @@ class File(EditableText):
             return
         self._away.note(str(self))
         self._away.is_away = False
-        for message in (channel.Shown(self._away.hashes), channel.Have(self._shared.state_vector()), update):
+        have, shown = channel.Have(self._shared.state_vector()), channel.Shown(self._away.hashes)
+        for message in (shown, channel.Since(self._away.since_ms), have, update):
             self._queue(channel.encode(message))
         self._ask()
 

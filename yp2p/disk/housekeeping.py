@@ -136,7 +136,7 @@ class Housekeeping:
         self._pruned_at, self._trash_filled_at = now, filled_at
         folder, settings = self._folder, self._settings
         days = tables.day.days(folder.database.rows)
-        folder.database.submit([forget_old_bases(folder.id, now), day_begins(folder.database, now)])
+        folder.database.submit([*forget_old_bases(folder.id, now), day_begins(folder.database, now)])
         try:
             pruned = await trio.to_thread.run_sync(trash.prune, root, days, settings.max_age_days, settings.max_bytes)
         except OSError as error:

@@ -43,6 +43,7 @@ from yp2p.protocol.channel import (
     AwarenessUpdate,
     Have,
     Shown,
+    Since,
     Step1,
     Step2,
     Unrecognised,
@@ -80,7 +81,7 @@ class Provider:
         source: what the document is told as the origin of what arrives here.
         must_relay: whether an update from that source has to go to this peer at once.
         on_awareness: takes awareness updates of the peer.
-        on_shown: takes the hashes of texts that the peer showed while it was away.
+        on_shown: takes what the peer says of texts that it showed while it was away.
         batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own, which is
             what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
         tells_state: whether the peer is told what we have with what we send (kind 41).
@@ -98,7 +99,7 @@ class Provider:
         source: object = None,
         must_relay: Callable[[object], bool] = lambda source: False,
         on_awareness: Callable[[bytes], None] = lambda data: None,
-        on_shown: Callable[[Sequence[bytes]], None] = lambda contents: None,
+        on_shown: Callable[[Shown | Since], None] = lambda message: None,
         batches: bool | None = None,
         tells_state: bool = False,
         pace_s: Callable[[], float] = lambda: 0.0,
@@ -356,8 +357,8 @@ class Provider:
                 await self._receive(updates, is_answer=False)
             case AwarenessUpdate(states):
                 self._on_awareness(states)
-            case Shown(contents):
-                self._on_shown(contents)
+            case Shown() | Since() as shown:
+                self._on_shown(shown)
             case Unrecognised(kind):
                 self.log.debug("message kind %d on %s is not known", kind, self._channel.path)
 

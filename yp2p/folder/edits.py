@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
     from yp2p.folder.merger import Merger
 
+_PUT_BACK = (
+    "while no daemon ran it was put back to an older text of a program that has it open; what the program shows stands"
+)
 # A program writes with one client ID; a file that it makes of others' has many, which are not its own.
 _MAX_CLIENTS_OF_PROGRAM = 1
 
@@ -208,6 +211,9 @@ class Edits:
             path = folder.catalogue.layout().path_of.get(entry, "")
             for message in folder.notices.tell_meeting(path, entry, settled.decision, settled.makers):
                 folder.observers.both_changed(message)
+        if settled.is_put_back and entry is not None:
+            path, kind = folder.catalogue.layout().path_of.get(entry, ""), NoticeKind.OLDER_SAVE_MERGED
+            folder.notices.add(kind, path, _PUT_BACK, entry)
         news = self.apply_own(live, settled.repair) if settled.repair is not None else None
         if news is None:
             return None

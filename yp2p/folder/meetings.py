@@ -33,6 +33,7 @@ from yp2p.folder.authors import Maker, maker_of
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.merger import Merger
 from yp2p.folder.notices import NoticeKind
+from yp2p.folder.shown_texts import Save, Shown, WentOnFrom
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
 from yp2p.protocol.delete_sets import without
@@ -59,6 +60,7 @@ class Settled:
     repair: bytes | None = None
     decision: Decision | None = None
     makers: tuple[Maker, Maker] = (Maker(), Maker())
+    is_put_back: bool = False  # the file had been put back to what a program went on from, which stands
 
 
 class Meetings:
@@ -90,24 +92,35 @@ class Meetings:
         return True
 
     async def meet_program(
-        self, live: LiveDocument, update: Checked, theirs: PeerState, shown: Sequence[bytes]
+        self, live: LiveDocument, update: Checked, theirs: PeerState, shown: Shown
     ) -> Settled | None:
         """What settles the meeting of a document with what a program wrote while no daemon ran; None where nothing met.
         When this returns, the document is as it was looked at.
 
         Args:
-            shown: the hashes of the texts that it showed then.
+            shown: the texts that it showed then.
 
         Raises:
             InvalidUpdate, MissingDependency: as `receive`.
         """
         known = Side(theirs.vector, update.deleted)
+        self._recall_save(live)
         base = partial(live.shown.last_saved, known, shown, self._folder.texts.fork_at_base)
         return await self._met(live, [update], None, theirs, base)
 
+    def _recall_save(self, live: LiveDocument) -> None:
+        """What the file says that was saved before this text was in memory, as by the daemon before."""
+        folder = self._folder
+        record = folder.files.get(folder.catalogue.entry_of.get(live.id))
+        if live.shown.has_saves or record is None or record.document != live.id or not record.is_own:
+            return
+        *_, (seq, update) = [(0, b""), *folder.texts.rows(live.id, record.base_seq)]
+        if seq == record.base_seq > 0:
+            live.shown.found(Save(record, update))
+
     async def _met(
         self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState,
-        base: Callable[[], str | None] = lambda: None,
+        base: Callable[[], WentOnFrom | None] = lambda: None,
     ) -> Settled | None:  # fmt: skip
         """What settles a meeting; None where nothing is to be decided. When this returns, the document is as it was
         looked at.
@@ -167,7 +180,7 @@ class Meetings:
 
     async def settle(
         self, live: LiveDocument, updates: Sequence[bytes], source: object, ours: Side, theirs: Side, meeting: Meeting,
-        *, base: str | None = None, there: str | None = None, in_time: bool = False,
+        *, base: WentOnFrom | None = None, there: str | None = None, in_time: bool = False,
     ) -> Settled:  # fmt: skip
         """Decide a meeting of a document with a history that these updates add to it.
 
@@ -188,23 +201,24 @@ class Meetings:
         if joined is None:
             return Settled()
         if base is not None:
-            joined = replace(joined, base=base, back=frozenset())
+            joined = replace(joined, base=base.text, back=frozenset())
         if there is not None:
             joined = replace(joined, theirs=there)
         decision = decide("", joined, meeting) if in_time else await self._decide(path, joined, meeting)
         repair = repair_for(joined, decision.text, meeting)
+        is_put_back = base is not None and base.is_put_back
         if not decision.told:
-            return Settled(repair, decision)
+            return Settled(repair, decision, is_put_back=is_put_back)
         vectors = ours.vector, theirs.vector
         makers = (
             maker_of(self._folder, live.id, (), None, *vectors),
             maker_of(self._folder, live.id, updates, source, *vectors[::-1]),
         )
-        return Settled(repair, decision, makers)
+        return Settled(repair, decision, makers, is_put_back)
 
     async def meet_save(
         self, live: LiveDocument, update: bytes, fork: TextReplica, gone_back: GoneBack | None = None,
-        *, in_time: bool = False,
+        *, written_at_s: float, in_time: bool = False,
     ) -> Settled:  # fmt: skip
         """Look at a save that was made on an older version of the document, before it is applied.
 
@@ -212,19 +226,22 @@ class Meetings:
             update: the save.
             fork: the older version with it.
             gone_back: what the file lacked of that version.
+            written_at_s: when its file was written, in seconds since 1970.
             in_time: on the spot, without any await.
         """
         ours, theirs = live.replica.clocks(), fork.clocks()
+        base: WentOnFrom | None
         if gone_back is not None:
             seen = Side(gone_back.seen(theirs), without(fork.deleted(), gone_back.lost))
             sides, meeting = (Side(ours, live.replica.deleted()), seen), Meeting.THREE_TEXTS
-            base: str | None = gone_back.base
+            base = WentOnFrom(gone_back.base)
         else:
             found = meeting_of(ours, theirs, apart=True)
             if found is None:
                 return Settled()
             sides, meeting = (Side(ours, live.replica.deleted()), Side(theirs, fork.deleted())), found
-            base = fork.text() if live.shown.has(fork, update, ours) else None
+            live.shown.load(self._folder.database.rows, self._folder.id, live.id)
+            base = live.shown.of_save(fork, update, written_at_s, ours)
         there = fork.text() if gone_back is not None else None
         settled = await self.settle(live, [update], None, *sides, meeting, base=base, there=there, in_time=in_time)
         return replace(settled, decision=_exchanged(settled.decision), makers=settled.makers[::-1])

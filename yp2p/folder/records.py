@@ -177,9 +177,9 @@ def load_former(database: Database, folder: FolderID, since: float) -> list[tupl
     ]
 
 
-def forget_old_bases(folder: FolderID, now: float) -> Statement:
-    """`now` in seconds since 1970."""
-    return tables.base.forget_before(folder, now - BASES_S)
+def forget_old_bases(folder: FolderID, now: float) -> list[Statement]:
+    """Of files, and what programs showed; `now` in seconds since 1970."""
+    return [table.forget_before(folder, now - BASES_S) for table in (tables.base, tables.shown)]
 
 
 def save_chunks(finding: Finding) -> list[Statement]:

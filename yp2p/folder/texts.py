@@ -317,7 +317,8 @@ class Texts:
         self._unstored.pop(document, None)
         self.digests.forget(document)
         parts = (
-            tables.log, tables.pack, tables.digest, tables.step, tables.base, tables.served, tables.undone_by,
+            tables.log, tables.pack, tables.digest, tables.step, tables.base, tables.served, tables.shown,
+            tables.undone_by,
         )  # fmt: skip
         commit = self._database.submit([table.forget(self._folder, document) for table in parts])
         # Until then its rows can still be read: who takes it from a peer meanwhile is not to build on them.

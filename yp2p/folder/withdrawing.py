@@ -189,6 +189,7 @@ def _replacing(folder: Folder, document: DocumentID, stored: Sequence[Stored], f
         tables.step.delete_groups_from(folder.id, document, min(gone)),
         tables.digest.forget(folder.id, document),
         tables.base.forget(folder.id, document),
+        tables.shown.forget(folder.id, document),
     ]
 
 

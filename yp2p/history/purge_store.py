@@ -120,6 +120,7 @@ def replace_log(folder: Folder, found: TextLog, *, stays: bool) -> bool:
     statements = [
         *tables.log.join(folder.id, document, 0, found.last, found.present, b""),
         tables.pack.forget_until(folder.id, document, found.last),
+        tables.shown.forget(folder.id, document),
         tables.step.delete_groups_until(folder.id, document, found.last),
         *(forget(folder.id, entry) for forget in _OF_ENTRY),
     ]

@@ -13,6 +13,7 @@ Invariants
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from secrets import randbits
@@ -25,9 +26,11 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.incoming import check_in_slices
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Settled
+from yp2p.folder.shown_texts import Shown
 from yp2p.programs.corrections import CAPTURE_S, Corrections
 from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
+from yp2p.protocol import channel
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.mending import Moved
 from yp2p.protocol.state_vectors import StateVector, read_state_vector
@@ -71,7 +74,7 @@ class ProgramDocument:
         self._is_known = program.is_this_file  # whether the program has said what it has
         self._corrections = Corrections(folder, live, program, moved, tell)
         self._said = 0  # up to which clock the operations with the program's client ID are its own
-        self._shown: Sequence[bytes] = ()  # hashes of what it showed while it was away
+        self._shown = Shown()  # while it was away
 
     # --- what a provider needs ----------------------------------------------------------------------------------
 
@@ -114,18 +117,22 @@ class ProgramDocument:
             self._check_its_file()  # it may have become another one meanwhile
             # no await: what is taken is taken into the file's text
             is_plain = checked is not None and brings is not None and self._is_plain(checked)
+            if is_plain and checked is not None and brings is not None:
+                self._will_bring(checked, brings)
             with self._folder.edits.as_one(self._live) if settled is not None else nullcontext():
                 commit = self._take(update, checked, source)
                 if settled is not None:
                     self._folder.edits.settle_meeting(self._live, settled)
-            if is_plain and checked is not None and brings is not None:
-                self._has_brought(checked, brings)
             if commit is not None and (len(update) > _SLICED_BYTES or self._is_behind()):
                 await commit.wait()
 
-    def was_shown(self, contents: Sequence[bytes]) -> None:
-        """The program says what it showed while it was away, as hashes of texts."""
-        self._shown = contents
+    def was_shown(self, message: channel.Shown | channel.Since) -> None:
+        """The program says what it showed while it was away, as hashes of texts, and then since when."""
+        until_ms = round(time.time() * 1000)
+        if isinstance(message, channel.Shown):
+            self._shown = Shown(message.contents, (), until_ms)
+        elif len(message.times_ms) == len(self._shown.contents):
+            self._shown = Shown(self._shown.contents, message.times_ms, until_ms)
 
     def _says_it_has(self, vector: StateVector) -> None:
         if self._program.client is not None:
@@ -140,10 +147,14 @@ class ProgramDocument:
             return None  # as will be told
         return settled if self._is_plain(update) else None
 
-    def _has_brought(self, update: Checked, theirs: PeerState) -> None:
-        """What a program brought is taken: a save of what it showed has nothing else from now on."""
+    def _will_bring(self, update: Checked, theirs: PeerState) -> None:
+        """What a program brings is taken now: a save of what it showed has nothing else from then on. That is stored
+        first, as a save may be found by the next daemon."""
         wrote = {client: stop for client, (_, stop) in update.parsed.sections.items()}
-        self._live.shown.add(self._shown, Side(theirs.vector, update.deleted), wrote)
+        folder, live = self._folder, self._live
+        known = Side(theirs.vector, update.deleted)
+        if statements := live.shown.add(self._shown, known, wrote, folder.id, live.id):
+            folder.database.submit(statements)
 
     def _is_plain(self, update: Checked) -> bool:
         """Whether an update is taken as it is."""

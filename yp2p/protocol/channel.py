@@ -15,25 +15,29 @@ bytes                   meaning
 41 length vector        what I have with the step 2 or the updates that follow; only between devices, or behind 43
 42 count (length upd.)  step 2 in parts, each repair by itself; the last part is all of it; only between devices
 43 length hashes        SHA-256 of each text that I showed while you were away, in order; only from programs
+44 length (number)      since when I showed each of these, in milliseconds since 1970, from each to the next one
 ======================  ================================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.wire import write_varint
 
-_SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE, _ANSWER, _SHOWN = 0x00, 0x01, 0x02, 0x40, 0x41, 0x42, 0x43
+_SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE, _ANSWER, _SHOWN, _SINCE = 0x00, 0x01, 0x02, 0x40, 0x41, 0x42, 0x43, 0x44
 _PERMISSION_DENIED = 0  # y-protocols/auth
 _STEP1, _STEP2, _UPDATE = 0, 1, 2
 # A list is cut off long before this; more would be a way to make us parse without end.
 MAX_UPDATES = 1024
 # Texts that a program showed: more than anybody saves, and types in the time of a restart.
 MAX_SHOWN = 4096
-_HASH_BYTES = 32
+HASH_BYTES = 32
+# Beyond it sums of what a program says would not fit into the store.
+_LATEST_MS = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,13 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """When each of the texts of the message before came to the screen, in milliseconds since 1970, in order."""
+
+    times_ms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AwarenessUpdate:
     data: bytes
 
@@ -92,7 +103,7 @@ class Unrecognised:
     kind: int
 
 
-ProviderMessage = Step1 | Step2 | Answer | Updates | Have | Shown | AwarenessUpdate | Denied | Unrecognised
+ProviderMessage = Step1 | Step2 | Answer | Updates | Have | Shown | Since | AwarenessUpdate | Denied | Unrecognised
 
 
 def _sized(data: bytes) -> bytes:
@@ -115,6 +126,9 @@ def encode(message: ProviderMessage) -> bytes:
             return bytes([_HAVE]) + _sized(vector)
         case Shown(contents):
             return bytes([_SHOWN]) + _sized(b"".join(contents))
+        case Since(times):
+            steps = [later - earlier for earlier, later in pairwise((0, *times))]
+            return bytes([_SINCE]) + _sized(b"".join(map(write_varint, steps)))
         case AwarenessUpdate(data):
             return bytes([_AWARENESS]) + _sized(data)
         case Denied(reason):
@@ -124,11 +138,34 @@ def encode(message: ProviderMessage) -> bytes:
 
 
 def _shown(hashes: bytes) -> Shown:
-    if len(hashes) % _HASH_BYTES:
+    if len(hashes) % HASH_BYTES:
         raise InvalidUpdate("half a hash", len(hashes))
-    if len(hashes) > MAX_SHOWN * _HASH_BYTES:
+    if len(hashes) > MAX_SHOWN * HASH_BYTES:
         raise InvalidUpdate(f"more than {MAX_SHOWN} hashes", len(hashes))
-    return Shown(tuple(hashes[at : at + _HASH_BYTES] for at in range(0, len(hashes), _HASH_BYTES)))
+    return Shown(tuple(hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)))
+
+
+def _since(data: bytes) -> Since:
+    cursor = Cursor(data)
+    steps: list[int] = []
+    while cursor.at < cursor.end:
+        steps.append(cursor.varint())
+        if len(steps) > MAX_SHOWN:
+            raise InvalidUpdate(f"more than {MAX_SHOWN} times", cursor.at)
+    times = tuple(accumulate(steps))
+    if times and times[-1] > _LATEST_MS:
+        raise InvalidUpdate("a time that no clock shows", cursor.at)
+    return Since(times)
+
+
+def _sync(step: int, body: bytes) -> ProviderMessage:
+    if step == _STEP1:
+        return Step1(body)
+    if step == _STEP2:
+        return Step2(body)
+    if step == _UPDATE:
+        return Updates((body,))
+    raise InvalidUpdate(f"sync message {step} does not exist", 1)
 
 
 def decode(data: bytes) -> ProviderMessage:
@@ -137,16 +174,7 @@ def decode(data: bytes) -> ProviderMessage:
     kind = cursor.varint()
     message: ProviderMessage
     if kind == _SYNC:
-        step = cursor.varint()
-        body = cursor.sized()
-        if step == _STEP1:
-            message = Step1(body)
-        elif step == _STEP2:
-            message = Step2(body)
-        elif step == _UPDATE:
-            message = Updates((body,))
-        else:
-            raise InvalidUpdate(f"sync message {step} does not exist", 1)
+        message = _sync(cursor.varint(), cursor.sized())
     elif kind == _AWARENESS:
         message = AwarenessUpdate(cursor.sized())
     elif kind == _AUTH:
@@ -157,6 +185,8 @@ def decode(data: bytes) -> ProviderMessage:
         message = Have(cursor.sized())
     elif kind == _SHOWN:
         message = _shown(cursor.sized())
+    elif kind == _SINCE:
+        message = _since(cursor.sized())
     elif kind in (_UPDATES, _ANSWER):
         count = cursor.count(1)
         if count > MAX_UPDATES:

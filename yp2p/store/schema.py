@@ -21,7 +21,7 @@ log = structlog.get_logger()
 _CACHE_KIB = 256
 APPLICATION_ID = 0x79703270  # "yp2p"
 # With a new one goes a store of the one before, for the tests (tests/store/old_store.py).
-SCHEMA_VERSION = 30
+SCHEMA_VERSION = 31
 # Version n of the schema becomes n + 1 by the script at index n - 1; schema.sql is always the newest.
 MIGRATIONS = tuple(f"migrate_{number}_to_{number + 1}.sql" for number in range(1, SCHEMA_VERSION))
 

@@ -165,7 +165,9 @@ class LocalEdits:
     ) -> Settled:  # fmt: skip
         folder = self._folder
         fork, found = await self._changes(live, base, finding)
-        fork, update, is_head, settled = await self._made_on(live, base, fork, found, context, lacked)
+        fork, update, is_head, settled = await self._made_on(
+            live, base, fork, found, context, lacked, _written_at_s(finding)
+        )
         # no await from here: whether the base is the head, and what met, is decided together with the merge
         # What it removes is told of others' text, and where it may be made of an older version, of what was typed here.
         is_doubtful = bool(self._readers.candidates(record.entry))
@@ -216,7 +218,7 @@ class LocalEdits:
 
     async def _made_on(
         self, live: LiveDocument, base: FileRecord, fork: TextReplica, found: list[Hunk], context: ScanContext,
-        lacked: GoneBack | None,
+        lacked: GoneBack | None, written_at_s: float,
     ) -> tuple[TextReplica, bytes | None, bool, Settled]:  # fmt: skip
         """Make a save on its base: the fork with it, its update, whether it is an edit of the document itself, and what
         settles its meeting with what the document has got since. When this returns, the document is as it was looked
@@ -236,7 +238,9 @@ class LocalEdits:
             if update is None:
                 return fork, None, False, Settled()
             changes = live.changes
-            settled = await folder.edits.meetings.meet_save(live, update, fork, lacked, in_time=attempt == _TRIES)
+            settled = await folder.edits.meetings.meet_save(
+                live, update, fork, lacked, written_at_s=written_at_s, in_time=attempt == _TRIES
+            )
             if live.changes == changes:
                 break
         return fork, update, False, settled
@@ -320,7 +324,9 @@ class LocalEdits:
             changes = live.changes
             settled = Settled()
             if update is not None:
-                settled = await folder.edits.meetings.meet_save(live, update, fork, in_time=attempt == _TRIES)
+                settled = await folder.edits.meetings.meet_save(
+                    live, update, fork, written_at_s=_written_at_s(finding), in_time=attempt == _TRIES
+                )
             if live.changes == changes:
                 break
         news = folder.edits.apply_own(live, update) if update is not None else None
@@ -350,3 +356,8 @@ def is_made_of(own: str, was: str, text: str) -> bool:
 def _distance(old: str, new: str) -> int:
     """How much of a text is taken out and put in."""
     return extent(hunks(old, new))
+
+
+def _written_at_s(finding: Finding) -> float:
+    """When a file was written, or put at its path, in seconds since 1970: nobody sets that time."""
+    return finding.stamp.ctime_ns / 1e9

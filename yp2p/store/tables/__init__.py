@@ -42,6 +42,7 @@ from yp2p.store.tables import (
     rules,
     scrub,
     served,
+    shown,
     start,
     statement,
     step,
@@ -55,7 +56,7 @@ __all__ = [
     "agreement", "aside", "bandwidth", "base", "chosen", "chunks", "damage", "day", "departed", "device", "digest",
     "file", "folder", "former", "intent", "invite", "judgement", "known", "last_run", "local_rules", "log", "made_here",
     "notice", "offer_made", "offer_received", "owner", "pack", "purge", "purge_answer",
-    "purge_request", "rules", "scrub", "served", "start", "statement", "step", "trashed", "undone_by",
+    "purge_request", "rules", "scrub", "served", "shown", "start", "statement", "step", "trashed", "undone_by",
     "unread", "writer",
 ]  # fmt: skip
 
@@ -64,7 +65,7 @@ __all__ = [
 OF_FOLDER = (
     "agreement", "base", "chosen", "damage", "digest", "file", "former", "intent", "invite", "judgement", "local_rules",
     "made_here", "notice", "offer_made", "offer_received", "purge", "purge_answer", "purge_request", "rules", "scrub",
-    "served", "statement", "step", "trashed", "undone_by", "unread", "writer", "pack", "log",
+    "served", "shown", "statement", "step", "trashed", "undone_by", "unread", "writer", "pack", "log",
 )  # fmt: skip
 LARGE = (pack, log)
 
