@@ -98,6 +98,22 @@ def test_no_line_of_a_diff_is_joined_with_another_one(base: str, diff: str, want
     assert with_diff(base, diff) == Patched(wanted)
 
 
+@pytest.mark.parametrize(
+    ("base", "diff", "wanted"),
+    [
+        ("f\ng\n", "@@ -1,2 +1,2 @@\n f\n-g\n+h\n-- \n2.39.2\n\n", "f\nh\n"),
+        ("f\r\ng\r\n", "@@ -1,2 +1,2 @@\r\n f\r\n-g\r\n+h\r\n-- \r\n2.39.2\r\n", "f\r\nh\r\n"),
+        ("f\n- \ng\n", "@@ -1,3 +1,2 @@\n f\n-- \n g\n", "f\ng\n"),
+        ("f\n- \n", "@@ -1,2 +1 @@\n f\n-- \n-- \n2.39.2\n", "f\n"),
+        ("f\n- \ng\n", "@@ -1 +1 @@\n f\n-- \n g\n", "f\ng\n"),  # whose head counts wrong
+        ("f\n- \n", "@@ -1 +1 @@\n f\n-- \n", "f\n"),
+    ],
+)
+def test_the_signature_behind_a_mailed_diff_is_none_of_it(base: str, diff: str, wanted: str) -> None:
+    """`git format-patch` ends its mails so; a removed line that is `- ` looks the same."""
+    assert with_diff(base, diff) == Patched(wanted)
+
+
 @pytest.mark.parametrize("hunk", ["@@ -1,0 +2 @@\n+x\n", "@@ -1 +1 @@\n-a\n+x\n"])
 def test_a_last_line_in_the_middle_of_a_text_is_refused(hunk: str) -> None:
     patched = with_diff("a\nb\n", hunk + "\\ No newline at end of file\n")

@@ -28,6 +28,8 @@ MAX_PIECES = 1000
 _BUDGET = 5_000_000
 _SHOWN_CHARS = 200
 _HUNK = re.compile(r"@@+(?: -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))?)? ?@@|@@ *\.\.\. *@@|@@$")
+# Behind it git writes its version, at the end of the mail that a diff is in (RFC 3676 §4.3).
+_SIGNATURE = "-- "
 _SEARCH, _DIVIDER, _REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
 
 
@@ -238,8 +240,12 @@ def _read_hunk(lines: Sequence[str], row: int, head: re.Match[str], number: int)
 
 
 def _is_between(lines: Sequence[str], row: int) -> bool:
-    """Whether a line is none of a hunk: the head of another file, or the blank lines at the end."""
-    if lines[row].startswith("--- ") and row + 1 < len(lines) and lines[row + 1].startswith("+++ "):
+    """Whether a line is none of a hunk: the head of another file, the signature of a mail, or the blank lines at the
+    end."""
+    behind = lines[row + 1] if row + 1 < len(lines) else ""
+    if lines[row].startswith("--- ") and behind.startswith("+++ "):
+        return True
+    if lines[row].rstrip("\r\n") == _SIGNATURE and behind.strip("\r\n") and behind[0] not in " +-\\@":
         return True
     return not any(line.strip("\r\n") for line in lines[row:])
 
