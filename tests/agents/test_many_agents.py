@@ -15,8 +15,8 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -58,7 +58,8 @@ class Oracle:
     gone: dict[str, str] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
-    notices: dict[tuple[str, int], tuple[str, float]] = field(default_factory=dict)  # of lost text: the file, when
+    # Of lost text: the file, when, and how many characters are told to be gone.
+    notices: dict[tuple[str, int], tuple[str, float, int]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -155,7 +156,9 @@ def _note_notices(oracle: Oracle, *found: Device) -> None:
     for device in found:
         for notice in device.call("GET", "/v1/notices"):
             if notice["text"].startswith(("a save here removed ", "both changed ")):
-                oracle.notices[device.name, notice["number"]] = notice["path"], notice["at"]
+                gone = _REMOVED.match(notice["text"])
+                chars = int(gone[1]) if gone is not None else 0
+                oracle.notices[device.name, notice["number"]] = notice["path"], notice["at"], chars
 
 
 def _git(directory: Path, *words: str) -> None:
@@ -226,15 +229,31 @@ def _line(word: str) -> str:
     return f"{word} 😀\n" if word.startswith("agent") else f"{word}\n"
 
 
-def _missing(oracle: Oracle, name: str, text: str) -> int:
+def _missing(oracle: Oracle, name: str, text: str, told: Set[str]) -> int:
     """How many characters of what has to be in a file are not there; where they are is another thing, as a save may
-    take out part of a word. The first line is git's."""
-    unsure = [word for word in (*oracle.told, *oracle.gone) if word in text]
-    wanted = [word for word, where in oracle.there.items() if where == name and word not in oracle.told]
-    found = _size(text.splitlines(keepends=True)[1:]) - _size(map(_line, unsure))
+    take out part of a word. The first line is git's, and so is what it writes where it finds a conflict there.
+
+    Args:
+        told: words of which people were told that they went.
+    """
+    unsure = [word for word in (*oracle.told, *oracle.gone, *told) if word in text]
+    wanted = [
+        word for word, where in oracle.there.items()
+        if where == name and word not in oracle.told and word not in told
+    ]  # fmt: skip
+    found = _size(line for line in text.splitlines(keepends=True) if not _OF_GIT.match(line))
+    found -= _size(map(_line, unsure))
     return _size(_text("").splitlines(keepends=True)[1:]) + _size(map(_line, wanted)) - found
 
 
+def _told_chars(oracle: Oracle, name: str, texts: Iterable[str]) -> int:
+    """How many characters of a file people were told to be gone, beyond those of whole words."""
+    chars = sum(chars for path, _, chars in oracle.notices.values() if path == name)
+    return chars - _size(map(_line, texts))
+
+
+_OF_GIT = re.compile(r"(?:branch \w+|<{7} \w+|={7}|>{7} \w+)$")
+_REMOVED = re.compile(r"a save here removed (\d+) characters")
 _WORDS = re.compile(r"\b(?:agent|person)\d-\d{6}\b")
 # Between what is done to a text and the notice of it, on a machine that has much to do.
 _SOON_S = 30.0
@@ -269,24 +288,31 @@ def _check(oracle: Oracle, texts: dict[str, str], devices: Sequence[Device]) -> 
     gone = {word: name for word, name in oracle.there.items() if not times[name][word] and word not in oracle.told}
     went = [_went(device, set(gone.values())) for device in devices]
     silent: list[tuple[str, str, list[float]]] = []
+    told_to_people: defaultdict[str, set[str]] = defaultdict(set)
     for word, name in oracle.there.items():
         assert times[name][word] <= 1 or word in oracle.told, f"{word} is {times[name][word]} times in {name}"
         if word not in gone:
             found["there" if times[name][word] == 1 else "told to its program"] += 1
             continue
         at = [on_device[name, word] for on_device in went if (name, word) in on_device]
-        if any(path == name and abs(told - one) < _SOON_S for path, told in oracle.notices.values() for one in at):
+        if word in texts[name]:
+            found["with letters of others"] += 1  # who typed where a line was that had moved
+        elif any(path == name and abs(told - one) < _SOON_S for path, told, _ in oracle.notices.values() for one in at):
             found["told to people"] += 1
-        elif word.startswith("person") and _missing(oracle, name, texts[name]) <= 0:
-            found["in parts"] += 1  # a line was moved while somebody typed into it, and all of it is there
+            told_to_people[name].add(word)
         else:
             silent.append((word, name, at))
+    for word, name, at in silent.copy():
+        missing = _missing(oracle, name, texts[name], told_to_people[name])
+        if word.startswith("person") and missing <= _told_chars(oracle, name, told_to_people[name]):
+            found["in parts"] += 1  # a line was moved while somebody typed into it, and all of it is there, or told
+            silent.remove((word, name, at))
     for word, name in oracle.gone.items():
         found["back" if times[name][word] else "taken out"] += 1
     assert not silent, f"gone, and nobody was told: {silent}"
     for name, text in texts.items():
-        missing = _missing(oracle, name, text)
-        is_told = missing <= 0 or any(path == name for path, _ in oracle.notices.values())
+        missing = _missing(oracle, name, text, told_to_people[name])
+        is_told = missing <= 0 or any(path == name for path, _, _ in oracle.notices.values())
         assert is_told, f"{missing} characters are gone from {name}, and nobody was told:\n{text}"
     assert not found["back"] or oracle.notices, "what was taken out came back"
     return found
