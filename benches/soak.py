@@ -106,11 +106,20 @@ def _work(room: list[Device], rng: random.Random, number: int, there: set[str]) 
         pass  # another device removed it just now
 
 
-def _flap(device: Device) -> None:
-    """The links of a device end and come back: its process stands still for longer than a silent peer is waited for."""
+def _stand_still(device: Device) -> None:
+    """The process of a device gets no time. Its links stay: the kernel answers for it."""
     os.kill(device.pid, signal.SIGSTOP)
     time.sleep(8)  # what is tested is what comes of that
     os.kill(device.pid, signal.SIGCONT)
+
+
+def _flap(device: Device) -> None:
+    """The links of a device end and come back, while it and the others go on."""
+    for other in device.others:
+        device.call("POST", "/v1/device/pause", {"device": other.name})
+    time.sleep(3)  # what was changed by then meets afterwards
+    for other in device.others:
+        device.call("POST", "/v1/device/unpause", {"device": other.name})
 
 
 def _soak(room: list[Device], seconds: float, rng: random.Random, there: set[str]) -> tuple[list[Measured], int]:
@@ -128,8 +137,7 @@ def _soak(room: list[Device], seconds: float, rng: random.Random, there: set[str
                 f"{(now - began) / 60:4.0f} min ",
                 *(f"{one.memory_mib[-1]:7.1f} MiB {one.files[-1]:4} files" for one in measured),
             )
-            if rng.random() < 0.5:
-                _flap(rng.choice(room))
+            rng.choice((_stand_still, _flap, _flap))(rng.choice(room))
     return measured, edits
 
 
@@ -195,6 +203,7 @@ def main() -> None:
             "minutes": chosen.minutes,
             "edits": edits,
             "lines": len(there),
+            "links that ended": sum(device.log.read_text().count("event='link_down'") for device in room),
             "events": sum(1 for line in lines if line.startswith("{") and json.loads(line)),
             **{f"{device.name} memory_mib": one.memory_mib for one, device in zip(measured, room, strict=True)},
             "problems": problems,

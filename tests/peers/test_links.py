@@ -300,14 +300,17 @@ def test_a_device_that_does_not_know_this_one_is_told_from_one_that_is_away() ->
     _run(test, (ONE, {NOTES: statements(NOTES, TWO.public)}), (TWO, {}))
 
 
-def test_a_paused_device_has_no_link_in_either_direction_and_both_say_why() -> None:
-    notes = statements(NOTES, TWO.public)
+def test_a_paused_device_has_no_link_in_either_direction_and_both_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes, left = statements(NOTES, TWO.public), list[str]()
+    monkeypatch.setattr("yp2p.peers.peers.link_has_ended", lambda: left.append("garbage"))
 
     async def test(one: Node, two: Node) -> None:
         one.knows(two)
         await until(lambda: one.peers.is_linked(two.id) and two.peers.is_linked(one.id))
+        assert left == []
         await one.peers.choose(two.id, pause=True).wait()
         await until(lambda: not one.peers.is_linked(two.id) and not two.peers.is_linked(one.id))
+        await until(lambda: len(left) == 2)
         assert _why_not(one, two.id).startswith("paused here")
         await until(lambda: _why_not(two, one.id).startswith("paused there"))
         two.peers.devices.contact(one.id).reach.is_paused_there = False

@@ -48,6 +48,30 @@ async def test_sessions_that_have_ended_go_when_the_folder_comes_to_rest(
         assert not any(one() is not None for one in ended)
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_what_a_link_leaves_waits_for_no_collection_of_everything(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
+) -> None:
+    monkeypatch.setattr(memory, "_ended", memory._Ended())
+    monkeypatch.setattr(memory, "_ENDING_S", 0.0)
+    (tmp_path / "dir").mkdir()
+    gc.collect()
+    gc.disable()
+    try:
+        async with open_bridge(tmp_path) as bridge:
+            async with open_session(bridge) as (session, _):
+                await trio.testing.wait_all_tasks_blocked()
+                ended = weakref.ref(session)
+            del session
+            assert ended() is not None, "it refers to itself"
+            if is_told:
+                memory.link_has_ended()
+            await Housekeeping(bridge.folder, Trash())._give_back_memory(bridge.render_actor)
+            assert (ended() is None) is is_told
+    finally:
+        gc.enable()
+
+
 async def test_they_go_also_where_no_folder_ever_rests(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:

@@ -27,7 +27,7 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.folder.records import day_begins, forget_old_bases
 from yp2p.identity import ID_BYTES, EntryID
 from yp2p.machine import reason
-from yp2p.memory import collect_what_was_kept, is_much_free, trim
+from yp2p.memory import collect_what_has_ended, collect_what_was_kept, is_much_free, trim
 from yp2p.store import tables
 
 EVERY_S = 5.0
@@ -90,6 +90,7 @@ class Housekeeping:
         """Close the documents that nobody uses, and drop what is not needed once the folder has come to rest."""
         folder = self._folder
         has_dropped = folder.close_idle_documents()
+        collect_what_has_ended()
         if folder.state.settled and not self._was_settled:
             folder.files.rest()
             folder.render_queue.trim()

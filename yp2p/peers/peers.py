@@ -35,6 +35,7 @@ from yp2p.folder.budget import charged
 from yp2p.folder.folder import Folder
 from yp2p.identity import DeviceID, FolderID, Identity, short_id
 from yp2p.machine import Until
+from yp2p.memory import link_has_ended
 from yp2p.peers.checks import LinkChecks
 from yp2p.peers.dialling import RARELY_S, Dialling
 from yp2p.peers.folder_sessions import FolderSessions
@@ -294,6 +295,7 @@ class Peers:
                             contact.wake.set()  # else whoever dialled goes on by himself
                     contact.link_ended(linked.since, trio.current_time())
                     self.devices.unlinked(device, link.peer)
+                    link_has_ended()
                     log.info("link_down")
 
     def _admits(self, device: DeviceID, link: Link, *, dialled_by_us: bool) -> bool:
