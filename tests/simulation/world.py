@@ -304,7 +304,9 @@ class World:
         if self.hostile is not None:
             await self._survive(self.hostile)
             return
-        if self.has_clone:  # then only equal trees tell that all have come to rest
+        # Of a clone only equal trees tell that it has come to rest. Where not all are linked with all, what one in
+        # between has not chosen comes to nobody behind it.
+        if self.has_clone or self.network.never:
             await choosing.choose_everything(self)
         if not await self._wait_for_rest(_REST_LIMIT_S):
             raise Failed(f"not in sync after {_REST_LIMIT_S:.0f} s: {self._why_not_at_rest()}")
@@ -401,21 +403,26 @@ class World:
         }
 
     def _blobs_that_nobody_has(self, hosts: list[Host]) -> set[str]:
-        """Whose file a power cut damaged before another device had its content: all wait for it.
+        """Where those are, by name."""
+        paths: set[str] = set()
+        lost = self._lost_entries(hosts)
+        for host in hosts:
+            path_of = host.folder.catalogue.layout().path_of
+            paths |= {path_of[entry] for entry in lost if entry in path_of}
+        return paths
 
-        (Some have the content before, some nothing.)
+    def _lost_entries(self, hosts: list[Host]) -> set[EntryID]:
+        """The blobs whose file a power cut damaged before another device had its content: all wait for it.
+
+        (Some have the content before, some nothing, and some have not chosen it.)
         """
         wanted: set[tuple[EntryID, bytes]] = set()
         there: set[tuple[EntryID, bytes]] = set()
-        paths: set[str] = set()
         for host in hosts if self.oracle.had_power_cut else []:
             folder = host.folder
             wanted |= {(entry, content.hash) for entry, content in folder.files.blobs.wanted.items()}
             there |= {(entry, record.content) for entry, record in folder.files.items()}
-        for host in hosts:
-            path_of = host.folder.catalogue.layout().path_of
-            paths |= {path_of[entry] for entry, _ in wanted - there if entry in path_of}
-        return paths
+        return {entry for entry, _ in wanted - there}
 
     async def _wait_for_rest(self, limit_s: float) -> bool:
         with trio.move_on_after(limit_s):
@@ -438,11 +445,18 @@ class World:
                 if other is host or not self.is_in_sight(host, other) or self.has_clone:
                     continue
                 session = folder.observers.sessions.get(other.identity.device_id)
+                if isinstance(session, FolderSession) and self._lacks_what_is_lost(session, up):
+                    continue
                 if not isinstance(session, FolderSession) or not session.agreement.in_sync:
                     how = "no session" if session is None else f"behind {len(session.agreement.behind)}"  # type: ignore[attr-defined]
                     return f"{host.name} is not in sync with {other.name} ({how})"
         trees = list(self._trees(up).values()) if self.has_clone else []
         return "the trees differ" if any(tree != trees[0] for tree in trees) else ""
+
+    def _lacks_what_is_lost(self, session: FolderSession, up: list[Host]) -> bool:
+        """Whether a session is in sync but for what no device has."""
+        agreement = session.agreement
+        return bool(agreement.behind) and agreement.compared and agreement.behind.keys() <= self._lost_entries(up)
 
     def _check_log(self) -> None:
         if self._logged:
