@@ -181,7 +181,9 @@ class Device:
         # Those of a test have their own mDNS (`zygote.py`), which a process of its own does not hear.
         is_apart = bool(self._prefix) != bool(other._prefix)
         at = f"127.0.0.1:{other.status()['device']['port']}" if is_apart else None
-        self.call("POST", "/v1/join", {"code": code, "path": str(self.dir), "timeout_s": None, "at": at, "force": True})
+        # What a person waits for at most is less than a busy machine takes to hear of the other one.
+        wanted = {"code": code, "path": str(self.dir), "timeout_s": READY_LIMIT_S, "at": at, "force": True}
+        self.call("POST", "/v1/join", wanted, READY_LIMIT_S + 30)
 
 
 @contextmanager
