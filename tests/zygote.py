@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _MESSAGE_BYTES = 64 << 10
-_START_LIMIT_S = 30.0
+_START_LIMIT_S = 120.0
 _MDNS_PORTS_AWAY = 1000
 
 
