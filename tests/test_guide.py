@@ -57,7 +57,10 @@ def _parse(command: str) -> None:
     if any(word.startswith("-") is False for word in words):
         found.make_context(context.info_name or "", words, parent=context.parent)
         return
-    known = {name for parameter in found.params for name in parameter.opts} | {"-h", "--help"}
+    known = {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)} | {
+        "-h",
+        "--help",
+    }
     assert set(options) <= known, f"{command}: {options}"
 
 

@@ -10,7 +10,7 @@ import click
 
 from yp2p.cli.group import Group
 from yp2p.cli.merging import Merging
-from yp2p.cli.options import call, folder_option, json_option
+from yp2p.cli.options import call, json_option, one_folder_option
 from yp2p.cli.output import paged, print_json, say
 from yp2p.errors import UsageError, YpError
 
@@ -18,7 +18,7 @@ _SHOWN_LINES = 3
 
 
 @click.group(cls=Group, invoke_without_command=True)
-@folder_option
+@one_folder_option
 @json_option
 @click.pass_context
 def command(context: click.Context, folder: str | None, as_json: bool) -> None:

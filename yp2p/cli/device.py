@@ -10,7 +10,17 @@ import click
 
 from yp2p.cli.complete import ROLES, Device, FolderOrRole
 from yp2p.cli.group import Group
-from yp2p.cli.options import call, folder_name, folder_option, for_option, json_option, pause_body, say_until, size_text
+from yp2p.cli.options import (
+    call,
+    folder_name,
+    folder_option,
+    for_option,
+    json_option,
+    one_folder_option,
+    pause_body,
+    say_until,
+    size_text,
+)
 from yp2p.cli.output import confirm, is_terminal, print_json, say
 from yp2p.cli.table import table
 from yp2p.errors import FolderError, NotRunning, UsageError
@@ -143,7 +153,7 @@ def unpause(device: str, as_json: bool) -> None:
 @click.option(
     "--with-those-it-let-in", "with_let_in", is_flag=True, help="Also remove devices that only DEVICE let in."
 )
-@folder_option
+@one_folder_option
 @json_option
 def remove(
     devices: tuple[str, ...], replaced_by: str | None, yes: bool, with_let_in: bool, folder: str | None, as_json: bool
@@ -245,7 +255,7 @@ def role(device: str, named: tuple[str, ...], role: str, folder: str | None, as_
 
 @command.command()
 @click.argument("devices", metavar="DEVICE...", nargs=-1, required=True, type=Device())
-@folder_option
+@one_folder_option
 @json_option
 def readmit(devices: tuple[str, ...], folder: str | None, as_json: bool) -> None:
     """Let DEVICE in again, which a removed device had let in: into each folder where that is so, or one.

@@ -317,7 +317,8 @@ def usage(folder: str | None, as_json: bool) -> None:
     FOLDER is its label or directory; without it, all folders are shown. Files are those that are here: `yp2p folder
     choose` leaves others out. History is what
     `yp2p log` and `yp2p undo` go back to; it is in the store, which has more room than it needs for a while after
-    much was removed. The trash has what other devices deleted or replaced.
+    much was removed. The trash has what other devices deleted or replaced; `yp2p trash empty` gives its room back. How
+    long both are kept is in the settings, under [history] and [trash].
     """
     answer = call("POST", "/v1/folder/usage", {"folder": folder_name(folder)})
     if as_json:

@@ -21,7 +21,7 @@ It shows a code. On the other device (it asks for the code):
                           yp2p join ~/notes
 
 Devices find each other by themselves; edits of text files merge. YP2P_HOME=DIR keeps a whole device in one
-directory; settings are in config.toml, or YP2P_SECTION__KEY in the environment."""
+directory; settings are in ~/.config/yp2p/config.toml, or YP2P_SECTION__KEY in the environment."""
 _EPILOG = "'yp2p help COMMAND' explains a command.\n\n\b\nExit codes:" + _CODES
 
 

@@ -91,13 +91,18 @@ def _offer_folders(context: click.Context, parameter: click.Parameter, typed: st
     return Folder().shell_complete(context, parameter, typed)
 
 
-folder_option: Callable[[Any], Any] = click.option(
-    "--folder",
-    metavar="FOLDER",
-    shell_complete=lambda context, parameter, typed: _offer_folders(context, parameter, typed),
-    callback=lambda _context, _parameter, name: folder_name(name),
-    help="Label or directory of the folder; needed where there are several.",
-)
+def _folder_option(about: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--folder",
+        metavar="FOLDER",
+        shell_complete=lambda context, parameter, typed: _offer_folders(context, parameter, typed),
+        callback=lambda _context, _parameter, name: folder_name(name),
+        help=about,
+    )
+
+
+folder_option = _folder_option("Label or directory of the folder; needed where there are several.")
+one_folder_option = _folder_option("Only in this folder, by its label or directory; without it, in all.")
 
 
 def call(method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
