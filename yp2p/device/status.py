@@ -24,7 +24,7 @@ from yp2p.sentences import THROUGH_OTHERS, WORKING, of_folder, of_member
 _CONDITIONS = {
     Condition.NONE: "",
     Condition.WORKING: WORKING,
-    Condition.PAUSED: "paused there, by a person or because its directory is missing",
+    Condition.PAUSED: "paused there, by a person or because its directory or marker is missing",
     Condition.AWAITING_CONFIRMATION: "paused there: many deletions wait for a decision",
     Condition.APART: "apart after a fault: it takes and sends nothing here for a while, and then tries again",
     Condition.CANNOT_STORE: "paused there: its disk is full or cannot be written",
