@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,33 @@ def test_a_wrong_code_is_told_on_both_pages(strangers: list[Device], open_tab: O
     there.press("See what would happen")
     there.page.get_by_role("alert").filter(has_text=re.compile("code", re.IGNORECASE)).first.wait_for()
     assert two.status()["folders"] == []
+
+
+def test_what_cannot_be_looked_at_is_joined_all_the_same(strangers: list[Device], open_tab: OpenTab) -> None:
+    one, two = strangers
+    code = one.call("POST", "/v1/share", {"path": str(one.dir), "label": "notes"})["code"]
+    there = open_tab()
+    there.open(two).go("join")
+    there.expects("Failed to load resource")
+    reason = json.dumps({"error": "'notes' has too many entries; join without looking", "exit_code": 9})
+    there.page.route("**/v1/join/preview", lambda route: route.fulfill(status=409, body=reason))
+    there.page.get_by_label("The code that the other device shows").fill(code)
+    there.page.get_by_label("Directory on this device").fill(str(two.dir))
+    there.press("See what would happen")
+    there.page.get_by_role("alert").filter(has_text="join without looking").first.wait_for()
+    assert two.status()["folders"] == []
+    there.press("Join without looking")
+    there.eventually(lambda: _read(two, "plan.md") == _read(one, "plan.md"), "the file having come")
+
+
+def test_a_pause_of_an_hour_ends_by_itself_and_says_when(pair: list[Device], tab: Tab) -> None:
+    one, _ = pair
+    tab.open(one).go("folder", _folder(one))
+    tab.press("Pause for an hour")
+    tab.reads("goes on by itself", "paused by you until ")
+    assert one.status()["folders"][0]["paused_until"] is not None
+    tab.press("Resume")
+    tab.eventually(lambda: not one.status()["folders"][0]["paused"], "it going on")
 
 
 def test_removing_a_device(pair: list[Device], tab: Tab) -> None:
