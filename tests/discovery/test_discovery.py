@@ -171,7 +171,8 @@ def test_what_is_sought_is_bounded_and_known_devices_stay() -> None:
 
 async def test_windows_and_sightings_of_strangers_push_out_no_others() -> None:
     secret = A.pairwise_secret(B.public.noise_key)
-    devices = SimpleNamespace(letting_in=lambda: {B.device_id: B.public}, seen=lambda *_: None, contacts={})
+    roster = SimpleNamespace(letting_in=lambda: {B.device_id: B.public})
+    devices = SimpleNamespace(roster=roster, seen=lambda *_: None, contacts={})
     peers: Any = SimpleNamespace(devices=devices, members_changed=trio.Event())
     discoverer = Discoverer(A, "a", peers, cast(Any, None), cast(Any, None), [])
     address = (Address("127.0.0.1", 1),)

@@ -45,6 +45,20 @@ complete -o nosort -F _yp2p_completion yp2p
 """
 
 
+def script(shell: str) -> str:
+    """The script of `bash`, `zsh` or `fish`, whether that shell is here or not."""
+    if shell == "bash":
+        return _BASH
+    from click.shell_completion import get_completion_class
+
+    from yp2p.cli.group import group
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.ClickException(f"no completion for {shell}")
+    return kind(group, {}, "yp2p", "_YP2P_COMPLETE").source()
+
+
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
@@ -55,14 +69,4 @@ def command(shell: str) -> None:
     zsh:   eval "$(yp2p completion zsh)"    in ~/.zshrc
     fish:  yp2p completion fish > ~/.config/fish/completions/yp2p.fish
     """
-    if shell == "bash":
-        say(*_BASH.split("\n"))
-        return
-    from click.shell_completion import get_completion_class
-
-    from yp2p.cli.group import group
-
-    kind = get_completion_class(shell)
-    if kind is None:
-        raise click.ClickException(f"no completion for {shell}")
-    say(*kind(group, {}, "yp2p", "_YP2P_COMPLETE").source().split("\n"))
+    say(*script(shell).split("\n"))
