@@ -7,18 +7,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from bridge import Bridge, clock, open_bridge, over_directory, settle
 from peers.sessions import open_session
 
 from yp2p.check.findings import Kind
+from yp2p.check.offline import check_offline
 from yp2p.check.others import of_audit
+from yp2p.config import Paths
 from yp2p.documents.text import imported
+from yp2p.errors import YpError
 from yp2p.identity import DocumentID, EntryID
 from yp2p.peers import audit
 from yp2p.peers.session import FolderSession
 from yp2p.protocol.messages import Documents, Leaves, LeavesQuery, Pull, TreeBuckets, TreeQuery
 from yp2p.protocol.reconcile import BRANCHES, Leaf, ReconcileTree
+from yp2p.store.examine import reader
 
 _TEXTS = {"a.txt": "a text\n", "b.txt": "another text\n", "c.txt": "a third text\n"}
 
@@ -139,3 +144,13 @@ async def test_a_device_that_does_not_answer_is_not_waited_for(base: Path) -> No
             while not found:
                 await trio.lowlevel.checkpoint()
             assert found == [None]
+
+
+def test_to_look_for_a_store_makes_none(tmp_path: Path) -> None:
+    paths = Paths(tmp_path, tmp_path, tmp_path)
+    with pytest.raises(YpError, match="nothing is shared here"):
+        check_offline(paths, None, read=False)
+    assert not paths.store.exists()
+    with pytest.raises(YpError, match="could not be read"), reader(tmp_path / "none.db"):
+        pass
+    assert not (tmp_path / "none.db").exists()

@@ -105,7 +105,9 @@ def test_a_connected_device_of_the_same_network_has_to_be_heard() -> None:
     for address in ("10.0.0.2:9727", "[::ffff:10.0.0.2]:9727"):
         assert "client isolation" in check_multicast(one, [_device(address=address)]).remedy
     for address in ("10.9.0.2:9727", "[fe80::1%eth0]:9727", "127.0.0.1:9727", "host:1"):
-        assert not check_multicast(one, [_device(address=address)]).is_problem
+        finding = check_multicast(one, [_device(address=address)])
+        assert not finding.is_problem
+        assert "none is on" not in finding.text, "one is connected"
     assert not check_multicast(one | {"others": {"10.0.0.2"}}, [_device()]).is_problem
 
 

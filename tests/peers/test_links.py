@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -457,6 +458,8 @@ def test_who_was_let_in_lately_is_on_the_account_of_who_let_it_in() -> None:
     async def test(one: Node) -> None:
         devices = one.peers.devices
         await until(lambda: devices.contact(TWO.device_id) is not None and TWO.device_id in devices._noted)
+        assert not devices.contact(TWO.device_id).choice.since, "nobody knows since when"
+        before = time.time()
         await one.folders[NOTES].membership.receive([said.encode() for said in (*more, own)])
         everybody = [keys.device_id for keys in (TWO, third, fourth, HOSTILE)]
         await until(lambda: devices._noted >= set(everybody))
@@ -467,6 +470,7 @@ def test_who_was_let_in_lately_is_on_the_account_of_who_let_it_in() -> None:
             burdens = [devices.contact(device).budget.burden for device in everybody]
             return [burdens.index(burden) for burden in burdens]
 
+        assert all(devices.contact(device).choice.since >= before for device in everybody[1:]), "and not since before"
         assert accounts() == [0, 0, 0, 3], "whom this device let in has its own"
         devices.contact(fourth.device_id).choice.since -= 2 * 86400
         assert accounts() == [0, 0, 2, 3], "it has been known for long"

@@ -14,7 +14,7 @@ from yp2p.check.facts import DocumentFacts
 from yp2p.check.findings import Finding, Kind, Result, Told
 from yp2p.check.gather import plain, read_log
 from yp2p.config import Paths
-from yp2p.errors import UsageError
+from yp2p.errors import UsageError, YpError
 from yp2p.files.root import Root
 from yp2p.files.verify import Held, Look, held
 from yp2p.folder.catalogue import MANIFEST_INDEX
@@ -30,7 +30,9 @@ from yp2p.store.sql import Read
 
 def check_offline(paths: Paths, name: str | None, *, read: bool) -> dict[str, Any]:
     """Check one folder, or all; gives what the daemon would answer. Raises YpError: the store or the key is no such."""
-    found = list(home.of_store(paths.store, examine(paths.store))) if paths.store.exists() else []
+    if not paths.store.exists():
+        raise YpError(f"there is no store at {paths.store}: nothing is shared here; `yp2p up DIR` shares a directory")
+    found = list(home.of_store(paths.store, examine(paths.store)))
     if paths.key.exists():
         found += home.of_key(paths.key, None)
     chosen: list[StoredFolder] = []

@@ -71,7 +71,7 @@ def _print_text(answer: dict[str, Any]) -> None:
     ]
     say(*table(header, rows, right=("Version", "Characters", "Line")))
     if answer["came_from"]:
-        say(f"What was before that came from {answer['came_from']} at once; it has older versions.")
+        say(f"What was before that came from {answer['came_from']} at once; it may have older versions.")
 
 
 def _characters(version: dict[str, Any]) -> str:

@@ -132,6 +132,10 @@ def check_multicast(heard: Mapping[str, Any], devices: Sequence[Mapping[str, Any
                        f" ({', '.join(near)})",
                        "allow UDP port 5353 on both machines; look for client isolation or IGMP snooping in the"
                        " settings of the access point or switch")  # fmt: skip
+    if not others and any(device["connected"] for device in devices):
+        return Finding(
+            check, f"works on {address}; no other device was heard there, and those that are connected are elsewhere"
+        )  # fmt: skip
     if not others and devices:
         return Finding(check, f"works on {address}; no other device was heard there: either none is on, or the network "
                        "keeps its machines apart (access points call it client isolation)")  # fmt: skip

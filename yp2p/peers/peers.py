@@ -159,14 +159,14 @@ class Peers:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._former.run)
             nursery.start_soon(self.devices.neighbours.run)
-            since = 0.0  # who is known at the start was known before
+            is_first = True
             known_at = dict[DeviceID, float]()
             while True:
                 changed, now = self.members_changed, trio.current_time()
                 known = self.devices.roster.letting_in()
                 known_at = {device: known_at.get(device, now) for device in known}
-                self.devices.note_known(known, since)
-                since = time.time()
+                self.devices.note_known(known, 0.0 if is_first else time.time())  # those at the start were known before
+                is_first = False
                 self.dialling.dial_those(known_at, nursery)
                 await changed.wait()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import structlog
 
@@ -62,8 +64,9 @@ def check(path: Path) -> None:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection, for any thread, one at a time."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    """A connection, for any thread, one at a time. With `read_only` a file that is not there is not made."""
+    uri = f"file:{quote(os.fsencode(path))}?mode={'rw' if read_only else 'rwc'}"  # to read a log, its index is written
+    connection = sqlite3.connect(uri, isolation_level=None, check_same_thread=False, timeout=5, uri=True)
     connection.text_factory = lambda data: data.decode("utf-8", "replace")  # a row that is no text must not hide others
     try:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
