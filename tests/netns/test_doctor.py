@@ -20,7 +20,7 @@ import pytest
 from lab import Device, eventually
 from netns.lan import PREFIX, connected, ip, synced
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(900)]
 
 _FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 _DAY_S = 86400

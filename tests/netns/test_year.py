@@ -14,7 +14,7 @@ import pytest
 from lab import Device, eventually, tree
 from netns.lan import PREFIX, plug, pull
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(1200)]
 
 _SETTINGS = {"YP2P_LISTEN__ADDRESS": "", "YP2P_DISCOVERY__INTERFACES": "", "YP2P_LISTEN__PORT": "9727"}
 
