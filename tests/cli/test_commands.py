@@ -134,15 +134,19 @@ def test_who_is_in_again_is_said_where_the_next_one_cannot_be(run: Any, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"),
+    ("folder", "state", "said"),
     [
-        ({"role": "void", "let_in_by": "laptop"}, "not in; laptop had let it in, and may let nobody in any more"),
-        ({"role": "removed", "removed_by": ["laptop", "pi"]}, "removed by laptop, pi"),
-        ({"role": "removed", "removed_by": []}, "left by itself"),
+        (
+            {"role": "void", "let_in_by": "laptop"},
+            "not in",
+            "not in; laptop had let it in, and may let nobody in any more",
+        ),
+        ({"role": "removed", "removed_by": ["laptop", "pi"]}, "removed", "removed by laptop, pi"),
+        ({"role": "removed", "removed_by": []}, "left", "left by itself"),
     ],
 )
 def test_why_a_device_is_out_is_said(
-    folder: dict[str, Any], said: str, run: Any, monkeypatch: pytest.MonkeyPatch
+    folder: dict[str, Any], state: str, said: str, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = {
         "name": "friend", "id": "ID", "is_this_device": False, "connected": False, "last_seen": None, "version": "",
@@ -151,6 +155,7 @@ def test_why_a_device_is_out_is_said(
     monkeypatch.setattr("yp2p.control.call.call", lambda *_: [device])
     for words in (("list",), ("show", "friend")):
         assert said in run("device", *words)[1]
+    assert f"friend  ({state})" in run("device", "show", "friend")[1]
 
 
 def test_a_join_says_that_nobody_could_tell_whether_there_is_room(
@@ -271,3 +276,15 @@ def test_a_lock_that_names_nothing(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(content)
     assert read_lock(tmp_path / "lock")[1] is None
     assert find_control_socket({"YP2P_HOME": str(tmp_path)}) == tmp_path / "control.sock"
+
+
+@pytest.mark.parametrize(("told", "said"), [(["pi"], "pi knows that."), (["pi", "pc"], "pi, pc know that.")])
+def test_whoever_heard_that_a_device_left_knows_it(
+    told: list[str], said: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {
+        "label": "d", "path": str(tmp_path), "name": "own", "devices": told, "told": told, "problem": "",
+        "deleted": None, "unknown": 0, "stays": [],
+    }  # fmt: skip
+    monkeypatch.setattr("yp2p.control.call.call", lambda *_: answer)
+    assert said in run("folder", "leave", str(tmp_path), "--yes")[1]

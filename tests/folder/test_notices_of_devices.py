@@ -35,3 +35,18 @@ def test_what_is_told_of_devices_is_there_after_a_restart(tmp_path: Path) -> Non
         assert kinds == [NoticeKind.DEVICE_REMOVED, NoticeKind.DEVICE_ADDED, NoticeKind.WRONG_CODE]
 
     trio.run(run)
+
+
+def test_who_left_by_itself_was_removed_by_nobody(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_database(tmp_path / "store", make_room=False) as database:
+            notices = Notices(database, FOLDER, OWN, lambda device: "1A2B3C4-")
+            gone = DeviceID(b"r" * 32)
+            notices.tell_removal(Removal(gone, "pi", gone))
+            (notice,) = notices
+            assert notice.text.startswith("'pi' (")
+            assert "left the folder" in notice.text
+            assert "removed" not in notice.text
+            assert "1A2B3C4-" not in notice.text
+
+    trio.run(run)

@@ -262,8 +262,13 @@ def test_what_was_taken_back_lets_nobody_in_and_says_so() -> None:
         assert await room.host.revoke({FolderID(b"x" * 16)}) == 0, "of another folder"
         assert await room.host.revoke_all() == 1
         assert await room.host.revoke_all() == 0
-        with pytest.raises(PairingError, match="used already"):
+        with pytest.raises(PairingError, match="was taken back"):
             await room.join(str(invite.token))
+        again = InviteHost(OWN, "own", room.folder.database, {})
+        again.load()
+        kept = again._invites[invite.token.id]
+        assert "was taken back" in kept.problem(0.0), "also after a restart"
+        assert (kept.uses_left, kept.expires_at) == (0, invite.expires_at)
 
     _run(test)
 
@@ -438,11 +443,11 @@ def test_invites_are_taken_back_when_another_administrator_removes_a_member(by: 
             await commit.wait()
         assert room.role(MACHINE) is None
         if by == "another administrator":
-            with pytest.raises(PairingError, match="used already"):
+            with pytest.raises(PairingError, match="was taken back"):
                 await room.join(str(invite.token))
             again = InviteHost(OWN, "own", room.folder.database, {})
             again.load()
-            assert again.psk_of(invite.token.id) is None or not again._invites[invite.token.id].uses_left
+            assert "was taken back" in again._invites[invite.token.id].problem(0.0)
         else:
             await room.join(str(invite.token))
         assert (room.role(MACHINE) is None) is (by == "another administrator")

@@ -366,8 +366,10 @@ def _where(device: dict[str, Any]) -> str:
         return "24 words on paper"
     if device["connected"]:
         return "connected"
-    if all(folder["role"] in ("removed", "void") for folder in device["folders"]):
-        return "removed" if any(folder["role"] == "removed" for folder in device["folders"]) else "not in"
+    out = [folder for folder in device["folders"] if folder["role"] in ("removed", "void")]
+    if len(out) == len(device["folders"]):
+        removals = [folder["removed_by"] for folder in out if folder["role"] == "removed"]
+        return "not in" if not removals else "removed" if any(removals) else "left"
     return "paused here" if device["paused"] else "not connected"
 
 

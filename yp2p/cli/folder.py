@@ -188,7 +188,9 @@ def _plan(plan: dict[str, Any]) -> list[str]:
 def _left(answer: dict[str, Any]) -> list[str]:
     found = [f"{answer['label']} is no folder of this device any more."]
     if answer["told"]:
-        found.append(f"{', '.join(answer['told'])} knows that. Devices that are away hear of it from the others.")
+        knows = "knows" if len(answer["told"]) == 1 else "know"
+        names = ", ".join(map(called, answer["told"]))
+        found.append(f"{names} {knows} that. Devices that are away hear of it from the others.")
     elif answer["devices"]:
         found.append(
             f"No other device has heard of it: for them this one is away. On one of them say"

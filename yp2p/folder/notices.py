@@ -230,7 +230,9 @@ class Notices:
             what = "this device", "nothing is synced any more, and your files stay here"
         else:
             what = f"{removal.name!r} ({short_id(removal.device)})", "it keeps what it has"
-        if removal.by is not None:
+        if removal.by == removal.device:
+            text = f"{what[0]} left the folder: {what[1]}"
+        elif removal.by is not None:
             text = f"{self._name_of(removal.by)} removed {what[0]} from the folder: {what[1]}"
         else:
             text = f"{what[0]} is out of the folder, as whoever let it in might do that no more by then: {what[1]}"

@@ -14,8 +14,9 @@ Whoever holds the token may look before joining: with another ID, which comes fr
 same up to the proofs, and then the inviter tells what the folder has (`listing.py`). No use is taken for that. A yp2p
 that is older does not know this ID, and knows the other one: what it has cannot be looked at.
 
-A use is written down before the grant goes out, so that no crash makes one use two. Tokens that are used up or have run
-out are remembered for a while, to tell their holders.
+A use is written down before the grant goes out, so that no crash makes one use two. Tokens that are used up, were taken
+back or have run out are remembered for a while, to tell their holders which of these it is: "used up" would mean that
+somebody else came with it.
 """
 
 from __future__ import annotations
@@ -69,14 +70,21 @@ class Invite:
     role: Role
     uses_left: int
     expires_at: float
+    is_taken_back: bool = False
 
     def problem(self, now: float) -> str:
         """Why it lets nobody in; empty where it does."""
+        if self.is_taken_back:
+            return "it was taken back on the device that made it"
         if not self.uses_left:
             return "it was used already, as often as it was made for"
         if now >= self.expires_at:
             return f"it ran out on {time.strftime('%Y-%m-%d at %H:%M', time.localtime(self.expires_at))}"
         return ""
+
+    def taken_back(self) -> Invite:
+        """The same, for nobody."""
+        return replace(self, uses_left=0, is_taken_back=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ class InviteHost:
         """Read what is stored; call once, before use."""
         for secret, folder, role, uses, expires_at in tables.invite.read_all(self._database.rows):
             token = Token(self._identity.public.noise_key, secret)
-            self._add(Invite(token, FolderID(folder), Role(role), uses, expires_at))
+            self._add(Invite(token, FolderID(folder), Role(role), uses, abs(expires_at), expires_at < 0))
 
     def _add(self, invite: Invite) -> None:
         self._invites[invite.token.id] = invite
@@ -169,7 +177,7 @@ class InviteHost:
         now = time.time()
         good = [one for one in self._invites.values() if one.folder in folders and not one.problem(now)]
         for invite in good:
-            await self._save(replace(invite, uses_left=0))
+            await self._save(invite.taken_back())
         self._touch()
         return len(good)
 
@@ -183,7 +191,7 @@ class InviteHost:
         now = time.time()
         good = [one for one in self._invites.values() if one.folder == folder and not one.problem(now)]
         for invite in good:
-            self._submit(replace(invite, uses_left=0))
+            self._submit(invite.taken_back())
         if good:
             log.warning(
                 "invites_revoked", count=len(good), advice="another device removed a member, which may have one"
@@ -201,7 +209,8 @@ class InviteHost:
 
     def _submit(self, invite: Invite) -> Commit:
         self._add(invite)
-        row = tables.invite.save(invite.token.secret, invite.folder, invite.role, invite.uses_left, invite.expires_at)
+        expires_at = -invite.expires_at if invite.is_taken_back else invite.expires_at
+        row = tables.invite.save(invite.token.secret, invite.folder, invite.role, invite.uses_left, expires_at)
         return self._database.submit([row])
 
     async def _forget_old(self) -> None:

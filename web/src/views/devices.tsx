@@ -224,6 +224,11 @@ interface PlaceProps {
   onChange: () => void;
 }
 
+function roleText(place: Place): string {
+  if (place.role === "void") return "let in by a device that may not do that any more";
+  return place.removed_by?.length === 0 ? "left by itself" : place.role;
+}
+
 function PlaceLine({ device, place, onRole, onChange }: PlaceProps) {
   const isMember = ROLES.has(place.role);
   const { summary, mood } = place;
@@ -235,17 +240,15 @@ function PlaceLine({ device, place, onRole, onChange }: PlaceProps) {
         <a href={to("folder", place.id)}>
           <Name text={place.folder} />
         </a>
-        : {place.role === "void" ? "let in by a device that may not do that any more" : place.role}
+        : {roleText(place)}
         {said && <span class="quiet">, {said.text}</span>}
         {place.let_in_by && (
           <span class="quiet">
             , let in by <Name text={place.let_in_by} />
           </span>
         )}
-        {place.removed_by && (
-          <span class="quiet">
-            {place.removed_by.length > 0 ? `, by ${place.removed_by.map(printable).join(", ")}` : ", left by itself"}
-          </span>
+        {(place.removed_by?.length ?? 0) > 0 && (
+          <span class="quiet">, by {place.removed_by?.map(printable).join(", ")}</span>
         )}
       </span>
       {isMember && !device.is_this_device && (

@@ -12,7 +12,7 @@ SOUND = (
 
 
 def save(secret: bytes, folder: bytes, role: int, uses: int, expires_at: float) -> Statement:
-    """Args: `uses` are those that are left; `expires_at` is in seconds since 1970."""
+    """Args: `uses` are those that are left; `expires_at` in seconds since 1970; below 0: it was taken back."""
     return ("INSERT OR REPLACE INTO invite VALUES (?, ?, ?, ?, ?)", (secret, folder, role, uses, expires_at))
 
 
