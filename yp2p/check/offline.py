@@ -18,6 +18,7 @@ from yp2p.errors import UsageError, YpError
 from yp2p.files.root import Root
 from yp2p.files.verify import Held, Look, held
 from yp2p.folder.catalogue import MANIFEST_INDEX
+from yp2p.folder.lookup import not_one, words_of
 from yp2p.folder.records import Digest, FileRecord, Values, file_of
 from yp2p.identity import DocumentID, EntryID, FolderID
 from yp2p.machine import reason as reason_of
@@ -50,10 +51,13 @@ def check_offline(paths: Paths, name: str | None, *, read: bool) -> dict[str, An
 
 def _chosen(folders: tuple[StoredFolder, ...], name: str | None) -> list[StoredFolder]:
     """Raises UsageError."""
-    found = [f for f in folders if name is None or name in (f.label, str(f.root)) or f.id.hex().startswith(name)]
-    if name is not None and not found:
-        labels = ", ".join(repr(folder.label) for folder in folders) or "none"
-        raise UsageError(f"no folder is called {name!r}; the folders here are {labels}")
+    if name is None:
+        return list(folders)
+    directory, word = words_of(name)
+    found = [f for f in folders if str(f.root) == directory]
+    found = found or [f for f in folders if f.label == word or f.id.hex().startswith(word)]
+    if not found:
+        raise not_one(word, folders)
     return found
 
 

@@ -48,10 +48,12 @@ class Folder(_Word):
     """A folder by its label; a directory, where a path is being typed."""
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        if incomplete[:1] in (".", "~", "/") or "/" in incomplete:
-            return [CompletionItem(incomplete, type="dir")]
+        directory = CompletionItem(incomplete, type="dir")
+        if incomplete[:1] in (".", "~", "/"):
+            return [directory]
         folders = _ask("GET", "/v1/status").get("folders", [])
-        return _items(((folder["label"], folder["path"]) for folder in folders), incomplete)
+        found = _items(((folder["label"], folder["path"]) for folder in folders), incomplete)
+        return found or [directory] if "/" in incomplete else found
 
 
 ROLES = ("admin", "member", "reader")

@@ -71,13 +71,13 @@ NO_HUB = "the hub does not run; `systemctl start yp2p-hub` starts it, `yp2p serv
 def folder_name(name: str | None) -> str | None:
     """A folder's label, ID or directory as the daemon has to see it: it runs in another directory.
 
-    A label that is also the name of a directory here comes as HERE/./LABEL: the directory counts, and then the label.
+    A word that can be a path from here and a label comes as HERE/./WORD: the directory counts, and then the label.
     """
     if name is None:
         return None
-    if os.sep in name or name in (".", ".."):
+    if name in (".", "..") or os.path.isabs(name):
         return _absolute(name)
-    return os.path.join(_absolute("."), ".", name) if os.path.isdir(_absolute(name)) else name
+    return f"{_absolute('.').rstrip('/')}/./{name}" if os.sep in name or os.path.isdir(_absolute(name)) else name
 
 
 def _absolute(path: str) -> str:

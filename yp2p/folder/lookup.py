@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from yp2p.documents.registers import Entry
 from yp2p.errors import UsageError
@@ -14,34 +15,56 @@ from yp2p.store import tables
 
 # A beginning of an ID that is shorter is more likely a word.
 _LEAST_ID = 4
+_FIRST = "`yp2p share DIR` shares one, `yp2p join DIR` takes part in one"
+
+
+class _Labelled(Protocol):
+    """A folder here, also as the store alone tells it."""
+
+    @property
+    def label(self) -> str: ...
 
 
 def choose(folders: Iterable[Folder], name: str | None) -> Folder:
     """The folder that is meant by a label, a directory or the beginning of an ID; the only one without a name.
 
-    DIR/./LABEL means the directory LABEL in DIR, or, if that is no folder, the folder of that label.
+    DIR/./WORD, where DIR has no "/./" in it, means the directory WORD in DIR, or, if that is no folder, the folder of
+    that label or ID; what cannot be found is called WORD.
 
     Raises:
         UsageError: none or several are meant.
     """
     every = list(folders)
-    labels = ", ".join(repr(folder.label) for folder in every) or "none"
     if name is None:
         if len(every) == 1:
             return every[0]
         if not every:
-            raise UsageError(
-                "this device has no folder yet; `yp2p share DIR` shares one, `yp2p join DIR` takes part in one"
-            )
-        raise UsageError(f"say which folder you mean, by its label or directory: {labels}")
-    path = os.path.realpath(name)
-    found = [f for f in every if str(f.path) == path] or _called(every, name)
+            raise UsageError(f"this device has no folder yet; {_FIRST}")
+        raise UsageError(f"say which folder you mean, by its label or directory: {_labels(every)}")
+    directory, word = words_of(name)
+    found = [f for f in every if str(f.path) == directory] or _called(every, word)
     if len(found) == 1:
         return found[0]
-    if not found and "/./" in name:  # a word that is a directory where it was typed (cli/options.py)
-        return choose(every, name.rpartition("/./")[2])
-    many = "several folders are" if found else "no folder is"
-    raise UsageError(f"{many} called {name!r}; the folders here are {labels}")
+    raise not_one(word, every, is_several=bool(found))
+
+
+def not_one(word: str, folders: Sequence[_Labelled], *, is_several: bool = False) -> UsageError:
+    """That a word means none of the folders, or several."""
+    if not folders:
+        return UsageError(f"no folder is called {word!r}, for this device has no folder yet; {_FIRST}")
+    many = "several folders are" if is_several else "no folder is"
+    return UsageError(f"{many} called {word!r}; the folders here are {_labels(folders)}")
+
+
+def _labels(folders: Iterable[_Labelled]) -> str:
+    return ", ".join(repr(folder.label) for folder in folders)
+
+
+def words_of(name: str) -> tuple[str | None, str]:
+    """The directory that a name can mean, and the label or ID that it can be: what was typed (cli/options.py)."""
+    if not os.path.isabs(name):
+        return None, name
+    return os.path.realpath(name), name.partition("/./")[2] or name
 
 
 def _called(folders: Iterable[Folder], name: str) -> list[Folder]:
@@ -85,10 +108,8 @@ def find_in_room(folders: Iterable[Folder], room: str) -> tuple[Folder, str]:
     found = found or [*by_label, *(one for one in by_id if one not in by_label)]
     if len(found) == 1:
         return found[0]
-    labels = ", ".join(repr(folder.label) for folder in every) or "none"
-    many = "several folders are" if found else "no folder is"
-    name = label or name
-    raise UsageError(f"{many} called {name!r}; the folders here are {labels}, and each can be named by its ID as well")
+    why = not_one(label or name, every, is_several=bool(found))
+    raise UsageError(f"{why}, and each can be named by its ID as well" if every else str(why))
 
 
 def entry_at(folder: Folder, path: str) -> Entry:
