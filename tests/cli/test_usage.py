@@ -42,6 +42,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 WRONG = {
     ("statsu",): "'yp2p statsu' is no command; did you mean 'yp2p status'?",
     ("pair",): "'yp2p pair' is no command; did you mean 'yp2p join'?",
+    ("leave", "notes"): "'yp2p leave' is no command; did you mean 'yp2p folder leave'?",
+    ("pause",): "'yp2p pause' is no command; did you mean 'yp2p folder pause' or 'yp2p device pause'?",
+    ("rename",): "'yp2p rename' is no command; did you mean 'yp2p folder rename' or 'yp2p device rename'?",
+    ("renam",): "'yp2p renam' is no command; did you mean 'yp2p folder rename' or 'yp2p device rename'?",
+    ("usage",): "'yp2p usage' is no command; did you mean 'yp2p folder usage'?",
+    ("revert", "x"): "'yp2p revert' is no command; did you mean 'yp2p restore' or 'yp2p folder revert'?",
+    ("move",): "'yp2p move' is no command; did you mean 'yp2p folder move'?",
+    ("new",): "'yp2p new' is no command; did you mean 'yp2p share' or 'yp2p identity new'?",
+    ("purg",): "'yp2p purg' is no command; 'yp2p --help' lists them",
+    ("folder", "share", "x"): "'yp2p folder share' is no command; did you mean 'yp2p share'?",
+    ("folder", "create", "x"): "'yp2p folder create' is no command; did you mean 'yp2p share'?",
     ("xyzzy",): "'yp2p xyzzy' is no command; 'yp2p --help' lists them",
     ("device", "remov", "x"): "'yp2p device remov' is no command; did you mean 'yp2p device remove'?",
     ("notes", "share"): "'yp2p notes' is no command; the command comes first: 'yp2p share notes'",
@@ -68,6 +79,29 @@ def test_a_wrong_command_line_is_one_sentence(arguments: tuple[str, ...], run: R
     assert (code, out) == (2, "")
     assert err.startswith(f"yp2p: {WRONG[arguments]}")
     assert err.count("\n") == 1
+
+
+def _groups() -> list[tuple[str, click.Group]]:
+    context = click.Context(group, info_name="yp2p")
+    found = [(name, group.get_command(context, name)) for name in group.list_commands(context)]
+    return [(name, one) for name, one in found if isinstance(one, click.Group)]
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(place, name) for place, found in _groups() for name in found.commands if name not in COMMANDS]
+)
+def test_a_command_of_a_group_is_known_by_its_own_name(place: str, name: str, run: Run) -> None:
+    _, _, err = run(name, "notes")
+    assert f"'yp2p {place} {name}'" in err
+    assert err.startswith(f"yp2p: 'yp2p {name}' is no command; did you mean '")
+
+
+@pytest.mark.parametrize("place", ["", *(place for place, _ in _groups())])
+def test_what_removes_something_is_never_guessed_from_letters(place: str, run: Run) -> None:
+    for removing in usage._REMOVING:
+        name = removing.split()[-1]
+        for word in (name[:-1], f"{name}x", f"{name[0]}{name[2]}{name[1]}{name[3:]}"):
+            assert f"'yp2p {removing}'" not in run(*place.split(), word)[2]
 
 
 def test_what_is_shown_of_a_word_is_short_and_plain(run: Run) -> None:

@@ -15,26 +15,31 @@ import click
 _TOO_MANY = re.compile(r"^Got unexpected extra arguments? \((?P<words>.*)\)$", re.DOTALL)
 _NO_NUMBER = re.compile(r"^(?P<value>.*) is not a valid (?P<kind>float|integer)\.$", re.DOTALL)
 _LONGEST_WORD = 80
-# What people type who come from elsewhere, and what it is called here.
+# A word that shares fewer letters with a command's name is another word.
+_NEAR = 0.7
+_MOST_SHOWN = 4
+# What is never guessed from letters: it removes what cannot be had back.
+_REMOVING = ("purge", "trash empty", "folder leave")
+# What people type who come from elsewhere, and what it is called here. The commands of the groups need no line: each is
+# known by its own name as well.
 _ELSEWHERE = {
-    "add": "share", "init": "share", "start": "daemon", "run": "up", "serve": "daemon", "sync": "wait",
-    "list": "status", "info": "status", "peers": "device list", "devices": "device list", "pair": "join",
-    "connect": "join", "clone": "join", "history": "log", "versions": "log", "cat": "show", "revert": "restore",
-    "remove": "device remove", "rm": "device remove", "kick": "device remove", "pause": "folder pause",
-    "leave": "folder leave", "unshare": "folder leave", "unpause": "folder unpause", "resume": "folder unpause",
-    "confirm": "folder confirm", "du": "folder usage", "size": "folder usage", "usage": "folder usage",
-    "ignore": "folder ignore", "offer": "folder offer", "accept": "folder accept", "decline": "folder decline",
-    "reject": "folder decline", "refuse": "folder decline", "limits": "limit",
-    "bandwidth": "limit", "throttle": "limit",
-    "quit": "stop", "kill": "stop", "annotate": "blame", "resolve": "conflicts resolve", "token": "invite",
-    "id": "identity show", "forget": "purge", "erase": "purge", "wipe": "purge", "shred": "purge", "expunge": "purge",
-    "scrub": "purge", "version": "--version", "man": "help",
+    "add": "share", "init": "share", "create": "share", "new": "share", "start": "daemon", "run": "up",
+    "serve": "daemon", "sync": "wait", "list": "status", "info": "status", "peers": "device list",
+    "devices": "device list", "folders": "folder list", "pair": "join", "connect": "join", "clone": "join",
+    "history": "log", "versions": "log", "cat": "show", "revert": "restore", "rm": "device remove",
+    "kick": "device remove", "unshare": "folder leave", "resume": "folder unpause", "mv": "folder move",
+    "du": "folder usage", "size": "folder usage", "reject": "folder decline", "refuse": "folder decline",
+    "limits": "limit", "bandwidth": "limit", "throttle": "limit", "quit": "stop", "kill": "stop", "annotate": "blame",
+    "token": "invite", "id": "identity show", "forget": "purge", "erase": "purge", "wipe": "purge", "shred": "purge",
+    "expunge": "purge", "scrub": "purge", "version": "--version", "man": "help",
 }  # fmt: skip
 # The same for words of a group.
 _IN_GROUPS = {
     "folder": {
-        "resume": "unpause", "continue": "unpause", "unshare": "leave", "remove": "leave", "delete": "leave",
-        "size": "usage", "du": "usage", "undo": "restore", "reject": "decline",
+        "resume": "folder unpause", "continue": "folder unpause", "unshare": "folder leave", "remove": "folder leave",
+        "delete": "folder leave", "size": "folder usage", "du": "folder usage", "undo": "folder restore",
+        "reject": "folder decline", "create": "share", "new": "share", "add": "share", "init": "share",
+        "mv": "folder move",
     },
 }  # fmt: skip
 # Options that people try, and what is right there.
@@ -62,15 +67,41 @@ def _no_such_command(context: click.Context, group: click.Group, word: str, foll
     if following in group.list_commands(context):
         typed = shlex.quote(_short(word))
         return f"'{path} {_short(word)}' is no command; the command comes first: '{path} {following} {typed}'"
-    near = difflib.get_close_matches(word, group.list_commands(context), n=2, cutoff=0.6)
-    if not near and context.parent is None and word in _ELSEWHERE:
-        near = [_ELSEWHERE[word]]
-    if context.parent is not None and word in (known := _IN_GROUPS.get(context.info_name or "", {})):
-        near = [known[word]]
+    near = _meant(context, group, word)[:_MOST_SHOWN]
     what = f"'{path} {_short(word)}' is no command"
     if not near:
         return f"{what}; '{path} --help' lists them"
-    return f"{what}; did you mean {_either([f'{path} {name}' for name in near])}?"
+    return f"{what}; did you mean {_either([f'yp2p {name}' for name in near])}?"
+
+
+def _meant(context: click.Context, group: click.Group, word: str) -> list[str]:
+    """The commands that a word can mean: what it is called here, that of the same name elsewhere, or what is close."""
+    if context.parent is None:
+        elsewhere, own = _ELSEWHERE.get(word), _by_name(context, group)
+        named = own.get(word, [])
+    else:
+        place, main = context.info_name or "", context.parent.command
+        elsewhere = _IN_GROUPS.get(place, {}).get(word)
+        own = {name: [f"{place} {name}"] for name in group.list_commands(context)}
+        named = [word] if isinstance(main, click.Group) and word in main.list_commands(context.parent) else []
+    if elsewhere is not None:
+        return [elsewhere, *(name for name in named if name != elsewhere and name not in _REMOVING)]
+    if named:
+        return named
+    near = [own[name] for name in difflib.get_close_matches(word, own, n=2, cutoff=_NEAR)]
+    every = [name for names in near for name in (names[:1] if " " not in names[0] else names)]
+    return [name for name in every if name not in _REMOVING]
+
+
+def _by_name(context: click.Context, group: click.Group) -> dict[str, list[str]]:
+    """Every command by its last word: those of the groups as well."""
+    found = {name: [name] for name in group.list_commands(context)}
+    for place in list(found):
+        command = group.get_command(context, place)
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                found.setdefault(name, []).append(f"{place} {name}")
+    return found
 
 
 def sentence(error: click.ClickException) -> str:
