@@ -14,7 +14,7 @@ from yp2p.check.facts import DocumentFacts
 from yp2p.check.findings import Finding, Kind, Result, Told
 from yp2p.check.gather import plain, read_log
 from yp2p.config import Paths
-from yp2p.errors import UsageError, YpError
+from yp2p.errors import YpError
 from yp2p.files.root import Root
 from yp2p.files.verify import Held, Look, held
 from yp2p.folder.catalogue import MANIFEST_INDEX
