@@ -78,11 +78,11 @@ def test_those_it_has_let_in_are_removed_only_where_that_was_asked(pair: list[De
 
     def preview(route: Any) -> None:
         let_in = [] if route.request.post_data_json.get("folder") else ["pi"]
-        route.fulfill(json={"let_in": let_in, "nowhere_else": []})
+        route.fulfill(json={"let_in": let_in, "nowhere_else": [], "failed": [], "invites": 0})
 
     def remove(route: Any) -> None:
         asked.append(route.request.post_data_json)
-        route.fulfill(json={"folders": ["papers"]})
+        route.fulfill(json={"folders": ["papers"], "failed": []})
 
     tab.page.route("**/v1/device/remove/preview", preview)
     tab.page.route("**/v1/device/remove", remove)

@@ -104,7 +104,7 @@ def test_what_was_removed_is_said_where_the_next_one_cannot_be(run: Any, monkeyp
             raise UsageError(f"no device is called {body['device']!r}")
         return {
             "name": "laptop", "folders": ["notes"], "last_seen": None, "let_in": [], "let_in_removed": False,
-            "invites_revoked": 0,
+            "invites_revoked": 0, "failed": [], "is_this_device": False,
         }  # fmt: skip
 
     monkeypatch.setattr("yp2p.control.call.call", call)
@@ -210,22 +210,58 @@ def test_minutes_are_counted(seconds: float, said: str) -> None:
     assert minutes_text(seconds) == said
 
 
-def test_what_may_be_lost_with_a_device_is_said_before_it_is_removed(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def call(_socket: Path, _method: str, path: str, body: Any, _timeout_s: float | None) -> Any:
-        assert (path, body["device"]) == ("/v1/device/remove/preview", "laptop"), "nothing is removed yet"
-        return {
-            "name": "laptop",
-            "nowhere_else": [{"folder": "films", "files": 3, "bytes": 5 << 20, "paths": ["a.mkv", "b.mkv"]}],
-        }
+def _preview(**changed: Any) -> dict[str, Any]:
+    return {
+        "device": "7PRVK6P-XYZ", "name": "laptop", "is_this_device": False, "last_seen": 86_400.0, "connected": False,
+        "folders": ["films", "notes"], "failed": [], "nowhere_else": [], "let_in": [], "invites": 0, **changed,
+    }  # fmt: skip
 
-    def confirm(question: str) -> None:
-        raise UsageError("no")
+
+def test_what_follows_is_said_before_a_device_is_removed(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = _preview(
+        nowhere_else=[{"folder": "films", "files": 3, "bytes": 5 << 20, "paths": ["a.mkv", "b.mkv"]}],
+        let_in=["pi", "tv"], invites=2, failed=[{"folder": "dir2", "reason": "only an administrator of it may"}],
+    )  # fmt: skip
+
+    def call(_socket: Path, _method: str, path: str, body: Any, _timeout_s: float | None) -> Any:
+        assert (path, body["device"]) == ("/v1/device/remove/preview", "7prvk6p"), "nothing is removed yet"
+        return answer
 
     monkeypatch.setattr("yp2p.control.call.call", call)
-    monkeypatch.setattr("yp2p.cli.device.confirm", confirm)
-    code, _, err = run("device", "remove", "laptop")
+    code, _, err = run("device", "remove", "7prvk6p")
     assert code == 2
+    assert "laptop (7PRVK6P) goes out of films, notes; last seen: 1970-01-0" in err
+    assert "Not out of dir2: only an administrator of it may." in err
+    assert "They stay, unless you say so, whom nobody but laptop has let in: pi, tv." in err
+    assert "2 invites that this device made" in err
     assert "maybe only on laptop: 3 files (5.0 MiB), a.mkv, b.mkv and more." in err
+    assert "Remove laptop?" in err
+    assert "with --yes" in err, "standard input has ended"
+    assert "They go out as well" in run("device", "remove", "7prvk6p", "--with-those-it-let-in")[2]
+
+
+def test_of_a_device_that_removes_itself_nothing_is_said_that_is_of_others(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = _preview(name="own", is_this_device=True, last_seen=None)
+    answer |= {"let_in_removed": False, "invites_revoked": 0}
+    monkeypatch.setattr("yp2p.control.call.call", lambda *_: answer)
+    code, out, err = run("device", "remove", "own", typed=b"y\n")
+    assert (code, out.startswith("This device is out of films, notes. Its files stay here")) == (0, True)
+    assert "own (this device) goes out of films, notes.\n" in err
+    assert "never" not in out + err
+
+
+def test_where_a_device_could_not_be_removed_is_said_and_is_an_error(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = _preview(failed=[{"folder": "dir2", "reason": "only an administrator of it may; those are 'pi'"}])
+    answer |= {"let_in_removed": False, "invites_revoked": 0}
+    monkeypatch.setattr("yp2p.control.call.call", lambda *_: answer)
+    code, out, err = run("device", "remove", "laptop", "--yes")
+    assert code == 8
+    assert "laptop is out of films, notes." in out
+    assert "not from 'dir2': only an administrator of it may; those are 'pi'" in err
+    code, out, _ = run("device", "remove", "laptop", "--yes", "--json")
+    assert (code, json.loads(out)[0]["failed"][0]["folder"]) == (8, "dir2")
 
 
 def test_no_advice_puts_the_code_on_a_command_line(

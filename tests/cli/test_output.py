@@ -125,12 +125,13 @@ ANSWERS: dict[str, Any] = {
                                  {"folder": HOSTILE, "role": "member", "let_in_by": HOSTILE, "behind": 7,
                                   "condition": ""}]}],
     "/v1/device/remove/preview": {
-        "device": "ID", "name": HOSTILE,
+        "device": "ID", "name": HOSTILE, "is_this_device": False, "last_seen": None, "connected": False,
+        "folders": [HOSTILE], "failed": [{"folder": HOSTILE, "reason": HOSTILE}], "let_in": [HOSTILE], "invites": 1,
         "nowhere_else": [{"folder": HOSTILE, "files": 2, "bytes": 1, "paths": [HOSTILE]}],
     },
     "/v1/device/remove": {
         "name": HOSTILE, "folders": [HOSTILE], "last_seen": None, "let_in": [{"device": "x", "name": HOSTILE}],
-        "let_in_removed": False, "invites_revoked": 2,
+        "let_in_removed": False, "invites_revoked": 2, "failed": [], "is_this_device": False,
     },
     "/v1/check": {
         "findings": [

@@ -20,7 +20,9 @@ from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.statements import Role, Signer, read_statement
 
 OWN, THIEF, FRIEND, STRANGER = (Identity(bytes([number]) * 32) for number in (1, 2, 3, 9))
-PEERS = cast(Any, SimpleNamespace(devices=SimpleNamespace(contacts={}), is_linked=lambda device: False))
+PEERS = cast(
+    Any, SimpleNamespace(devices=SimpleNamespace(contacts={}), is_linked=lambda device: False, session=lambda *_: None)
+)
 
 
 async def _revoke(folders: object) -> int:
@@ -206,5 +208,94 @@ def test_nobody_is_let_in_by_a_name_or_a_role_that_a_removed_device_chose() -> N
                         await members.readmit(wanted, None)
                 assert (await members.readmit("phone", None))["name"] == "phone"
                 assert set(membership.members) == {OWN.device_id, FRIEND.device_id}
+
+    trio.run(run)
+
+
+def test_a_device_is_removed_wherever_that_may_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lost device is in a folder of others too, in which this one is only a member."""
+
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folders: dict[FolderID, Any] = {}
+                for number, founder, label in ((1, STRANGER, "of others"), (2, OWN, "own"), (3, OWN, "own too")):
+                    folder: Any = SimpleNamespace(
+                        id=FolderID(bytes([number]) * 16),
+                        label=label,
+                        path=Path("/x", label),
+                        state=SimpleNamespace(touch=lambda: None),
+                    )
+                    first = Signer(founder, folder.id)
+                    said = [first.grant((), founder.public, Role.ADMINISTRATOR, "founder")]
+                    if founder is not OWN:
+                        said.append(first.grant([said[-1].hash], OWN.public, Role.MEMBER, "own"))
+                    said.append(first.grant([said[-1].hash], THIEF.public, Role.MEMBER, "lost"))
+                    folder.membership = Membership(folder.id, founder.device_id, bridge.folder.database, OWN)
+                    await folder.membership.receive([one.encode() for one in said])
+                    folders[folder.id] = folder
+                revoked: list[Any] = []
+
+                async def revoke(wanted: Any) -> int:
+                    revoked.append(wanted)
+                    return len(wanted)
+
+                async def nowhere(*_: object) -> None:
+                    return None
+
+                monkeypatch.setattr("yp2p.device.members.nowhere_but_there", nowhere)
+                members = Members(OWN.device_id, lambda: "own", folders, PEERS, revoke, len)
+                with pytest.raises(FolderError, match=r"not from 'of others': only an administrator .*'founder'"):
+                    await members.remove("lost", "of others")
+                plan = await members.preview_removal("lost", None)
+                assert (plan["folders"], plan["invites"], plan["let_in"]) == (["own", "own too"], 2, [])
+                assert [one["folder"] for one in plan["failed"]] == ["of others"]
+                answer = await members.remove("lost", None)
+                assert answer["folders"] == ["own", "own too"]
+                ((folder_, reason),) = ((one["folder"], one["reason"]) for one in answer["failed"])
+                assert (folder_, "only an administrator" in reason) == ("of others", True)
+                assert revoked == [{FolderID(bytes([2]) * 16), FolderID(bytes([3]) * 16)}]
+                with pytest.raises(FolderError, match=r"'lost' was removed already, from own\. To let .*`yp2p share`"):
+                    await members.set_role("lost", "own", "reader")
+
+    trio.run(run)
+
+
+def test_of_a_device_that_left_it_is_said_how_it_comes_back() -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folder = bridge.folder
+                own, thief = Signer(OWN, folder.id), Signer(THIEF, folder.id)
+                said = [own.grant((), OWN.public, Role.ADMINISTRATOR, "own")]
+                said.append(own.grant([said[-1].hash], THIEF.public, Role.ADMINISTRATOR, "pi"))
+                said.append(thief.remove([said[-1].hash], THIEF.public, Role.REMOVED))
+                membership = folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
+                await membership.receive([one.encode() for one in said])
+                members = Members(OWN.device_id, lambda: "own", {folder.id: folder}, PEERS, _revoke)
+                for doing in (members.remove("pi", None), members.set_role("pi", None, "reader")):
+                    with pytest.raises(
+                        FolderError, match=r"'pi' left .* by itself\. .*`yp2p share`.*`yp2p folder offer`"
+                    ):
+                        await doing
+
+    trio.run(run)
+
+
+def test_whom_this_device_let_in_is_no_question_when_it_goes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as base:
+            async with open_bridge(Path(base)) as bridge:
+                folder = bridge.folder
+                own = Signer(OWN, folder.id)
+                said = [own.grant((), OWN.public, Role.ADMINISTRATOR, "own")]
+                said.append(own.grant([said[-1].hash], FRIEND.public, Role.ADMINISTRATOR, "friend"))
+                membership = folder.membership = Membership(folder.id, OWN.device_id, folder.database, OWN)
+                await membership.receive([one.encode() for one in said])
+                members = Members(OWN.device_id, lambda: "own", {folder.id: folder}, PEERS, _revoke)
+                with pytest.raises(UsageError, match="remove those by name first"):
+                    await members.remove("own", None, with_let_in=True)
+                answer = await members.remove("own", None)
+                assert (answer["is_this_device"], answer["let_in"], answer["last_seen"]) == (True, [], None)
 
     trio.run(run)

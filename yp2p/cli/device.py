@@ -176,15 +176,7 @@ def remove(
     if replaced_by is not None and with_let_in:
         raise UsageError("--replaced-by and --with-those-it-let-in do not go together; remove those devices by name")
     if not yes:
-        for device in dict.fromkeys(devices):
-            say(*_only_there(device, folder), err=True)
-        names = ", ".join(devices)
-        where = f" from {folder}" if folder else " from all folders"
-        instead = f" {replaced_by} may do there what it may." if replaced_by is not None else ""
-        confirm(
-            f"Remove {names}{where}?{instead} It gets and changes nothing any more, keeps the files that it has,"
-            " and comes back only if an administrator lets it in again."
-        )
+        _ask(list(dict.fromkeys(devices)), replaced_by, folder, with_let_in=with_let_in)
     if replaced_by is not None:
         _replace(devices[0], replaced_by, folder, as_json=as_json)
         return
@@ -203,6 +195,10 @@ def remove(
     finally:  # where one cannot be removed, those before it are out all the same
         if as_json and answers:
             print_json(answers)
+    failed = [(answer["name"], one) for answer in answers for one in answer["failed"]]
+    if failed:
+        reasons = "; ".join(f"{called(name)}: not from {one['folder']!r}: {one['reason']}" for name, one in failed)
+        raise FolderError(f"not all could be done here: {reasons}")
 
 
 @command.command()
@@ -302,7 +298,7 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
         new = answer["by"] if answer["by"] != answer["name"] else f"the new {answer['by']}"  # it got the name as well
         say(
             f"{called(answer['name'])} is out of {', '.join(answer['folders'])}, and {new} has its place."
-            f" It keeps what it has of these folders, as of {_time(answer['last_seen'])}."
+            f" It keeps what it has of these folders; last seen: {_time(answer['last_seen'])}."
         )
         for one in answer["let_in"]:
             say(
@@ -319,22 +315,59 @@ def _remove(device: str, folder: str | None, *, with_let_in: bool) -> dict[str, 
     return dict(call("POST", "/v1/device/remove", body))
 
 
-def _only_there(device: str, folder: str | None) -> list[str]:
-    """What may be lost with a device."""
-    answer = call("POST", "/v1/device/remove/preview", {"device": device, "folder": folder})
-    return [
-        f"{one['folder']}: neither here nor on another connected device, so maybe only on {called(answer['name'])}:"
+def _ask(devices: list[str], replaced_by: str | None, folder: str | None, *, with_let_in: bool) -> None:
+    """Say what follows, and ask. Raises click.Abort: the person does not want that; UsageError: nobody is there."""
+    plans = [call("POST", "/v1/device/remove/preview", {"device": device, "folder": folder}) for device in devices]
+    if replaced_by is None:
+        plans = [plan for plan in plans if plan["folders"]]  # removing the others says why they cannot be
+    if not plans:
+        return
+    for plan in plans:
+        say(*_plan(plan, is_replaced=replaced_by is not None, with_let_in=with_let_in), err=True)
+    names = ", ".join(called(plan["name"]) for plan in plans)
+    instead = f" {replaced_by} may do there what it may." if replaced_by is not None else ""
+    confirm(
+        f"Remove {names}?{instead} It gets and changes nothing any more, keeps the files that it has,"
+        " and comes back only if an administrator lets it in again."
+    )
+
+
+def _plan(plan: dict[str, Any], *, is_replaced: bool, with_let_in: bool) -> list[str]:
+    """What removing a device does, and what may be lost with it."""
+    name = called(plan["name"])
+    labels = [*plan["folders"], *(one["folder"] for one in plan["failed"] if is_replaced)]
+    which = "this device" if plan["is_this_device"] else plan["device"].partition("-")[0]
+    if plan["is_this_device"]:
+        seen = ""
+    elif plan["connected"]:
+        seen = "; it is connected now"
+    else:
+        seen = f"; last seen: {_time(plan['last_seen'])}"
+    found = [f"{name} ({which}) goes out of {', '.join(labels)}{seen}."]
+    if not is_replaced:
+        found += [f"  Not out of {one['folder']}: {one['reason']}." for one in plan["failed"]]
+    if plan["let_in"]:
+        what = "They go out as well" if with_let_in else "They stay, unless you say so"
+        found.append(f"  {what}, whom nobody but {name} has let in: {', '.join(plan['let_in'])}.")
+    if plan["invites"]:
+        found.append(
+            f"  {plural(plan['invites'], 'invite')} that this device made to them will let nobody in any more."
+        )
+    return found + [
+        f"  {one['folder']}: neither here nor on another connected device, so maybe only on {name}:"
         f" {plural(one['files'], 'file')} ({size_text(one['bytes'])}),"
         f" {', '.join(one['paths'])}{' and more' if one['files'] > len(one['paths']) else ''}."
-        for one in answer["nowhere_else"]
+        for one in plan["nowhere_else"]
     ]
 
 
 def _say_removed(answer: dict[str, Any]) -> None:
-    say(
-        f"{called(answer['name'])} is out of {', '.join(answer['folders'])}. It keeps what it has of these folders,"
-        f" as of {_time(answer['last_seen'])}."
-    )
+    where = ", ".join(answer["folders"])
+    if answer["is_this_device"]:
+        say(f"This device is out of {where}. Its files stay here; `yp2p folder leave` forgets the folder.")
+    else:
+        seen = f" This device saw it last at {_time(answer['last_seen'])}." if answer["last_seen"] else ""
+        say(f"{called(answer['name'])} is out of {where}. It keeps what it has of these folders.{seen}")
     if answer["invites_revoked"]:
         say(f"Invites to them that this device had made, and that are worth nothing now: {answer['invites_revoked']}.")
     if answer["let_in"]:

@@ -265,19 +265,22 @@ class _Members:
     async def remove_device(self, wanted: RemoveDeviceRequest) -> Any:
         """Take a device out of a folder, or of all.
 
-        Answer: `{device, name, folders, last_seen, let_in: [{device, name}], let_in_removed, invites_revoked}`;
-        from all folders where none is named. `let_in`: the members that nobody but that device let in, itself
-        or through others; with `with_let_in` they are removed as well. This device's invites to these folders
-        are taken back.
+        Answer: `{device, name, is_this_device, folders, failed, last_seen, let_in: [{device, name}], let_in_removed,
+        invites_revoked}`; from all folders where none is named. `failed` (`{folder, reason}`) are those in which that
+        could not be done, or not wholly; it is an error where it could be done in none. `let_in`: the members that
+        nobody but that device let in, itself or through others; with `with_let_in` they are removed as well. This
+        device's invites to these folders are taken back.
         """
         return await self._device.members.remove(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
 
     async def preview_removal(self, wanted: PreviewRemovalRequest) -> Any:
-        """What may be on no other disk than that of a device; nothing is changed.
+        """What follows from removing a device; nothing is changed.
 
-        Answer: `{device, name, nowhere_else: [{folder, files, bytes, paths}], let_in}`: the files, texts not
-        counted, that are neither here nor on another connected device; `paths` are the first of them; `let_in` are
-        the names of the devices that nobody but it has let in.
+        Answer: `{device, name, is_this_device, last_seen, connected, folders, failed, nowhere_else: [{folder, files,
+        bytes, paths}], let_in, invites}`: `folders` and `failed` as when it is removed; `nowhere_else` are the files,
+        texts not counted, that are neither here nor on another connected device, `paths` the first of them; `let_in`
+        are the names of the devices that nobody but it has let in; `invites` is how many of this device's would be
+        taken back.
         """
         return await self._device.members.preview_removal(wanted.device, wanted.folder)
 

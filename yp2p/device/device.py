@@ -136,7 +136,8 @@ class Device:
         introductions = Introductions(config.devices, identity, self.home, self.invites)
         self._provisioning = Provisioning(config.folders, self.home, self.sharing, introductions)
         self.in_sync.missing_folder = self._provisioning.missing_folder
-        self.members = Members(identity.device_id, lambda: self._name, self.home.by_id, self.peers, self.invites.revoke)
+        invites = self.invites.revoke, self.invites.count_good
+        self.members = Members(identity.device_id, lambda: self._name, self.home.by_id, self.peers, *invites)
         self.kept = Kept(self.home)
         self.changes = FolderChanges(self.home, database)
         self.usage = Usage(self.home, database)

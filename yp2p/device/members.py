@@ -46,13 +46,19 @@ def role_of(name: str) -> Role:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The members of all folders of this device."""
+    """The members of all folders of this device.
+
+    Attributes:
+        revoke_invites: takes back our invites to folders; gives how many were still good.
+        count_invites: how many that would be.
+    """
 
     own: DeviceID
     own_name: Callable[[], str]
     folders: Mapping[FolderID, Folder]
     peers: Peers
     revoke_invites: Callable[[Collection[FolderID]], Awaitable[int]]
+    count_invites: Callable[[Collection[FolderID]], int] = lambda folders: 0
 
     def shown(self) -> list[dict[str, Any]]:
         """All devices that have a folder with this one, or had one, by their names; this device first."""
@@ -125,8 +131,9 @@ class Members:
         found, bare = self._called(wanted), wanted.upper().replace(" ", "")
         if len(found) == 1:
             return found[0]
-        if not found and (gone := self._removed(wanted, bare)):
-            raise FolderError(f"{wanted!r} was removed already, from {', '.join(gone)}; there is nothing left to do")
+        if not found and (gone := self._gone(wanted, bare)):
+            device, folders = gone
+            raise FolderError(self._why_out(device, wanted, folders))
         if not found:
             names = ", ".join(sorted(repr(self.name_of(device)) for device in self._members()))
             raise UsageError(f"no device is called {wanted!r}; there are {names or 'none yet'}")
@@ -144,27 +151,40 @@ class Members:
         whole = {device for device in by_id if format_device_id(device) == bare}
         return list(whole or (named | by_id if len(bare) >= _GROUP else named or by_id))
 
-    def _removed(self, wanted: str, bare: str) -> list[str]:
-        """The folders that a device of this name or ID was removed from."""
-        return [
-            folder.label
-            for folder in self.folders.values()
-            if any(
-                device not in folder.membership.members
-                and (
-                    folder.membership.name_of(device) == wanted
-                    or (len(bare) >= _GROUP and format_device_id(device).startswith(bare))
-                )
-                for device in folder.membership.evaluation.removals
-            )
-        ]
+    def _gone(self, wanted: str, bare: str) -> tuple[DeviceID, list[Folder]] | None:
+        """The first device of this name or ID that is no member any more, and the folders that it is out of."""
+        found: dict[DeviceID, list[Folder]] = {}
+        for folder in self.folders.values():
+            for device in folder.membership.evaluation.removals.keys() - folder.membership.members.keys():
+                is_id = len(bare) >= _GROUP and format_device_id(device).startswith(bare)
+                if is_id or folder.membership.name_of(device) == wanted:
+                    found.setdefault(device, []).append(folder)
+        return min(found.items(), default=None, key=lambda one: one[0])
+
+    @staticmethod
+    def _why_out(device: DeviceID, name: str, folders: Collection[Folder]) -> str:
+        """That somebody removed a device, or that it left by itself, and what lets it in again."""
+        by_others = [one.label for one in folders if one.membership.removed_by_others(device)]
+        left = [one.label for one in folders if one.label not in by_others]
+        said = [f"was removed already, from {', '.join(by_others)}"] if by_others else []
+        said += [f"left {', '.join(left)} by itself"] if left else []
+        return (
+            f"{name!r} {' and '.join(said)}. To let it in again: `yp2p share` here and `yp2p join` with the code there;"
+            " or `yp2p folder offer`, where it shares another folder with this device"
+        )
 
     async def preview_removal(self, wanted: str, folder: str | None) -> dict[str, Any]:
-        """What nobody else who is connected has of the folders that a device would be out of. Raises as `remove`."""
+        """What follows from removing a device, and what nobody else who is connected has of the folders that it is in.
+
+        Raises:
+            UsageError, FolderError: there is no such device, or it is not in that folder.
+        """
         device, found = self.find(wanted), list[dict[str, Any]]()
         let_in: set[str] = set()
-        for one in self._folders_of(device, folder):
-            let_in |= {self.name_of(other) for other in one.membership.let_in_only_by(device)}
+        having = self._having(device, folder)
+        may, failed = self._removable(device, having)
+        for one in having:
+            let_in |= {self.name_of(other) for other in self._let_in_by(device, one)}
             others = [
                 session for other in sorted(one.membership.devices.keys() - {self.own, device})
                 if (session := self.peers.session(other, one.id)) is not None
@@ -173,48 +193,76 @@ class Members:
             if missing is not None:
                 found.append(missing)
         return {
-            "device": format_device_id(device),
-            "name": self.name_of(device),
+            **self._standing(device),
+            "connected": self.peers.is_linked(device),
+            "folders": [one.label for one in may],
+            "failed": failed,
             "nowhere_else": found,
             "let_in": sorted(let_in),
+            "invites": self.count_invites({one.id for one in may}),
         }
+
+    def _standing(self, device: DeviceID) -> dict[str, Any]:
+        shown = self._shown(device)
+        return {
+            "device": shown["id"],
+            "name": shown["name"],
+            "is_this_device": shown["is_this_device"],
+            "last_seen": None if shown["is_this_device"] else shown["last_seen"],
+        }
+
+    def _let_in_by(self, device: DeviceID, folder: Folder) -> list[DeviceID]:
+        """Whom a device alone let in, that is to be removed; of this one, which goes by itself, that is no question."""
+        return [] if device == self.own else folder.membership.let_in_only_by(device)
 
     async def remove(self, wanted: str, folder: str | None, *, with_let_in: bool = False) -> dict[str, Any]:
         """Take a device out of a folder, or of all that it is in, and take back our invites to these.
+
+        What cannot be done in one folder keeps it in no other.
 
         Args:
             with_let_in: those as well that only it had let in.
 
         Raises:
-            UsageError, FolderError: it is out of no folder; or the text says which ones it is out of.
+            UsageError, FolderError: it is out of no folder.
         """
         device = self.find(wanted)
-        name = self.name_of(device)
-        chosen = self._folders_of(device, folder)
-        let_in = {one.id: one.membership.let_in_only_by(device) for one in chosen}
-        done: list[str] = []
+        if with_let_in and device == self.own:
+            raise UsageError("once this device is out it can remove nobody; remove those by name first")
+        standing = self._standing(device)
+        chosen, failed = self._removable(device, self._having(device, folder))
+        let_in = {one.id: self._let_in_by(device, one) for one in chosen}
+        done: list[Folder] = []
         for one in chosen:
-            try:
-                for gone in (device, *(let_in[one.id] if with_let_in else ())):
-                    await OwnStatements(one.membership).remove(gone)
-                    log.info("device_removed", folder=one.label, name=self.name_of(gone))
-            except FolderError as error:
-                where = f"{name!r} is out of {', '.join(done)} now, but not wholly out of" if done else "not out of"
-                raise FolderError(f"{where} {one.label!r}: {error}") from error
-            finally:
-                one.state.touch()
-            done.append(one.label)
-        others = {other for found in let_in.values() for other in found}
+            reason = await self._remove_from(one, device, let_in[one.id] if with_let_in else [])
+            failed += [{"folder": one.label, "reason": reason}] if reason else []
+            done += [one] if device not in one.membership.members else []
+        if not done:
+            reasons = "; ".join(f"not from {one['folder']!r}: {one['reason']}" for one in failed)
+            raise FolderError(f"{standing['name']!r} was removed from no folder: {reasons}")
+        others = {other for one in done for other in let_in[one.id]}
         return {
-            "device": format_device_id(device),
-            "name": name,
-            "folders": done,
-            "last_seen": self._shown(device)["last_seen"],
+            **standing,
+            "folders": [one.label for one in done],
+            "failed": failed,
             "let_in": sorted(({"device": format_device_id(one), "name": self.name_of(one)} for one in others),
                              key=lambda one: (one["name"].casefold(), one["device"])),
             "let_in_removed": with_let_in and bool(others),
-            "invites_revoked": await self.revoke_invites({one.id for one in chosen}),
+            "invites_revoked": await self.revoke_invites({one.id for one in done}),
         }  # fmt: skip
+
+    async def _remove_from(self, folder: Folder, device: DeviceID, let_in: Iterable[DeviceID]) -> str:
+        """Take a device out of a folder, and others with it. Gives why that was not all done; empty where it was."""
+        try:
+            for gone in (device, *let_in):
+                await OwnStatements(folder.membership).remove(gone)
+                log.info("device_removed", folder=folder.label, name=self.name_of(gone))
+        except FolderError as error:
+            is_out = device not in folder.membership.members
+            return f"it is out itself, but not all whom it had let in: {error}" if is_out else str(error)
+        finally:
+            folder.state.touch()
+        return ""
 
     async def replace(self, wanted: str, by: str, folder: str | None) -> dict[str, Any]:
         """Let one device take the place of another: the role in each folder that this has, and then this is removed.
@@ -266,7 +314,7 @@ class Members:
         chosen = choose(self.folders.values(), folder)
         member = chosen.membership.members.get(device)
         if member is None:
-            raise FolderError(f"{self.name_of(device)!r} has no part in {chosen.label!r}")
+            raise self._no_part(device, chosen)
         if member.role != given:
             say = OwnStatements(chosen.membership)
             if given > member.role:
@@ -343,22 +391,18 @@ class Members:
         log.info("recovery_key_used", folder=chosen.label)
         return {"folder": chosen.label}
 
-    def _folders_of(self, device: DeviceID, folder: str | None) -> list[Folder]:
-        """Those that a device is to be removed from. Raises FolderError: not all of them can be."""
-        found = self._having(device, folder)
-        if folder is not None:
-            return found
-        for one in found:
+    @staticmethod
+    def _removable(device: DeviceID, folders: Iterable[Folder]) -> tuple[list[Folder], list[dict[str, str]]]:
+        """Those that this device may remove a device from, and why not from the others."""
+        found: list[Folder] = []
+        failed: list[dict[str, str]] = []
+        for one in folders:
             try:
                 OwnStatements(one.membership).check_can_remove(device)
+                found.append(one)
             except FolderError as error:
-                if len(found) == 1:
-                    raise
-                raise FolderError(
-                    f"{self.name_of(device)!r} was removed from no folder: not from {one.label!r}, as {error};"
-                    " `--folder` removes it from one of the others"
-                ) from error
-        return found
+                failed.append({"folder": one.label, "reason": str(error)})
+        return found, failed
 
     def _having(self, device: DeviceID, folder: str | None) -> list[Folder]:
         """The folders, or the one that is named, in which a device has a part. Raises FolderError: not in that one."""
@@ -367,6 +411,10 @@ class Members:
         chosen = choose(self.folders.values(), folder)
         if device in chosen.membership.members:
             return [chosen]
-        if device in chosen.membership.evaluation.removals:
-            raise FolderError(f"{self.name_of(device)!r} was removed from {chosen.label!r} already")
-        raise FolderError(f"{self.name_of(device)!r} has no part in {chosen.label!r}")
+        raise self._no_part(device, chosen)
+
+    def _no_part(self, device: DeviceID, folder: Folder) -> FolderError:
+        name = self.name_of(device)
+        if device in folder.membership.evaluation.removals:
+            return FolderError(self._why_out(device, name, [folder]))
+        return FolderError(f"{name!r} has no part in {folder.label!r}")

@@ -172,10 +172,17 @@ class InviteHost:
         """Take back all invites that are still good; gives how many there were."""
         return await self.revoke({invite.folder for invite in self._invites.values()})
 
+    def count_good(self, folders: Collection[FolderID]) -> int:
+        """How many invites to some folders let somebody in now."""
+        return len(self._good_ones(folders))
+
+    def _good_ones(self, folders: Collection[FolderID]) -> list[Invite]:
+        now = time.time()
+        return [one for one in self._invites.values() if one.folder in folders and not one.problem(now)]
+
     async def revoke(self, folders: Collection[FolderID]) -> int:
         """Take back the invites to some folders: whoever was removed may have one."""
-        now = time.time()
-        good = [one for one in self._invites.values() if one.folder in folders and not one.problem(now)]
+        good = self._good_ones(folders)
         for invite in good:
             await self._save(invite.taken_back())
         self._touch()
@@ -188,8 +195,7 @@ class InviteHost:
         """
         if removal.by in (None, removal.device, self._identity.device_id):
             return
-        now = time.time()
-        good = [one for one in self._invites.values() if one.folder == folder and not one.problem(now)]
+        good = self._good_ones({folder})
         for invite in good:
             self._submit(invite.taken_back())
         if good:

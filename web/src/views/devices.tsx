@@ -332,7 +332,14 @@ function RoleDialog({ device, place, onClose, onChange }: QuestionProps & { plac
   );
 }
 
+interface Failed {
+  folder: string;
+  reason: string;
+}
+
 interface Removal {
+  failed: Failed[];
+  invites: number;
   let_in: string[];
   nowhere_else: { folder: string; files: number; bytes: number; paths: string[] }[];
 }
@@ -360,13 +367,14 @@ function RemoveDialog({ device, onClose, onChange }: QuestionProps) {
       isReady={isSure && (answer.value !== undefined || answer.problem !== "")}
       onClose={onClose}
       onAct={async () => {
-        const done = await post<{ folders: string[] }>("/v1/device/remove", {
+        const done = await post<{ folders: string[]; failed: Failed[] }>("/v1/device/remove", {
           device: device.id,
           ...where,
           with_let_in: withLetIn && (answer.value?.let_in.length ?? 0) > 0,
         });
         onChange();
-        return `${printable(device.name)} takes part no more in ${done.folders.map(printable).join(", ")}.`;
+        const left = done.failed.map((one) => ` Not out of ${printable(one.folder)}: ${printable(one.reason)}.`);
+        return `${printable(device.name)} takes part no more in ${done.folders.map(printable).join(", ")}.${left.join("")}`;
       }}
     >
       <p>
@@ -391,8 +399,14 @@ function RemoveDialog({ device, onClose, onChange }: QuestionProps) {
         </label>
       )}
       <Answered answer={answer}>
-        {({ nowhere_else: only, let_in: letIn }) => (
+        {({ nowhere_else: only, let_in: letIn, failed, invites }) => (
           <>
+            {failed.map((one) => (
+              <p key={one.folder} class="problem">
+                It stays in <Name text={one.folder} />: {printable(one.reason)}
+              </p>
+            ))}
+            {invites > 0 && <p>{plural(invites, "invite")} of this device will let nobody in any more.</p>}
             {letIn.length > 0 && (
               <label class="line">
                 <input
