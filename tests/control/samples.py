@@ -30,7 +30,14 @@ FILE = Path(__file__).with_name("samples.json")
 STATED: dict[str, dict[str, Any]] = {
     "POST /v1/conflicts/merge": {
         "body": {"path": "/home/me/notes/plan.md", "before": "one\ntwo\n", "text": "one\ntwo, of both\n"},
-        "answer": {"path": "plan.md", "settled": 1, "changed": True, "is_edit": True, "trash": []},
+        "answer": {
+            "path": "plan.md",
+            "settled": 1,
+            "changed": True,
+            "is_edit": True,
+            "trash": [],
+            "root": "/home/me/notes",
+        },
     },
     "POST /v1/device/readmit": {
         "body": {"device": "pi", "folder": "notes"},

@@ -17,6 +17,7 @@ Invariants
 from __future__ import annotations
 
 import os
+import shlex
 import time
 
 import trio
@@ -62,7 +63,10 @@ def check_place(folder: Folder, path: str) -> None:
     """
     folder.membership.check_may_write()
     if path in folder.catalogue.layout().entry_at or os.path.lexists(folder.path / path):
-        raise UsageError(f"{path} is there already, and nothing was changed; `yp2p read {path}`, and edit that")
+        raise UsageError(
+            f"{path} is there already, and nothing was changed;"
+            f" `yp2p read {shlex.quote(str(folder.path / path))}`, and edit that"
+        )
     above = path.rpartition("/")[0]
     while above:
         if not _can_be_directory(folder, above):

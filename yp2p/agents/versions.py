@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import stat
 from dataclasses import dataclass, replace
 
@@ -69,7 +70,10 @@ async def find_text(folder: Folder, path: str) -> Entry:
 def check_alive(folder: Folder, entry: Entry, path: str) -> None:
     """Raises UsageError: the file is not there any more."""
     if not folder.catalogue.is_alive(entry):
-        raise UsageError(f"{path} was deleted, and nothing was changed; `yp2p restore {path}@VERSION` brings it back")
+        raise UsageError(
+            f"{path} was deleted, and nothing was changed;"
+            f" `yp2p restore {shlex.quote(str(folder.path / path))}@VERSION` brings it back"
+        )
 
 
 def check_still(folder: Folder, entry: Entry, path: str, version: str) -> None:
@@ -83,7 +87,7 @@ def check_still(folder: Folder, entry: Entry, path: str, version: str) -> None:
     folder.membership.check_may_write()
     now = folder.catalogue.entries.get(entry.id)
     if now is None or now.document != entry.document:
-        raise _unknown(path, version)
+        raise _unknown(folder, path, version)
     check_alive(folder, now, path)
 
 
@@ -124,21 +128,24 @@ def base_of(folder: Folder, entry: Entry, path: str, version: str) -> Base:
     """
     parts = _NAME.fullmatch(version)
     if parts is None:
-        raise UsageError(f"{version[:60]!r} is no version; `yp2p read {path}` tells the one that it reads")
+        raise UsageError(
+            f"{version[:60]!r} is no version;"
+            f" `yp2p read {shlex.quote(str(folder.path / path))}` tells the one that it reads"
+        )
     seq, wanted = int(parts[1]), parts[2]
     now = head(folder, entry)
     if seq > now.seq:
-        raise _unknown(path, version)
+        raise _unknown(folder, path, version)
     live = folder.texts.open(entry.document)
     replica: TextReplica = live.text if seq == now.seq else folder.texts.at(entry.document, seq)
     base = Base(replica.text(), replica.clocks())
     if _hash(entry.document, base.text) != wanted:
-        raise _unknown(path, version)
+        raise _unknown(folder, path, version)
     return base
 
 
-def _unknown(path: str, version: str) -> VersionUnknown:
+def _unknown(folder: Folder, path: str, version: str) -> VersionUnknown:
     return VersionUnknown(
         f"version {version} of {path} is not kept here any more, or is of another file; nothing was changed: "
-        f"`yp2p read {path}`, and make the edit in that"
+        f"`yp2p read {shlex.quote(str(folder.path / path))}`, and make the edit in that"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 
 from yp2p.cli.group import Group
 from yp2p.cli.merging import Merging
-from yp2p.cli.options import call, json_option, one_folder_option
+from yp2p.cli.options import call, in_folder, json_option, one_folder_option
 from yp2p.cli.output import paged, print_json, say
 from yp2p.errors import UsageError, YpError
 
@@ -106,9 +107,10 @@ def _way_back(file: str, answer: dict[str, Any]) -> str:
     """How it is taken back."""
     ways = []
     if answer["is_edit"]:
-        ways.append(f"`yp2p undo {file}` takes it back.")
+        ways.append(f"`yp2p undo {shlex.quote(file)}` takes it back.")
     if answer["trash"]:
-        ways.append(f"The other version is in the trash: `yp2p trash restore {' '.join(answer['trash'])}`.")
+        items = shlex.join(answer["trash"])
+        ways.append(f"The other version is in the trash: `yp2p trash restore{in_folder(answer.get('root'))} {items}`.")
     return " ".join(ways)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
 import click
 
-from yp2p.cli.options import call, folder_option, json_option, size_text
+from yp2p.cli.options import call, folder_option, in_folder, json_option, size_text
 from yp2p.cli.output import paged, print_json, say
 from yp2p.cli.table import table, writer_text
 from yp2p.cli.when import shown
@@ -49,15 +50,15 @@ def command(file: str | None, deleted: bool, limit: int, folder: str | None, as_
             case "directory":
                 _print_directory(answer)
             case "text":
-                _print_text(answer)
+                _print_text(answer, file or "")
             case _:
                 _print_other(answer)
 
 
-def _print_text(answer: dict[str, Any]) -> None:
+def _print_text(answer: dict[str, Any], file: str) -> None:
     _print_names(answer)
     if answer["deleted"]:
-        say(f"{answer['path']} was deleted; `yp2p restore {answer['path']}@VERSION` brings a version back")
+        say(f"{answer['path']} was deleted; `yp2p restore {shlex.quote(file)}@VERSION` brings a version back")
     header = ["Version", "When", "Device", "Characters", "Line", "First changed line"]
     rows = [
         [
@@ -91,7 +92,8 @@ def _print_other(answer: dict[str, Any]) -> None:
     _print_names(answer)
     if answer["deleted"]:
         say(
-            f"{answer['path']} was deleted; `yp2p trash restore {answer['path']}` brings it back while the trash has it"
+            f"{answer['path']} was deleted; `yp2p trash restore{in_folder(answer.get('root'))}"
+            f" {shlex.quote(answer['path'])}` brings it back while the trash has it"
         )
     rows = []
     for one in reversed(answer["versions"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,11 @@ def say_until(name: str, until: float | None, command: str) -> None:
         from yp2p.cli.output import say
 
         say(f"{called(name)} is paused until {clock_text(until)}. `{command}` goes on before.")
+
+
+def in_folder(root: str | None) -> str:
+    """The option that names a folder in a command to type; nothing where the daemon did not say which it is."""
+    return "" if root is None else f" --folder {shlex.quote(root)}"
 
 
 # Where the folders of the hub are, once a command is about that (`hub.py`).

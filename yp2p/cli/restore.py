@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from datetime import datetime
 
 import click
@@ -44,7 +45,9 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
         )
     name, when = file_and_when(path)
     if not when:
-        raise UsageError(f"say which version of {path} is meant: `yp2p restore {path}@WHEN`; `yp2p log` lists them")
+        raise UsageError(
+            f"say which version of {path} is meant: `yp2p restore {shlex.quote(path)}@WHEN`; `yp2p log` lists them"
+        )
     answer = call("POST", "/v1/history/restore", {"path": name, "when": when})
     if as_json:
         print_json(answer)

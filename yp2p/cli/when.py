@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -97,7 +98,7 @@ def file_and_when(text: str) -> tuple[str, dict[str, Any]]:
     if not at or not name or os.path.lexists(text):
         return os.path.abspath(text), {}
     if not rest.strip():
-        raise UsageError(f"{text!r} names no version behind the '@'; `yp2p log {name}` lists them")
+        raise UsageError(f"{text!r} names no version behind the '@'; `yp2p log {shlex.quote(name)}` lists them")
     return os.path.abspath(name), when(rest)
 
 

@@ -157,7 +157,7 @@ class _History:
 
         `limit` of the changes of a directory, 1 to 10,000, 100 where it is left out.
 
-        Answer: of a text `{path, kind: "text", deleted, came_from, names, versions: [{version, at, since, added,
+        Answer: of a text `{root, path, kind: "text", deleted, came_from, names, versions: [{version, at, since, added,
         removed, devices, writers, line}]}`: `path` is where the file is now, `names` (`{path, until, device}`) those
         it had, `writers` are those who edited by name, `line` (`{number, text, removed}`) the first one that the
         version changed, or null. Of a blob or symlink the versions are `{version: null, at, since, devices, bytes,
@@ -167,7 +167,7 @@ class _History:
         or "brought back", `more` says whether there are more.
         """
         folder, path = lookup.find(self._folders(), wanted.path)
-        return await file_log.log(folder, path, wanted.limit)
+        return await file_log.log(folder, path, wanted.limit) | {"root": str(folder.path)}
 
     async def deleted(self, wanted: FolderRequest) -> Any:
         """The texts that were deleted, the last one first.
@@ -293,16 +293,16 @@ class _History:
         `keep` is `this` (what this device had, or the file with the plain name), `other`, `both` (one version after the
         other, or the other file under a name of its own), or `now`: what stands in the text.
 
-        Answer: `{path, settled, changed, is_edit, trash}`: `is_edit` says whether `/v1/undo` takes it back; `trash` are
-        the items of the trash that the version is that was not kept.
+        Answer: `{path, settled, changed, is_edit, trash, root}`: `is_edit` says whether `/v1/undo` takes it back;
+        `trash` are the items of the trash that the version is that was not kept; `root` is the folder's directory.
         """
         folder, path = self._find_to_write(wanted.path)
         if wanted.number is None and (files := await settling.settle_files(folder, path, wanted.keep)) is not None:
-            return files
+            return files | {"root": str(folder.path)}
         done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
         if done["changed"]:
             await undo.on_disk(folder, lookup.entry_at(folder, path).id)
-        return done | {"is_edit": done["changed"], "trash": []}
+        return done | {"is_edit": done["changed"], "trash": [], "root": str(folder.path)}
 
     async def merge(self, wanted: MergedRequest) -> Any:
         """Have the text stand that a person made of both versions, and settle what was changed apart.
@@ -310,12 +310,12 @@ class _History:
         `before` is that of `/v1/conflicts/marked`; where the file is another one by now, or a marker is left in `text`,
         it is an error, and nothing is changed.
 
-        Answer: `{path, settled, changed, is_edit, trash}`, as of `/v1/conflicts/resolve`.
+        Answer: `{path, settled, changed, is_edit, trash, root}`, as of `/v1/conflicts/resolve`.
         """
         folder, path = self._find_to_write(wanted.path)
         done = await settling.merge(folder, path, wanted.number, wanted.before, wanted.text)
         await undo.on_disk(folder, lookup.entry_at(folder, done["path"]).id)
-        return done
+        return done | {"root": str(folder.path)}
 
 
 def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:

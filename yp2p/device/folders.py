@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -371,7 +372,10 @@ class Folders:
         if (there := self.at(path)) is not None:
             if not self.has_lost_marker(there):
                 raise FolderError(f"{path} is shared already; join into another directory")
-            raise FolderError(f"{path} is the root of another folder, which has lost its marker: `yp2p share {path}`")
+            raise FolderError(
+                f"{path} is the root of another folder, which has lost its marker:"
+                f" `yp2p share {shlex.quote(str(path))}`"
+            )
         if known is not None:
             raise FolderError(f"this device takes part in {grant.label!r} already, at {self.by_id[grant.folder].path}")
         members = await trio.to_thread.run_sync(_members, grant, self._identity.device_id)

@@ -170,7 +170,7 @@ class Status:
     def _removed(self, folder: Folder) -> str:
         if self._own in folder.membership.members:
             return ""
-        how = f"`yp2p share` on another device, and `yp2p join CODE {folder.path}` here"
+        how = f"`yp2p share` on another device, and `yp2p join CODE {shlex.quote(str(folder.path))}` here"
         if not folder.membership.members:
             return f"the store has lost the members of this folder, so nothing is synced; what helps: {how}"
         return (

@@ -8,6 +8,7 @@ Who else works below `.yp2p/` is in docs/concurrency.md.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence, Set
 from functools import partial
 from typing import Any
@@ -212,7 +213,8 @@ class Disk:
             root = Root(path)
         except FileNotFoundError:
             return (
-                f"{path} is not there; put its disk back, or say where it is now: `yp2p folder move {path} DIR`",
+                f"{path} is not there; put its disk back, or say where it is now:"
+                f" `yp2p folder move {shlex.quote(str(path))} DIR`",
                 True,
             )
         except OSError as error:
@@ -244,7 +246,7 @@ class Disk:
             return ""
         until = f" until {clock_text(self.pause.until.at)}" if self.pause.until is not None else ""
         before = " before" if until else ""
-        return f"paused by a person{until}: `yp2p folder unpause {self._folder.path}` goes on{before}"
+        return f"paused by a person{until}: `yp2p folder unpause {shlex.quote(str(self._folder.path))}` goes on{before}"
 
     def _fault(self, group: BaseExceptionGroup[BaseException]) -> str:
         """The last catch: what is wrong with one folder is wrong with no other."""

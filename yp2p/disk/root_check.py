@@ -5,6 +5,8 @@ An unmounted disk must not look like a deleted folder.
 
 from __future__ import annotations
 
+import shlex
+
 import structlog
 import trio
 
@@ -21,7 +23,7 @@ def check_marker(folder: Folder, root: Root) -> None:
     if root.marker() != folder.id:
         raise RootGone(
             f"{folder.path} has lost its marker .yp2p/marker; put the folder's disk back, or take it up as it is now: "
-            f"`yp2p share {folder.path}`"
+            f"`yp2p share {shlex.quote(str(folder.path))}`"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -129,7 +130,7 @@ def check_lock(paths: Paths) -> Iterator[Finding]:
 def check_folder(folder: StoredFolder) -> Iterator[Finding]:
     """Whether the directory of a folder can be used."""
     check, root = f"folder {folder.label}", folder.root
-    remedy = f"mount its disk, or `yp2p folder move {folder.label} DIR` where it is now"
+    remedy = f"mount its disk, or `yp2p folder move {shlex.quote(folder.label)} DIR` where it is now"
     try:
         mode = mode_of(root)
     except FolderError as error:
@@ -147,7 +148,7 @@ def check_folder(folder: StoredFolder) -> Iterator[Finding]:
         yield Finding(
             check,
             f"{root}/{OURS}/marker {what}",
-            f"put the folder's disk back, or take it up as it is: `yp2p share {root}`",
+            f"put the folder's disk back, or take it up as it is: `yp2p share {shlex.quote(str(root))}`",
         )
         return
     if os.statvfs(root).f_flag & os.ST_RDONLY:
