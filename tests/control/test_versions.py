@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ import trio
 import trio.testing
 
 from yp2p import __version__
-from yp2p.cli import status
+from yp2p.cli import options, status
+from yp2p.cli.main import main
 from yp2p.control.call import RemoteError, call
 from yp2p.control.routes import Routes
 from yp2p.control.server import Connection
+from yp2p.control.socket import NAME
 from yp2p.control.versions import difference, no_such_request
 
 
@@ -127,6 +130,55 @@ def test_an_error_of_a_daemon_of_another_version_says_so(
     assert wanted in str(caught.value)
     if status == 422 or version == __version__:
         assert str(caught.value) == "what is wrong", "the version is not what is wrong"
+
+
+@pytest.mark.parametrize("version", ["0.0.1", __version__])
+@pytest.mark.parametrize("fault", ["contains unknown field `for_s`", "missing required field `for_s`"])
+def test_a_field_that_only_one_of_both_knows_is_one_sentence(tmp_path: Path, version: str, fault: str) -> None:
+    said = json.dumps({"error": f"the request is not valid: Object {fault}", "exit_code": 2}).encode()
+    with _daemon(tmp_path / "s", 400, said, **{"yp2p-version": version}), pytest.raises(RemoteError) as caught:
+        call(tmp_path / "s", "POST", "/v1/x", {})
+    assert str(caught.value).startswith("the daemon and this command do not agree on 'for_s': the daemon ")
+    assert "restart it: `yp2p stop`" in str(caught.value)
+    assert "Object" not in str(caught.value)
+
+
+@pytest.mark.parametrize("words", [("folder", "pause", "notes"), ("device", "pause", "pi")], ids=" ".join)
+def test_what_was_done_is_no_failure_where_an_older_daemon_says_less_of_it(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YP2P_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["yp2p", *words])
+    said = b'{"label": "notes"}' if words[0] == "folder" else b"{}"
+    with _daemon(tmp_path / NAME, 200, said), pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+
+
+@pytest.mark.parametrize(("path", "is_told"), [("/v1/status", True), ("/v1/wait", False), ("/v1/check", False)])
+def test_a_daemon_that_says_nothing_is_told_once(
+    path: str, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It answers when its silence was told; or, where that is not told, at once."""
+    told = threading.Event()
+    tell = options._tell_of_silence
+
+    def note(*arguments: Any) -> None:
+        tell(*arguments)
+        told.set()
+
+    def answer(*_: Any) -> str:
+        assert not is_told or told.wait(60)
+        return "done"
+
+    monkeypatch.setattr(options, "_SILENCE_S", 0.01)
+    monkeypatch.setattr(options, "_tell_of_silence", note)
+    monkeypatch.setattr("yp2p.control.call.call", answer)
+    monkeypatch.setenv("YP2P_HOME", str(tmp_path))
+    with socketserver.UnixStreamServer(str(tmp_path / NAME), _Daemon):
+        assert options.call("POST", path) == "done"
+    said = f"yp2p: the daemon (process {os.getpid()}) has not answered for 0.01 s; waiting...\n"
+    assert capsys.readouterr().err == (said if is_told else "")
 
 
 def test_what_an_older_daemon_does_not_say_is_a_sentence(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def pause(device: str, how_long: str | None, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        say_until(answer["name"], answer["until"], f"yp2p device unpause {shlex.quote(answer['name'])}")
+        name = answer.get("name", device)  # an older daemon says nothing, and has done it
+        say_until(name, answer.get("until"), f"yp2p device unpause {shlex.quote(name)}")
 
 
 @command.command()

@@ -226,7 +226,9 @@ def pause(folder: str | None, how_long: str | None) -> None:
     Example: `yp2p folder pause photos --for 1h`
     """
     answer = call("POST", "/v1/folder/pause", {"folder": folder_name(folder), **pause_body(how_long)})
-    say_until(answer["label"], answer["until"], f"yp2p folder unpause {shlex.quote(answer['label'])}")
+    label = answer.get("label")
+    if label is not None:  # an older daemon does not say it, and has done it
+        say_until(label, answer.get("until"), f"yp2p folder unpause {shlex.quote(label)}")
 
 
 @command.command()

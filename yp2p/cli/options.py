@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import click
@@ -111,13 +114,46 @@ folder_option = _folder_option("Label or directory of the folder; needed where t
 one_folder_option = _folder_option("Only in this folder, by its label or directory; without it, in all.")
 
 
+# How long a daemon may say nothing before a person is told. What takes long by its nature is not told of.
+_SILENCE_S = 5.0
+_LONG_BY_NATURE = (
+    "/v1/wait", "/v1/check", "/v1/doctor", "/v1/join", "/v1/stop", "/v1/purge", "/v1/edit", "/v1/metrics",
+    "/v1/folder/accept", "/v1/folder/leave", "/v1/folder/move", "/v1/history/restore-directory", "/v1/device/rotate",
+)  # fmt: skip
+
+
+@contextmanager
+def _told_of_silence(socket: Path) -> Iterator[None]:
+    """Say once, on standard error, that the daemon does not answer, when it takes long; whoever asks waits on."""
+    timer = Timer(_SILENCE_S, _tell_of_silence, (socket,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tell_of_silence(socket: Path) -> None:
+    from yp2p.cli.output import CannotPrint, say
+    from yp2p.control.socket import daemon_at
+
+    process = daemon_at(socket)
+    who = f"the daemon (process {process})" if process else "the daemon"
+    with suppress(CannotPrint, BrokenPipeError):
+        say(f"yp2p: {who} has not answered for {_SILENCE_S:g} s; waiting...", err=True)
+
+
 def call(method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
     """One request to the daemon of this home. Raises YpError."""
     from yp2p.control.call import call as call_daemon
     from yp2p.control.socket import find_control_socket
 
+    socket = find_control_socket()
+    is_long = timeout_s is not None or path.startswith(_LONG_BY_NATURE)
     try:
-        return call_daemon(find_control_socket(), method, path, body, timeout_s)
+        with nullcontext() if is_long else _told_of_silence(socket):
+            return call_daemon(socket, method, path, body, timeout_s)
     except NotRunning:
         if home_of_hub is not None:
             raise NotRunning(NO_HUB) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +19,8 @@ from yp2p.errors import EXIT_CODES, NotRunning, YpError
 
 # What is answered where the daemon knows no such request, or knows it otherwise.
 _UNKNOWN = (400, 404, 405)
+# What it says of a field that only one of both knows (control/answers.py).
+_UNLIKE = re.compile(r"(?:unknown field|missing required field) `([^`]*)`")
 
 
 class RemoteError(YpError):
@@ -49,8 +52,12 @@ class _Object(dict[str, Any]):
         self._daemon = daemon
 
     def __missing__(self, key: str) -> NoReturn:
-        why = difference(self._daemon, __version__) or "it was started before the program was changed; " + RESTART
-        raise RemoteError(f"the daemon does not say {key!r}: {why}", 1)
+        raise RemoteError(f"the daemon does not say {key!r}: {_why(self._daemon)}", 1)
+
+
+def _why(daemon: str) -> str:
+    """Why a daemon of that version takes and gives other fields, and what to do."""
+    return difference(daemon, __version__) or f"the daemon was started before the program was changed; {RESTART}"
 
 
 def call(socket_path: Path, method: str, path: str, body: Any = None, timeout_s: float | None = None) -> Any:
@@ -106,6 +113,8 @@ def _answer(response: http.client.HTTPResponse, data: bytes) -> Any:
     if not isinstance(answer, dict) or not {"error", "exit_code"} <= answer.keys():
         raise RemoteError("; ".join(filter(None, (_odd(response), other))), 1)
     said = str(answer["error"])
+    if response.status == 400 and (field := _UNLIKE.search(said)) is not None:
+        raise RemoteError(f"the daemon and this command do not agree on {field[1]!r}: {_why(daemon)}", 1)
     if other and response.status in _UNKNOWN and other not in said:
         said = f"{said}; {other}"
     raise RemoteError(said, answer["exit_code"])

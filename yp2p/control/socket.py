@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -118,3 +119,13 @@ def connect_control_socket(path: Path, timeout_s: float | None) -> socket.socket
         sock.close()
         raise
     return sock
+
+
+def daemon_at(path: Path) -> int | None:
+    """The process that listens there, as the kernel says; None: it cannot be told."""
+    try:
+        with connect_control_socket(path, 1.0) as connection:
+            (process,) = struct.unpack_from("i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    except OSError:
+        return None
+    return process or None
