@@ -159,6 +159,8 @@ def _of_those_away(absent: list[dict[str, Any]]) -> Said:
 
 def of_folder(folder: dict[str, Any]) -> Said:
     """How a folder is doing, in some words."""
+    if folder.get("removed"):
+        return Said(Mood.LOOK, str(folder["problem"]))
     if folder["awaiting_confirmation"]:
         return Said(Mood.LOOK, "waiting for your decision")
     if folder.get("paused"):

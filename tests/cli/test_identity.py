@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,14 @@ def test_a_key_is_taken_along_and_opens_with_its_passphrase_only(device: Any, ru
     assert run(new, "import", str(file), typed="pass phrase\n")[0] == 0
     assert run(new, "show")[1].split()[0] == shown
     assert (new / "device.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_program_that_takes_a_key_along_hears_whose_it_is(device: Any, run: Run, tmp_path: Path) -> None:
+    old, shown = device
+    file = str(tmp_path / "key")
+    said = json.loads(run(old, "export", file, "--json", typed="pass phrase\n")[1])
+    assert (said["id"], said["file"], said["key"].startswith("yp2pk-")) == (shown, file, True)
+    assert json.loads(run(tmp_path / "new", "import", file, "--json", typed="pass phrase\n")[1]) == {"id": shown}
 
 
 def test_nothing_is_written_over(device: Any, run: Run, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 _MIB = 1 << 20
 # Of what flows, so much is there before; it is looked so long whether more comes; and on a machine that is busy with
-# other things as well it stops after so long (a second where it is not).
-_BEFORE_BYTES, _QUIET_S, _STOPS_S = 48 * _MIB, 3.0, 10.0
+# other things as well it stops after so long; the bar is a second where it is not.
+_BEFORE_BYTES, _QUIET_S, _STOPS_S, _BAR_S = 48 * _MIB, 3.0, 10.0, 1.0
 
 
 def _bytes(device: Device, what: str) -> int:
@@ -62,8 +62,8 @@ def test_a_removal_stops_a_gigabyte_within_a_second(tmp_path: Path, who_has_it: 
         desktop.call("POST", "/v1/device/remove", {"device": "laptop", "folder": None})
         took_s = _last_flow(laptop, "rchar" if target is laptop else "wchar") - asked
         there = _parts(target)
-        print(f"it went on for {took_s:.2f} s")
-        assert took_s < _STOPS_S
+        print(f"it went on for {took_s:.2f} s; the bar is {_BAR_S} s, the limit on a busy machine {_STOPS_S} s")
+        assert took_s < _STOPS_S, f"it went on for {took_s:.2f} s; the bar is {_BAR_S} s on a machine that is idle"
         assert not (target.dir / "large").exists()
         assert not (pi.dir / "large").exists() or source is desktop
         problem = laptop.status()["folders"][0]["problem"]

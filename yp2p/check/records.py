@@ -12,7 +12,7 @@ from yp2p.check.findings import Finding, Kind
 from yp2p.errors import DamagedError, MessageFault
 from yp2p.files.root import Root
 from yp2p.folder.folder import Folder
-from yp2p.folder.notices import Notice
+from yp2p.folder.notices import OWN_PART, Notice
 from yp2p.folder.packs import Stored, stored_rows, unpacked
 from yp2p.folder.records import FileRecord
 from yp2p.identity import ID_BYTES, DocumentID, EntryID, FolderID
@@ -57,7 +57,7 @@ def of_steps(folder: str, paths: Mapping[DocumentID, str], stray: Iterable[Seque
 def of_notices(folder: str, entries: Mapping[EntryID, Any], notices: Iterable[Notice]) -> Iterator[Finding]:
     """Notices about what there is not."""
     for notice in notices:
-        if notice.entry not in entries and notice.entry != _NO_ENTRY:
+        if notice.entry not in entries and notice.entry not in (_NO_ENTRY, OWN_PART):
             text = f"notice {notice.id} names a file that the folder does not know"
             yield Finding(Kind.STRAY_NOTICE, folder, notice.path, text, notice.id.to_bytes(8, "big"))
 

@@ -67,23 +67,29 @@ def new(file: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("file", type=click.Path())
-def export(file: str) -> None:
+@json_option
+def export(file: str, as_json: bool) -> None:
     """Write this device's key into FILE, sealed with a passphrase.
 
     It asks for the passphrase, or reads it as a line of standard input. With the file and the passphrase any machine
     is this device: keep it like the key of your house. Only one machine at a time may use it.
     """
     from yp2p.config import find_paths
+    from yp2p.identity import format_device_id, format_public
     from yp2p.identity_files import export_identity, own_identity
 
     identity = own_identity(find_paths())
     _check_is_of_daemon(identity)
     export_identity(identity, file, ask_secret("A passphrase for the file", twice=True))
+    if as_json:
+        public = identity.public
+        print_json({"id": format_device_id(public.device_id), "key": format_public(public), "file": file})
 
 
 @command.command("import")
 @click.argument("file", type=click.Path())
-def import_(file: str) -> None:
+@json_option
+def import_(file: str, as_json: bool) -> None:
     """Make this machine the device whose key FILE holds, as `yp2p identity export` wrote it.
 
     For a machine that takes another one's place, or comes back from a backup: it is a member where that one was, and
@@ -98,6 +104,8 @@ def import_(file: str) -> None:
     paths = find_paths()
     check_can_import(paths)
     shown = format_device_id(import_identity(paths, file, ask_secret("The passphrase of the file")))
+    if as_json:
+        print_json({"id": shown})
     say(f"This machine is {shown} from now on. Let the old one not run yp2p again.", err=True)
 
 

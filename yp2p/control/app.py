@@ -171,6 +171,7 @@ class _Control:
         `busy` (it gets there by itself), `away` (once a device comes back), `look` (somebody has to look at it) or
         `unknown`; `hint` is what to type about it in a terminal, or empty. `lacks` is how many files a device is
         behind, null where nobody knows; of a folder `paused` says whether somebody paused it here,
+        `removed` whether this device is no member of it any more (`problem` says by whom),
         and `code_taken_back` whether the last code that was shown for it was taken back.
         """
         # A page asks for this twice a second: to read what is asked, to find it, and to send it are three steps.

@@ -14,9 +14,10 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.transfers import TEXTS
 from yp2p.history.conflicts import conflict_files, conflicts_of
-from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id
+from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id, short_id
 from yp2p.peers.neighbours import is_large
 from yp2p.peers.peers import Peers
+from yp2p.printable import called, clock_text
 from yp2p.protocol.messages import Condition
 from yp2p.sentences import THROUGH_OTHERS, WORKING, of_folder, of_member
 
@@ -108,6 +109,7 @@ class Status:
             "state": folder.state.activity.value,
             "paused": folder.state.is_left_alone,
             "paused_until": folder.state.left_alone_until,
+            "removed": self._own not in folder.membership.members,
             "problem": self.problem(folder),
             "is_reader": folder.membership.is_reader,
             "chosen": sorted(folder.files.choice.paths),
@@ -170,19 +172,37 @@ class Status:
     def _removed(self, folder: Folder) -> str:
         if self._own in folder.membership.members:
             return ""
-        how = f"`yp2p share` on another device, and `yp2p join CODE {shlex.quote(str(folder.path))}` here"
+        how = f"`yp2p share` on another device, and `yp2p join {shlex.quote(str(folder.path))}` here"
         if not folder.membership.members:
             return f"the store has lost the members of this folder, so nothing is synced; what helps: {how}"
         return (
-            "this device is no member of the folder any more: nothing is synced, and the files stay here;"
-            f" `yp2p folder leave {shlex.quote(str(folder.path))}` forgets it"
+            f"this device is no member of the folder any more: {self._why_out(folder)}. Nothing is synced, and the"
+            f" files stay here. What lets it in again: {how};"
+            f" `yp2p folder leave {shlex.quote(str(folder.path))}` forgets the folder"
         )
+
+    def _why_out(self, folder: Folder) -> str:
+        """Who removed this device from a folder, and when it heard of it: statements bear no time."""
+        membership, at = folder.membership, folder.notices.removed_at
+        by = [
+            called(self.name_of(one) or membership.name_of(one) or short_id(one))
+            for one in membership.removed_by_others(self._own)
+        ]
+        if by:
+            why = f"{', '.join(by)} removed it"
+        elif membership.has_left():
+            why = "it left by itself"
+        else:
+            why = "whoever had let it in was removed"
+        return f"{why}, as it heard {'on ' if ' ' in clock_text(at) else 'at '}{clock_text(at)}" if at else why
 
     def problem(self, folder: Folder) -> str:
         """What hinders a folder most; empty when nothing does."""
         state = folder.state
         doubt = folder.observers.uncounted.problem() or folder.observers.unsent.problem()
-        return state.pause_reason or self._removed(folder) or doubt or state.limitation or folder.files.ignored.problem
+        if removed := self._removed(folder):  # also of a folder that a person paused
+            return f"{removed}. It is paused as well: {state.pause_reason}" if state.pause_reason else removed
+        return state.pause_reason or doubt or state.limitation or folder.files.ignored.problem
 
     def _quarantined(self, folder: Folder) -> list[dict[str, Any]]:
         """The documents that panicked on what some device sent."""

@@ -41,6 +41,8 @@ _MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
 _MAX_TOLD_DEVICES = 50
 # Of what is about no file.
 _NO_ENTRY = EntryID(bytes(ID_BYTES))
+# Of what is about this device's own part in the folder: it is kept, as `status` says since when it is out.
+OWN_PART = EntryID(b"\xff" * ID_BYTES)
 
 log = structlog.get_logger()
 
@@ -144,7 +146,11 @@ def _first_line(text: str) -> str:
 
 
 class Notices:
-    """The notices of one folder."""
+    """The notices of one folder.
+
+    Attributes:
+        removed_at: when this device heard last that it is out, in seconds since 1970; None where it never did.
+    """
 
     def __init__(
         self, database: Database, folder: FolderID, own: DeviceID, name_of: Callable[[bytes], str]
@@ -154,12 +160,14 @@ class Notices:
         self._own = own
         self._name_of = name_of
         self._notices: dict[int, Notice] = {}
+        self.removed_at: float | None = None
         self._purged_at: dict[EntryID, float] = {}  # when the past of an entry was removed, seconds since 1970
         self.on_added: Callable[[Notice], None] = lambda notice: None
         self.on_settled: Callable[[Notice], None] = lambda notice: None
 
     def load(self) -> None:
-        self._database.submit([tables.notice.forget_before(self._folder, time.time() - MAX_AGE_S)])
+        self._database.submit([tables.notice.forget_before(self._folder, time.time() - MAX_AGE_S, OWN_PART)])
+        self.removed_at = tables.notice.last_about(self._database.rows, self._folder, OWN_PART)
         for number, at, kind, path, text, entry, undo in tables.notice.read_since(
             self._database.rows, self._folder, time.time() - MAX_AGE_S
         ):
@@ -224,9 +232,10 @@ class Notices:
 
     def tell_removal(self, removal: Removal) -> None:
         """Tell that a device takes part in this folder no more; of a flood of them, the first ones."""
-        if self.counts()[NoticeKind.DEVICE_REMOVED] >= _MAX_TOLD_DEVICES:
+        is_own = removal.device == self._own
+        if self.counts()[NoticeKind.DEVICE_REMOVED] >= _MAX_TOLD_DEVICES and not is_own:
             return
-        if removal.device == self._own:
+        if is_own:
             what = "this device", "nothing is synced any more, and your files stay here"
         else:
             what = f"{removal.name!r} ({short_id(removal.device)})", "it keeps what it has"
@@ -236,7 +245,8 @@ class Notices:
             text = f"{self._name_of(removal.by)} removed {what[0]} from the folder: {what[1]}"
         else:
             text = f"{what[0]} is out of the folder, as whoever let it in might do that no more by then: {what[1]}"
-        self.add(NoticeKind.DEVICE_REMOVED, "", text, _NO_ENTRY)
+        notice = self.add(NoticeKind.DEVICE_REMOVED, "", text, OWN_PART if is_own else _NO_ENTRY)
+        self.removed_at = notice.at if is_own else self.removed_at
 
     def tell_admission(self, member: Member) -> None:
         """Tell that a device takes part in this folder from now on; of a flood of them, the first ones."""

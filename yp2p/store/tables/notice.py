@@ -29,8 +29,15 @@ def delete(number: int) -> Statement:
     return ("DELETE FROM notice WHERE id = ?", (number,))
 
 
-def forget_before(folder: FolderID, at: float) -> Statement:
-    return ("DELETE FROM notice WHERE folder = ? AND at < ?", (folder, at))
+def forget_before(folder: FolderID, at: float, kept: EntryID) -> Statement:
+    """Forget those that are older, but for those about `kept`."""
+    return ("DELETE FROM notice WHERE folder = ? AND at < ? AND entry <> ?", (folder, at, kept))
+
+
+def last_about(read: Read, folder: FolderID, entry: EntryID) -> float | None:
+    """When the last one about an entry was made, in seconds since 1970."""
+    at = read("SELECT max(at) FROM notice WHERE folder = ? AND entry = ?", (folder, entry))[0][0]
+    return None if at is None else float(at)
 
 
 def undo_of(read: Read, number: int) -> bytes:
