@@ -213,7 +213,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/history/restore-directory": {"done": [{"action": "restored", "path": HOSTILE, "reason": HOSTILE}]},
     "/v1/bookmarks": [{"line": 1, "column": 1, "name": HOSTILE}],
     "/v1/revert": {"reverted": [{"path": HOSTILE, "kept": HOSTILE}], "skipped": [{"path": HOSTILE, "reason": HOSTILE}]},
-    "/v1/trash": [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": HOSTILE}],
+    "/v1/trash": [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": HOSTILE, "item": HOSTILE}],
     "/v1/trash/restore": {"skipped": [{"path": HOSTILE, "reason": HOSTILE}], "restored": []},
     "/v1/notices": [{"number": 1, "at": 0, "path": HOSTILE, "kind": HOSTILE, "text": HOSTILE,
                      "can_be_brought_back": True, "can_be_settled": True}],
@@ -314,7 +314,10 @@ def test_a_version_into_a_pipe_is_exact(run: Callable[..., tuple[int, str, str]]
 
 
 def test_what_an_encoding_lacks_is_written_out(run: Callable[..., tuple[int, str, str]], monkeypatch: Any) -> None:
-    monkeypatch.setitem(ANSWERS, "/v1/trash", [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": "日本"}])
+    item = {"removed_at": "2026-01-01T1000", "bytes": 1, "path": "日本", "item": "x"}
+    monkeypatch.setitem(ANSWERS, "/v1/trash", [item])
+        ANSWERS, "/v1/trash", [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": "日本", "item": "x"}]
+    )
     latin = io.TextIOWrapper(io.BytesIO(), "iso-8859-1")
     monkeypatch.setattr(sys, "stdout", latin)
     assert run("trash", "list")[0] == 0

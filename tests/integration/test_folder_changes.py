@@ -132,6 +132,10 @@ def test_where_a_folder_cannot_go(pair: list[Device], tmp_path: Path) -> None:
         refused = one.fails("folder", "move", "dir", str(target))
         assert words in refused, refused
         assert one.status()["folders"][0]["path"] == str(one.dir)
+    one.dir.rename(tmp_path / "gone")
+    refused = one.fails("folder", "move", "dir", str(tmp_path / "nowhere"))
+    assert f"{tmp_path / 'nowhere'} is not its directory either; find where it is now" in refused
+    (tmp_path / "gone").rename(one.dir)
     one.wait()
 
 

@@ -38,6 +38,8 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if not found:
+        say("No conflicts.")
     with paged():
         for conflict in found:
             path = f"{conflict['root']}/{conflict['path']}"

@@ -56,6 +56,8 @@ def list_(as_json: bool) -> None:
         return
     if status["folders"]:
         say(*folder_table(status["folders"], ids=False))
+    else:
+        say("No folders yet: `yp2p share DIR` shares one, `yp2p join DIR` takes part in one.")
     say(*offer_tables(status["offers"]))
 
 

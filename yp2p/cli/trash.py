@@ -33,9 +33,9 @@ def list_(folder: str | None, as_json: bool) -> None:
     rows = []
     for item in items:
         day, _, time = item["removed_at"].partition("T")
-        rows.append([f"{day} {time[:2]}:{time[2:4]}", size_text(item["bytes"]), item["path"]])
+        rows.append([f"{day} {time[:2]}:{time[2:4]}", size_text(item["bytes"]), item["path"], item["item"]])
     with paged():
-        say(*(table(["Removed", "Size", "File"], rows, right=("Size",)) if rows else []))
+        say(*(table(["Removed", "Size", "File", "Item"], rows, right=("Size",)) if rows else ["The trash is empty."]))
 
 
 @command.command()

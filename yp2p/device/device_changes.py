@@ -162,7 +162,9 @@ def _check_name(name: str, is_own: bool) -> None:
     """Raises UsageError: no device can be called so."""
     if not name and not is_own:
         return
-    if not (0 < len(name) <= _MAX_NAME and name.isprintable() and name.strip() == name):
+    if name.strip() and name.strip() != name:
+        raise UsageError(f"the name {name!r} cannot be used: it begins or ends with a space; leave that out")
+    if not (0 < len(name.strip()) <= _MAX_NAME and name.isprintable()):
         raise UsageError(f"the name {name!r} cannot be used: it has 1 to {_MAX_NAME} characters that can be printed")
     if recovery.is_called_so(name):
         raise UsageError(f"no device can be called {name!r}, for recovery keys are; choose another name")

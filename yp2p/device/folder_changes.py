@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -211,8 +212,15 @@ class FolderChanges:
 
     async def _rename(self, folder: Folder, target: Path) -> None:
         if mode_of(target.parent) is None:
-            raise FolderError(f"{target.parent} does not exist; make it first (mkdir -p {target.parent})")
+            raise FolderError(
+                f"{target.parent} does not exist; make it first (mkdir -p {shlex.quote(str(target.parent))})"
+            )
         source = folder.path
+        if mode_of(source) is None:
+            raise FolderError(
+                f"{folder.label!r} is not at {source} any more, and {target} is not its directory either; find where it"
+                " is now, and name that"
+            )
         with open_root(source) as root:
             if root.marker() != folder.id:
                 raise FolderError(f"{source} is not the directory of {folder.label!r} any more; move it by hand first")
@@ -222,7 +230,9 @@ class FolderChanges:
                 os.rename(source, target)
             except OSError as error:
                 if error.errno == errno.EXDEV:
-                    how = f"copy it there (cp -a {source} {target}) and run the same command again"
+                    how = (
+                        f"copy it there (`{shlex.join(['cp', '-a', str(source), str(target)])}`) and run the same again"
+                    )
                     raise FolderError(f"{target} is on another file system than {source}: {how}") from error
                 raise FolderError(f"{source} cannot be moved to {target}: {reason(error)}") from error
             await self._settle(folder, target)
