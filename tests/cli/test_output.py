@@ -316,8 +316,6 @@ def test_a_version_into_a_pipe_is_exact(run: Callable[..., tuple[int, str, str]]
 def test_what_an_encoding_lacks_is_written_out(run: Callable[..., tuple[int, str, str]], monkeypatch: Any) -> None:
     item = {"removed_at": "2026-01-01T1000", "bytes": 1, "path": "日本", "item": "x"}
     monkeypatch.setitem(ANSWERS, "/v1/trash", [item])
-        ANSWERS, "/v1/trash", [{"removed_at": "2026-01-01T1000", "bytes": 1, "path": "日本", "item": "x"}]
-    )
     latin = io.TextIOWrapper(io.BytesIO(), "iso-8859-1")
     monkeypatch.setattr(sys, "stdout", latin)
     assert run("trash", "list")[0] == 0
