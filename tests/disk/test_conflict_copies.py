@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bridge import PEER, Bridge, clock, open_bridge, over_directory
+from kills import killed_at_the_first_move
 
 from yp2p.disk.ingest.conflict_copies import copy_id
 from yp2p.documents.layout import conflict_path
@@ -144,6 +145,25 @@ async def test_a_file_that_steps_aside_says_whose_it_is_at_once(base: Path, cras
         (name,) = _beside(base)
         assert name == conflict_path("b", copy_id(entry, mine), origin)
         assert _entry(bridge, name).id == copy_id(entry, mine), "as on every device that has this content to put aside"
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+@over_directory
+async def test_a_file_that_steps_aside_as_the_daemon_is_killed_is_renamed_by_nobody(base: Path, is_moved: bool) -> None:
+    (base / "dir/b").write_bytes(b"\x00 both")
+    async with open_bridge(base) as bridge:
+        await _apart(bridge, base)
+        await bridge.folder.database.pending().wait()
+        mine, entry = bridge.folder.files[_entry(bridge, "b").id].content, _entry(bridge, "b").id
+    with killed_at_the_first_move(base, is_moved=is_moved):
+        async with open_bridge(base, clean_end=False) as bridge:
+            await bridge.render_actor.run()
+    assert (list(_files(base)) == list(_beside(base))) is is_moved
+    async with open_bridge(base) as bridge:
+        await _settle(bridge)
+        assert _entry(bridge, "b").id == entry
+        (name,) = _beside(base)
+        assert _entry(bridge, name).id == copy_id(entry, mine)
 
 
 @pytest.mark.parametrize("when", ["before", "between", "after"])

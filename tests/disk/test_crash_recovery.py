@@ -11,10 +11,17 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from bridge import arrive, open_bridge, settle
+from bridge import PEER, Bridge, arrive, open_bridge, over_directory, settle
+from kills import killed_at_the_first_move
 
+from yp2p.documents.manifest import Manifest
+from yp2p.documents.registers import Change
+from yp2p.documents.text import imported
 from yp2p.files import replace
 from yp2p.files.temporary_names import parked_name
+from yp2p.folder.new_texts import document_id_for
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.ysync import Shape, check
 
 NAME = "notes.txt"
 TEXT = "line one\nline two\n"
@@ -116,3 +123,55 @@ def test_what_was_arriving_is_nobody_s_edit(
 
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as base:
         _run(run, Path(base))
+
+
+async def _becomes_a_text(bridge: Bridge) -> None:
+    (record,) = bridge.folder.files.values()
+    document = document_id_for(record.entry)
+    catalogue, theirs = bridge.folder.catalogue, Manifest(78)
+    for index, replica in enumerate(catalogue.manifest.replicas):
+        theirs.load(index, [replica.state()])
+    content = Content.text(document, Mode.PLAIN).after(record.content, ())
+    for index, update in theirs.write([Change(record.entry, content=content)]).items():
+        await catalogue.documents[index].receive(update, PEER)
+    bridge.folder.edits.take_pulled(document, check(imported(TEXT), Shape.TEXT), PEER)
+
+
+async def _is_a_text_and_nothing_else(base: Path) -> None:
+    async with open_bridge(base) as bridge:
+        await settle(bridge)
+        await bridge.folder.database.pending().wait()
+        assert {path.name for path in (base / "dir").iterdir()} == {NAME, ".yp2p"}
+        assert (base / "dir" / NAME).read_text() == bridge.document(NAME).text.text() == TEXT
+        kept = [item.read_bytes() for item in (base / "dir" / ".yp2p" / "trash").rglob("*") if item.is_file()]
+        assert kept == [b"\0 a blob"]
+
+
+@over_directory
+async def test_what_replaced_another_kind_is_known_before_that_is_in_the_trash(base: Path) -> None:
+    (base / "dir" / NAME).write_bytes(b"\0 a blob")
+    with killed_at_the_first_move(base):
+        async with open_bridge(base, clean_end=False) as bridge:
+            await _becomes_a_text(bridge)
+            await bridge.render()
+    await _is_a_text_and_nothing_else(base)
+
+
+@over_directory
+async def test_it_is_known_as_well_when_the_start_after_a_crash_is_cut_short(base: Path) -> None:
+    (base / "dir" / NAME).write_bytes(b"\0 a blob")
+    real = replace.exchange
+
+    def exchange(*arguments: object) -> object:
+        real(*arguments)  # type: ignore[arg-type]
+        raise _Crash
+
+    with pytest.RaisesGroup(_Crash, flatten_subgroups=True), pytest.MonkeyPatch.context() as monkeypatch:
+        async with open_bridge(base, clean_end=False) as bridge:
+            monkeypatch.setattr(replace, "exchange", exchange)
+            await _becomes_a_text(bridge)
+            await bridge.render()
+    with killed_at_the_first_move(base):
+        async with open_bridge(base, clean_end=False):
+            pass
+    await _is_a_text_and_nothing_else(base)

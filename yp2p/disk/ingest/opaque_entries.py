@@ -18,6 +18,8 @@ Invariants
     * No content that was ever in place is lost: the one that replaces it sends it to the trash, or it becomes a
       conflict copy.
     * A save is never written over a register that has moved on since.
+    * The store forgets a file before it steps aside: then a crash in between leaves a file of nobody, which steps aside
+      again, or was put there.
 """
 
 from __future__ import annotations
@@ -192,11 +194,16 @@ class OpaqueEntries:
     async def keep_conflict_copy(self, record: FileRecord) -> bool:
         """A file holds what its entry does not: it steps aside, and is imported there; False when it cannot now."""
         folder = self._folder
-        beside = self._conflict_path(record)
+        beside, known = self._conflict_path(record), folder.files.get(record.entry)
+        if known is not None and known.path == record.path:
+            # After a crash that the store does not know of, the entry would look renamed to there by somebody.
+            await folder.database.submit([known.delete(folder.id)]).wait()
         result = await trio.to_thread.run_sync(
             lambda: move_away(self._root, record.path, beside, record.content, record.stamp, record.kind)
         )
         if result.outcome is not Outcome.DONE:
+            if known is not None and folder.files.get(record.entry) == known:
+                folder.database.submit([known.save(folder.id)])
             self._pending.busy[record.path] = trio.current_time() + BUSY_RETRY_S
             return False
         # Were the power to take this back, the file would look like an older version of what comes in its place.

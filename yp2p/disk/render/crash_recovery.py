@@ -2,7 +2,8 @@
 
 A replacement's evidence is the name of its temporary file, a new file's an intent in the store (`files/replace.py`).
 Both are settled before the first scan, so that a file that was put in place is not taken for a person's edit. What
-cannot be settled goes to the trash.
+cannot be settled goes to the trash. Evidence goes when what follows from it is durable: the next crash may come any
+time.
 """
 
 from __future__ import annotations
@@ -259,7 +260,7 @@ class CrashRecovery:
             else:
                 continue
             self._folder.files.set(rendered)
-            self._folder.database.submit([rendered.save(self._folder.id)])
+            await self._folder.database.submit([rendered.save(self._folder.id)]).wait()
             return
 
     def _is_known(self, purpose: Purpose, document: DocumentID) -> bool:

@@ -19,6 +19,7 @@ Theory of operation
 Invariants
     * Nothing is overwritten that is not the base: a file that differs is ingested first.
     * An intent is deleted before its temporary file.
+    * What came out leaves its name, which is evidence, when the base of what was put in place is durable.
 """
 
 from __future__ import annotations
@@ -119,6 +120,34 @@ class StagedWrite:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """A file that was put in place of another one, and what is known of it by now.
+
+    Attributes:
+        before: what was there, as far as we knew.
+        record: what is there.
+    """
+
+    write: StagedWrite
+    before: FileRecord
+    intent: Intent
+    result: Result
+    record: FileRecord
+
+    @property
+    def is_text(self) -> bool:
+        """Whether what came out is a text, or may be one."""
+        unexpected = self.result.unexpected
+        return unexpected is None or unexpected.found in (Found.TEXT, Found.BUSY)
+
+    @property
+    def takes_evidence(self) -> bool:
+        """Whether what came out does not stay under its name, which tells after a crash what was put in place."""
+        is_kept = self.write.is_next_version and self.is_text and not self.result.is_linked
+        return self.result.displaced is not None and (not is_kept or self.result.unexpected is not None)
+
+
 # Used while files are put at these paths: the watcher need not tell of those that are named in the set by the end.
 Expecting: TypeAlias = Callable[[Sequence[str]], AbstractContextManager[set[str]]]
 
@@ -160,11 +189,18 @@ class StagedWrites:
         await self._record_new(
             [item for item in installed if item[0].record is None and item[2].outcome is Outcome.DONE]
         )
+        replaced = [
+            _Replaced(write, write.record, intent, result, self._record_replaced(write, write.record, intent, result))
+            for write, intent, result in installed
+            if write.record is not None and result.outcome is Outcome.DONE
+        ]
         for write, intent, result in installed:
             if result.outcome is not Outcome.DONE:
                 await self._not_installed(write, intent, result)
-            elif write.record is not None:
-                await self._replaced(write, write.record, intent, result)
+        if any(one.takes_evidence for one in replaced):
+            await self._folder.database.pending().wait()
+        for one in replaced:
+            await self._put_away(one)
 
     async def _write(self, writes: Sequence[StagedWrite]) -> list[tuple[StagedWrite, Intent]]:
         """Write the temporary files; gives those that are durable, with their intents."""
@@ -333,29 +369,34 @@ class StagedWrites:
             self._retries.not_done(write.entry, write.path, result)
         self._install_is_over(write)
 
-    async def _replaced(self, write: StagedWrite, before: FileRecord, intent: Intent, result: Result) -> None:
+    def _record_replaced(self, write: StagedWrite, before: FileRecord, intent: Intent, result: Result) -> FileRecord:
         """A file was exchanged for the one that stood at its place, `before` as far as we knew."""
         folder = self._folder
         record = self._record(write, intent, result)
         statements = [record.save(folder.id), *before.keep_base(folder.id)]
         folder.database.submit([*statements, *self._ingest.readers.statements(write.entry)])
+        return record
+
+    async def _put_away(self, replaced: _Replaced) -> None:
+        """What came out is kept for a while, or goes to the trash."""
+        folder, write, before = self._folder, replaced.write, replaced.before
+        name, result = replaced.intent.temporary.name, replaced.result
         if result.displaced is not None:
-            is_text = result.unexpected is None or result.unexpected.found in (Found.TEXT, Found.BUSY)
-            if folder.membership.is_reader and result.unexpected is not None and is_text:
-                await keep_late_save(folder, self._root, intent.temporary.name, before)
-            elif write.is_next_version and is_text:
+            if folder.membership.is_reader and result.unexpected is not None and replaced.is_text:
+                await keep_late_save(folder, self._root, name, before)
+            elif write.is_next_version and replaced.is_text:
                 if result.is_linked:  # what is written to it from now on is written under its other names
-                    temporary_files.discard(self._root, intent.temporary.name)
+                    temporary_files.discard(self._root, name)
                 else:
-                    self._displaced.add(intent.temporary.name, result.displaced, before)
+                    self._displaced.add(name, result.displaced, before)
                 if result.unexpected is not None and result.unexpected.found is Found.TEXT:
                     await self._ingest.edits.merge_late_save(before, result.unexpected)
             else:  # it was made of a document that is no more, or is no text
-                await keep_in_trash(folder, self._root, intent.temporary.name)
+                await keep_in_trash(folder, self._root, name)
                 if before.document != write.document:  # else it was damaged (`disk/damaged_files.py`)
                     self._was_replaced(before)
         folder.rendered([write.entry])
-        await self._take_displaced_mode(write, before, record, result)
+        await self._take_displaced_mode(write, before, replaced.record, result)
 
     async def _take_displaced_mode(
         self, write: StagedWrite, before: FileRecord, record: FileRecord, result: Result
