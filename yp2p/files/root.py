@@ -262,6 +262,26 @@ class Root:
         finally:
             os.close(descriptor)
 
+    def files_beneath(self, path: str) -> list[str] | None:
+        """Whatever is no directory beneath one; None where that is none, or cannot be listed. Blocks."""
+        found: list[str] = []
+        left = [path]
+        while left:
+            directory = left.pop()
+            try:
+                descriptor = self.open(directory, os.O_DIRECTORY | os.O_RDONLY)
+            except OSError:
+                return None
+            try:
+                with os.scandir(descriptor) as listing:
+                    for item in listing:
+                        (left if item.is_dir(follow_symlinks=False) else found).append(f"{directory}/{item.name}")
+            except OSError:
+                return None
+            finally:
+                os.close(descriptor)
+        return found
+
     def make_directory(self, path: str) -> None:
         """Create a directory with those above it, where they are missing. Raises OSError."""
         self.make_parents(f"{path}/")

@@ -4,6 +4,9 @@ Invariants
     * A file is only renamed as long as it is what its record says.
     * What the store says of a rename or a deletion, the disk has durably.
     * A file leaves only into the trash.
+    * What stands in the way of a file, at its name or where a directory above it is to be, and has to go elsewhere
+      itself, makes way; and a file makes way for those that stand in a directory at its own name. So names that cross
+      in any way come right.
 """
 
 from __future__ import annotations
@@ -37,18 +40,19 @@ class Moves:
 
     async def move(self, record: FileRecord, path: str) -> FileRecord | None:
         """Rename a file to where the layout wants it; None when that has to wait."""
-        folder = self._folder
-        blocker = folder.files.by_path(path)
-        if blocker is not None:
-            if folder.catalogue.layout().path_of.get(blocker.entry) == path:
-                self._retries.retry_soon(record.entry)
-                return None
-            # It has to go elsewhere itself: park it, which also resolves cycles.
-            parked = await self._rename(blocker, parked_name(blocker.entry))
-            folder.render_queue.want(blocker.entry)
+        blocker = self._blocker(path)
+        while blocker is not None:
+            parked = await self._park(blocker)
             if parked is None:
                 self._retries.retry_soon(record.entry)
                 return None
+            record = parked if parked.entry == record.entry else record
+            blocker = self._blocker(path)
+        if not record.path.startswith(TMP) and await self._is_being_left(path):
+            parked = await self._rename(record, parked_name(record.entry))
+            if parked is None:
+                return None
+            record = parked
         self._remove_directory_at(path)
         if self._root.is_twin(path) and folded(record.path) == folded(path):
             parked = await self._rename(record, parked_name(record.entry))  # `Case` becomes `case`
@@ -58,6 +62,33 @@ class Moves:
         if self._retries.is_twin(record.entry, path):
             return None
         return await self._rename(record, path)
+
+    def _blocker(self, path: str) -> FileRecord | None:
+        """A known file at a path, or where a directory above it is to be."""
+        files = self._folder.files
+        blocker, above = files.by_path(path), path
+        while blocker is None and (above := above.rpartition("/")[0]):
+            found = files.by_path(above)
+            blocker = found if found is not None and found.kind is not Kind.DIRECTORY else None
+        return blocker
+
+    async def _park(self, blocker: FileRecord) -> FileRecord | None:
+        """A file that has to go elsewhere itself makes way, which also resolves cycles; None when it cannot."""
+        folder = self._folder
+        if folder.catalogue.layout().path_of.get(blocker.entry) == blocker.path:
+            return None
+        parked = await self._rename(blocker, parked_name(blocker.entry))
+        folder.render_queue.want(blocker.entry)
+        return parked
+
+    async def _is_being_left(self, path: str) -> bool:
+        """Whether there is a directory at the path of a file, and all files in it have to go elsewhere.
+
+        They may have to go to where that file is now, or wait for one that does. In a directory that is not being left
+        is something that nobody knows: a file that waits for that stays where people see it.
+        """
+        beneath = await trio.to_thread.run_sync(self._root.files_beneath, path)
+        return bool(beneath) and all(other in self._folder.files.at for other in beneath or ())
 
     async def remove(self, record: FileRecord) -> None:
         """Another device deleted the file: into the trash with it."""

@@ -1,0 +1,70 @@
+"""Files and directories that take each other's names, and files that take that of a directory around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bridge import Bridge, clock, open_bridge, over_directory
+
+from yp2p.documents.registers import Change
+
+# What was where, and where it is to be.
+_CROSSINGS = [
+    {"t": "d", "d/f": "t/f"},
+    {"t": "d", "d/f": "t/f", "d/e/g": "t/e/g", "d/e/h": "h"},
+    {"t": "t/t"},
+    {"t/t": "t"},
+    {"t": "t/u/t", "u": "t/u/u"},
+    {"t/u/t": "t", "t/u/u": "u"},
+    {"a": "b/a", "b": "a/b"},
+    {"a/b": "b", "b/a": "a"},
+    {"a": "b", "b": "c", "c/f": "a/f"},
+    {"a/b/f": "b/a/f", "b/a/g": "a/b/g", "c": "a/c", "d/x": "c"},
+]  # fmt: skip
+
+
+def _content(name: str) -> bytes:
+    return f"what {name} holds\n".encode() if len(name) % 2 else b"\x00 what " + name.encode()
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    """Without what is ours, and that there is nothing beside."""
+    assert not [
+        path for path in root.rglob("*") if path.is_dir() and ".yp2p" not in path.parts and not any(path.iterdir())
+    ]
+    paths = [path for path in root.rglob("*") if path.is_file() and ".yp2p" not in path.parts]
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths}
+
+
+def _make(root: Path, names: dict[str, str]) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(_content(name))
+
+
+async def _settled(bridge: Bridge) -> None:
+    for _ in range(12):
+        await bridge.render()
+        clock().jump(5)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("names", _CROSSINGS, ids=str)
+@over_directory
+async def test_what_others_renamed_comes_to_its_names(base: Path, names: dict[str, str], backwards: bool) -> None:
+    root = base / "dir"
+    _make(root, names)
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        entries = [(folder.files.at[name], path) for name, path in names.items()]
+        folder.catalogue.write([Change(entry, path=path) for entry, path in (entries[::-1] if backwards else entries)])
+        await _settled(bridge)
+        assert _files(root) == {path: _content(name) for name, path in names.items()}
+        assert not folder.files.waiting.entries
+        assert {folder.files[entry].path for entry, _ in entries} == set(names.values())
+        assert not list(root.glob(".yp2p/tmp/*"))
+        assert not list(root.glob(".yp2p/trash/*"))
+    async with open_bridge(base) as bridge:
+        await _settled(bridge)
+        assert {entry: bridge.folder.files[entry].path for entry, _ in entries} == dict(entries)
