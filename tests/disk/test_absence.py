@@ -14,8 +14,10 @@ import pytest
 import trio
 import trio.testing
 from bridge import Bridge, arrive, clock, open_bridge, over_directory
+from kills import killed_at_the_first_move
 
 from yp2p.disk.mass_deletion import Confirmation, end_pause
+from yp2p.documents.registers import Change
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.mounts import MountWatch, mounts_below
 from yp2p.files.root import ELSEWHERE, Root
@@ -67,6 +69,26 @@ async def test_what_was_left_out_and_is_gone_is_fetched_again(base: Path, is_off
         await _settle(bridge)
         assert _alive(bridge) == {"big/text", "big/blob"}
         assert _is_here(bridge, base, "big")
+
+
+@over_directory
+async def test_what_went_to_a_path_that_is_left_out_right_before_a_kill_was_deleted_by_nobody(base: Path) -> None:
+    _fill(base / "dir/d")
+    async with open_bridge(base) as bridge:
+        await bridge.leave_out("big/")
+    with killed_at_the_first_move(base):
+        async with open_bridge(base, clean_end=False, scan=False) as bridge:
+            await bridge.leave_out("big/")
+            await bridge.scan()
+            entry = bridge.folder.files.at["d/text"]
+            bridge.folder.catalogue.write([Change(entry, path="big/text")])
+            await bridge.render()
+    assert (base / "dir/big/text").exists()
+    async with open_bridge(base, scan=False) as bridge:
+        await bridge.leave_out("big/")
+        await bridge.scan()
+        await _settle(bridge)
+        assert _alive(bridge) == {"big/text", "d/blob"}
 
 
 @over_directory

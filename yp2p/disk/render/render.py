@@ -44,7 +44,7 @@ from yp2p.files.inspect import NO_STAMP
 from yp2p.files.root import Root
 from yp2p.files.temporary_names import Purpose
 from yp2p.folder.folder import Folder
-from yp2p.folder.records import FileRecord
+from yp2p.folder.records import FileRecord, Sight
 from yp2p.folder.turns import Slice
 from yp2p.identity import EntryID
 from yp2p.machine import reason as reason_of
@@ -283,7 +283,9 @@ class Render:
         folder = self._folder
         match step:
             case Step.MOVE_OUT:
-                await self._moves.move(record, path)
+                # Nobody looks there: were it not stored, it would look deleted after a crash.
+                await folder.files.lose_sight([found.id], Sight.LOST).wait()
+                await self._moves.move(folder.files[found.id], path)
             case Step.FORGET:
                 folder.files.drop(found.id)
                 folder.database.submit([record.delete(folder.id)])
