@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,19 @@ async def test_what_others_renamed_comes_to_its_names(base: Path, names: dict[st
     async with open_bridge(base) as bridge:
         await _settled(bridge)
         assert {entry: bridge.folder.files[entry].path for entry, _ in entries} == dict(entries)
+
+
+@over_directory
+async def test_what_waits_for_something_that_nobody_knows_stays_where_people_see_it(base: Path) -> None:
+    root, names = base / "dir", {"t": "d", "d/f": "t/f"}
+    _make(root, names)
+    async with open_bridge(base) as bridge:
+        folder = bridge.folder
+        entries = [(folder.files.at[name], path) for name, path in names.items()]
+        os.mkfifo(root / "d/pipe")
+        folder.catalogue.write([Change(entry, path=path) for entry, path in entries])
+        await _settled(bridge)
+        assert _files(root) == {name: _content(name) for name in names}
+        (root / "d/pipe").unlink()
+        await _settled(bridge)
+        assert _files(root) == {path: _content(name) for name, path in names.items()}

@@ -75,20 +75,27 @@ class Moves:
     async def _park(self, blocker: FileRecord) -> FileRecord | None:
         """A file that has to go elsewhere itself makes way, which also resolves cycles; None when it cannot."""
         folder = self._folder
-        if folder.catalogue.layout().path_of.get(blocker.entry) == blocker.path:
+        path = folder.catalogue.layout().path_of.get(blocker.entry)
+        if path == blocker.path or (path is not None and await self._is_being_left(path) is False):
             return None
         parked = await self._rename(blocker, parked_name(blocker.entry))
         folder.render_queue.want(blocker.entry)
         return parked
 
-    async def _is_being_left(self, path: str) -> bool:
-        """Whether there is a directory at the path of a file, and all files in it have to go elsewhere.
+    async def _is_being_left(self, path: str) -> bool | None:
+        """Whether all files of the directory that is at the path of a file have to go elsewhere; None: there are none.
 
-        They may have to go to where that file is now, or wait for one that does. In a directory that is not being left
-        is something that nobody knows: a file that waits for that stays where people see it.
+        They may have to go to where that file is now, or wait for one that does. Where something stays that nobody
+        knows, or that is only on this disk, a file that waits for that stays where people see it.
         """
         beneath = await trio.to_thread.run_sync(self._root.files_beneath, path)
-        return bool(beneath) and all(other in self._folder.files.at for other in beneath or ())
+        return all(map(self._has_to_leave, beneath)) if beneath else None
+
+    def _has_to_leave(self, path: str) -> bool:
+        """Whether a file that stands where the layout has no place for it will go from there."""
+        files = self._folder.files
+        entry = files.at.get(path)
+        return entry is not None and not files.is_left_alone(entry) and not files.local.keeps(path)
 
     async def remove(self, record: FileRecord) -> None:
         """Another device deleted the file: into the trash with it."""
