@@ -50,18 +50,6 @@ def _with_removals_of_repairs_in_what_both_had(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shared_past, "_operations", less)
 
 
-def _with_repairs_that_are_known_by_what_they_remove(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two repairs that remove the same and put in another thing each, both count as known to both sides."""
-    operations_of = shared_past._operations
-
-    def less(parsed: Parsed) -> StateVector:
-        operations = operations_of(parsed)
-        marks = {client: 1 for client in parsed.deletes if Writer.of(client) is Writer.REPAIR and client in operations}
-        return marks or operations
-
-    monkeypatch.setattr(shared_past, "_operations", less)
-
-
 def _with_copies_that_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is not in the text is not looked at in pieces."""
     rows_of = kept_lines.rows_of
@@ -73,7 +61,6 @@ def _with_copies_that_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (_without_whole_repairs_in_the_log, 3),
         (_with_removals_of_repairs_in_what_both_had, 2),
-        (_with_repairs_that_are_known_by_what_they_remove, 4),
         (_with_copies_that_are_one_line, 4),
     ],
     ids=lambda value: value.__name__.removeprefix("_") if callable(value) else str(value),

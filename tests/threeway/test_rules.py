@@ -153,6 +153,98 @@ CASES = [
         "def area(r):\n    raise ValueError(\n        r\n    )\n    return 3 * r * r\n",
         path="shapes.py",
     ),
+    # A character with what is written on it is one, and so is a picture of several.
+    Case(
+        "a picture of joined ones",
+        "team 👨\u200d👩\u200d👧\n",
+        "team 👨\u200d👩\u200d👦\n",
+        "team 👩\u200d👩\u200d👧\n",
+        "team 👩\u200d👩\u200d👧\n",
+    ),
+    Case("the colour of a skin", "ok 👍 good\n", "ok 👍🏽 good\n", "ok 👍🏿 good\n", "ok 👍🏿 good\n"),
+    Case("a flag", "go 🇩🇪 now\n", "go 🇩🇰 now\n", "go 🇳🇪 now\n", "go 🇳🇪 now\n"),
+    Case("an accent", "a cafe b\n", "a cafe\u0301 b\n", "a cafes b\n", "a cafes b\n"),
+    Case(
+        "vowel signs",
+        "मुझे सेब पसंद है\n",
+        "मुझे केला पसंद है\n",
+        "मुझे सेब पसंद नहीं है\n",
+        "मुझे केला पसंद नहीं है\n",
+    ),
+    # Where words are not parted by spaces, characters that touch are changed together.
+    Case(
+        "places of a Chinese line",
+        "我喜欢吃苹果和香蕉\n",
+        "我喜欢吃梨和香蕉\n",
+        "我喜欢吃苹果和葡萄\n",
+        "我喜欢吃梨和葡萄\n",
+    ),
+    Case("one word of a Chinese line", "我喜欢苹果\n", "我喜欢香蕉\n", "我喜欢葡萄\n", "我喜欢香蕉\n"),
+    Case("neighbours in a Chinese line", "他喜欢苹果。\n", "他爱吃苹果。\n", "他喜欢香蕉。\n", "他爱吃苹果。\n"),
+    Case(
+        "a sentence behind a Japanese one",
+        "今日は天気がいい。\n",
+        "今日は天気がいい。散歩する。\n",
+        "今日は天気がいい。本を読む。\n",
+        "今日は天気がいい。散歩する。本を読む。\n",
+    ),
+    Case("a long number", "n = 10000\n", "n = 10001\n", "n = 20000\n", "n = 20000\n"),
+    # What is put in at the end of a block goes where the block went; a neighbour stays.
+    Case(
+        "a key at the end of a table that moved",
+        "[thing]\nx = 1\n\n[other]\ny = 2\n",
+        "[other]\ny = 2\n\n[thing]\nx = 1\n",
+        "[thing]\nx = 1\nz = 3\n\n[other]\ny = 2\n",
+        "[other]\ny = 2\n\n[thing]\nx = 1\nz = 3\n",
+        "a.toml",
+    ),
+    Case(
+        "a paragraph at the end of a section that moved",
+        "# One\n\ntext of one\n\n# Two\n\ntext of two\n",
+        "# Two\n\ntext of two\n\n# One\n\ntext of one\n",
+        "# One\n\ntext of one\n\nmore for one\n\n# Two\n\ntext of two\n",
+        "# Two\n\ntext of two\n\n# One\n\ntext of one\n\nmore for one\n",
+    ),
+    Case(
+        "a note below a line that moved",
+        "- apple pie\n- bread roll\n- cold cuts\n",
+        "- bread roll\n- cold cuts\n- apple pie\n",
+        "- apple pie\n  with a note\n- bread roll\n- cold cuts\n",
+        "- bread roll\n- cold cuts\n- apple pie\n  with a note\n",
+    ),
+    Case(
+        "a line beside a line that moved",
+        "- apple pie\n- bread roll\n- cold cuts\n",
+        "- bread roll\n- cold cuts\n- apple pie\n",
+        "- apple pie\n- extra thing\n- bread roll\n- cold cuts\n",
+        "- extra thing\n- bread roll\n- cold cuts\n- apple pie\n",
+    ),
+    # Both made the same table or member: it is there once, with what each put into it.
+    Case(
+        "one table made by both",
+        "[a]\nx = 1\n",
+        "[a]\nx = 1\n\n[b]\ny = 1\n",
+        "[a]\nx = 1\n\n[b]\nz = 2\n",
+        "[a]\nx = 1\n\n[b]\ny = 1\nz = 2\n",
+        "a.toml",
+    ),
+    Case(
+        "one mapping made by both",
+        "a:\n  x: 1\n",
+        "a:\n  x: 1\nb:\n  y: 1\n",
+        "a:\n  x: 1\nb:\n  z: 2\n",
+        "a:\n  x: 1\nb:\n  y: 1\n  z: 2\n",
+        "a.yaml",
+    ),
+    Case(
+        "one object made by both",
+        '{\n  "a": 1\n}\n',
+        '{\n  "a": 1,\n  "b": {\n    "y": 1\n  }\n}\n',
+        '{\n  "a": 1,\n  "b": {\n    "z": 2\n  }\n}\n',
+        '{\n  "a": 1,\n  "b": {\n    "y": 1,\n    "z": 2\n  }\n}\n',
+        "a.json",
+    ),
+    Case("one argument named by both", "f(a)\n", "f(a, k=1)\n", "f(a, k=2)\n", "f(a, k=1)\nf(a, k=2)\n", "a.py"),
 ]  # fmt: skip
 
 

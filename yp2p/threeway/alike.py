@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from yp2p.threeway.sequences import Block, differences
+from yp2p.threeway.words import UNSPACED
 
 # Two lines are one line that was edited when they share this much of their letters (as in `documents/diff.py`).
 ALIKE = 0.6
@@ -26,12 +27,13 @@ _MAX_PAIRINGS = 4096
 _MAX_SQUARE_CHARS = 64_000_000
 # What a line counts for that has more characters: ten short lines that fit are worth more than a long one.
 _MAX_WEIGHT = 80
-_PARTS = re.compile(r"\w+|[^\w\s]")
+_PARTS = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w)+|[^\w\s]")
+_ASCII_PARTS = re.compile(r"\w+|[^\w\s]")
 
 
 @lru_cache(4096)
 def _parts(text: str) -> list[str]:
-    return _PARTS.findall(text)
+    return (_ASCII_PARTS if text.isascii() else _PARTS).findall(text)
 
 
 @lru_cache(4096)

@@ -7,7 +7,9 @@ them is what it became. One side can also have moved a line and changed it: word
 most stayed; or it is a long one, and most of it stayed.
 
 Such a block is taken out of the base and of the other side, and stands where it went, as the other side made it, or as
-both made it. So what that side put in beside it is a change of one side alone, and the block stands once.
+both made it. So what that side put in beside it is a change of one side alone, and the block stands once. What it put
+in at its end goes with it: lines that are indented deeper than its first one, or that an empty line parts from what
+follows. A neighbour (the next member, the next function) begins as the block does, and stays.
 """
 
 from __future__ import annotations
@@ -108,6 +110,7 @@ def _blocks(side: _Side, combine: Combine) -> Iterator[_Block]:
         found = _range_in(side.editor, side.by_editor, start, start + size)
         if found is None or not any(row in side.asked for row in range(start, start + size)):
             continue
+        found = range(found.start, found.stop + _added_at_end(side, range(start, start + size), found))
         stands = side.editor[found.start : found.stop]
         if stands != side.base[start : start + size] or not side.is_one_place(start, to):
             rows.update(range(start, start + size))
@@ -196,6 +199,36 @@ def _range_in(editor: Sequence[str], changes: Sequence[Block], start: int, stop:
                 return None
             inside += change.new_stop - change.new_start - (change.old_stop - change.old_start)
     return range(start + shift, stop + shift + inside) if stop + inside > start else None
+
+
+def _added_at_end(side: _Side, rows: range, found: range) -> int:
+    """How many rows behind a block of the base belong to it in the other side, which put them in there; `found` is the
+    block there."""
+    stop = rows.stop
+    while stop < len(side.base) and not side.base[stop].strip():
+        stop += 1
+    put_in = [
+        change for change in side.by_editor
+        if change.old_start == change.old_stop and rows.stop <= change.old_start <= stop
+    ]  # fmt: skip
+    end = max((change.new_stop for change in put_in), default=found.stop)
+    lines = side.editor[found.stop : end]
+    filled = [row for row, line in enumerate(lines) if line.strip()]
+    head = next((line for line in side.base[rows.start : rows.stop] if line.strip()), "")
+    if not filled or _beginning(lines[filled[0]]) == _beginning(head):
+        return 0
+    behind = side.editor[end - 1 : end + 1] if filled[-1] == len(lines) - 1 else [""]
+    is_apart = filled[0] > 0 or len(behind) < 2 or not behind[-1].strip()
+    return filled[-1] + 1 if is_apart or _indent(lines[filled[0]]) > _indent(head) else 0
+
+
+def _beginning(line: str) -> tuple[int, str]:
+    """How a line begins: its indentation, and its first word or sign."""
+    return _indent(line), next(iter(_PARTS.findall(line)), "")
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _remade(side: _Side, known: Collection[int]) -> Iterator[tuple[int, int]]:

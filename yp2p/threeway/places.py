@@ -43,7 +43,7 @@ _VERSION = re.compile(r"[^\w]*v?\d+(?:\.\d+)+[^\w]*")
 # Words of one value: `2.0.1-rc1`, a date, an address.
 _MAX_VALUE_WORDS = 8
 # What is between members of a list, or words.
-_SEPARATORS = frozenset(" \t\n,;|&")
+_SEPARATORS = frozenset(" \t\n,;|&\u3000\u3001\u3002\uff01\uff0c\uff1b\uff1f")
 _NUMBER = re.compile(r"\d+|\D+")
 _WORD = re.compile(r"\w+")
 _LETTERS = re.compile(r"[^\W_]+")
@@ -158,7 +158,7 @@ def _in_order(ours: str, theirs: str, lines: Neighbours) -> str:
 
 
 def alternatives(piece: Piece) -> Iterator[str]:
-    """What else could stand there: both in either order, then one of them."""
+    """What else could stand there: both in either order, also within what both begin and end with, then one of them."""
     first, second = sorted((piece.ours, piece.theirs))
     if first and second:
         yield _both(first, second)
@@ -167,6 +167,7 @@ def alternatives(piece: Piece) -> Iterator[str]:
         yield _stacked(second, first)
         yield _separated(first, second, ",")
         yield _separated(second, first, ",")
+        yield from _within(first, second)
     yield from sorted((first, second), key=lambda text: (-letters(text), text))
 
 
@@ -314,7 +315,7 @@ def _in_line(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str 
         return None
     if max(len(base), len(ours), len(theirs)) > _MAX_WORD_CHARS:
         return _by_phrases(base, ours, theirs, is_ours=is_ours)
-    if min(kept(base, ours), kept(base, theirs)) < _KEPT:
+    if min(kept(base, ours), kept(base, theirs)) < _KEPT and not _is_number(base, ours, theirs):
         return None
     parts: list[str] = []
     for part in merge_words(Words.of(base), Words.of(ours), Words.of(theirs)):
@@ -323,6 +324,17 @@ def _in_line(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str 
             return None
         parts.append(text)
     return "".join(parts)
+
+
+def _is_number(base: str, ours: str, theirs: str) -> bool:
+    """Whether all that differs is one number of a line, with a name beside it: however long the number is."""
+    words, *sides = (Words.of(text).words for text in (base, ours, theirs))
+    if any(len(side) != len(words) for side in sides):
+        return False
+    rows = [row for row, word in enumerate(words) if any(side[row] != word for side in sides)]
+    values = [side[row] for side in (words, *sides) for row in rows]
+    has_name = any(map(str.isalpha, "".join(words[: rows[0]] if rows else ())))
+    return len(rows) == 1 and has_name and all(value[:1].isdigit() for value in values)
 
 
 def _by_phrases(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str | None:
@@ -396,6 +408,23 @@ def _separated(ours: str, theirs: str, separator: str) -> str:
     head, tail = ours.rstrip(), theirs.rstrip()
     between = head if head.endswith(separator) else head + separator
     return between + (ours[len(head) :] or "\n") + tail.removesuffix(separator) + theirs[len(tail) :]
+
+
+def _within(first: str, second: str) -> Iterator[str]:
+    """Both, where they begin with the same line: a table or a member that both made, with what each put into it."""
+    rows, others = split_lines(_ended(first)), split_lines(_ended(second))
+    same = 0
+    while same < min(len(rows), len(others)) and rows[same] == others[same]:
+        same += 1
+    end = 0
+    while end < min(len(rows), len(others)) - same and rows[-end - 1] == others[-end - 1]:
+        end += 1
+    inner, others = rows[same : len(rows) - end], others[same : len(others) - end]
+    if not letters("".join(rows[:same])) or not inner or not others:
+        return
+    head, tail = "".join(rows[:same]), "".join(rows[len(rows) - end :])
+    yield head + "".join([*inner, *others]) + tail
+    yield head + _separated("".join(inner), "".join(others), ",") + tail
 
 
 def _ended(text: str) -> str:

@@ -26,11 +26,14 @@ import tree_sitter_python
 from yp2p.threeway.indentation import Indentation, State
 from yp2p.threeway.sequences import Block, differences
 
-# What the grammar allows and Python does not: a positional argument behind a named one, some orders of parameters.
+# What the grammar allows and Python does not: a positional argument behind a named one, some orders of parameters, an
+# argument that is named twice.
 _SUSPECTS = """
 (argument_list
   (keyword_argument)
   . [(identifier) (attribute) (call) (string) (integer) (list) (tuple)] @argument)
+(argument_list) @arguments
+(keyword_argument name: (identifier) @name)
 (parameters) @parameters
 (lambda_parameters) @parameters
 """
@@ -90,7 +93,7 @@ class PythonGrammar:
         except ValueError:  # stopped by `is_wrong`
             self._parser.reset()
             return False
-        return not tree.root_node.has_error and _is_in_order(tree)
+        return not tree.root_node.has_error and _is_in_order(tree, data)
 
 
 @cache
@@ -167,12 +170,35 @@ def _level(line: str, state: State) -> int | None:
     return state.level_of(line) if _HEAD.match(line) else None
 
 
-def _is_in_order(tree: tree_sitter.Tree) -> bool:
-    """Whether arguments and parameters are in an order that Python allows."""
+def _is_in_order(tree: tree_sitter.Tree, data: bytes) -> bool:
+    """Whether arguments and parameters are in an order that Python allows, and each is named once."""
     cursor = tree_sitter.QueryCursor(_suspects())
     cursor.set_max_start_depth(_MAX_DEPTH)
     found = cursor.captures(tree.root_node)
-    return "argument" not in found and all(map(_are_parameters, found.get("parameters", ())))
+    return (
+        "argument" not in found
+        and all(map(_are_parameters, found.get("parameters", ())))
+        and _are_named_once(data, found.get("arguments", ()), found.get("name", ()))
+    )
+
+
+def _are_named_once(
+    data: bytes, arguments: Sequence[tree_sitter.Node], names: Sequence[tree_sitter.Node]
+) -> bool:  # fmt: skip
+    """Whether no argument of a call is named twice. The list that a name is in is the last one that is open there: to
+    ask for its parent, or its text, takes as long as all that there is."""
+    lists = sorted((node.start_byte, node.end_byte) for node in arguments)
+    known: set[tuple[int, bytes]] = set()
+    around: list[tuple[int, int]] = []
+    at = 0
+    for name in sorted(names, key=lambda node: node.start_byte):
+        while at < len(lists) and lists[at][0] < name.start_byte:
+            around.append(lists[at])
+            at += 1
+        while around and around[-1][1] <= name.start_byte:
+            around.pop()
+        known.add((around[-1][0] if around else -1, data[name.start_byte : name.end_byte]))
+    return len(known) == len(names)
 
 
 def _are_parameters(node: tree_sitter.Node) -> bool:

@@ -1,0 +1,35 @@
+"""What the words of a text are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from yp2p.threeway import words
+from yp2p.threeway.words import Words
+
+TEXTS = {
+    "cafe\u0301 au lait": ["cafe\u0301", "au", "lait"],
+    "team 👨\u200d👩\u200d👧!": ["team", "👨\u200d👩\u200d👧", "!"],
+    "👍🏽👍🏿": ["👍🏽", "👍🏿"],
+    "🇩🇪🇫🇷": ["🇩🇪", "🇫🇷"],
+    "1\ufe0f\u20e3 a2.0.1-rc1": ["1\ufe0f\u20e3", "a2.0.1-rc1"],
+    "吃苹果,2026年": ["吃", "苹", "果", ",", "2026", "年"],
+    "한국어 단어": ["한국어", "단어"],
+    "नमस्ते दुनिया": ["नमस्ते", "दुनिया"],
+    "สวัสดี x": ["สวัสดี", "x"],
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_words_of_a_text(text: str) -> None:
+    found = Words.of(text)
+    assert [word for word in found.words if word] == TEXTS[text]
+    assert found.text(0, len(found.words)) == text
+
+
+def test_a_mark_is_no_letter() -> None:
+    """A run of characters that are both could be cut in as many ways as there are sums."""
+    marks = re.compile(f"[{words._MARKS}]")
+    assert not [code for code in range(0x110000) if marks.match(chr(code)) and re.match(r"\w", chr(code))]
