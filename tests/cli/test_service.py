@@ -140,7 +140,7 @@ def test_a_command_for_the_hub_is_about_its_places(tmp_path: Path, monkeypatch: 
     (tmp_path / "notes").mkdir()
     monkeypatch.chdir(tmp_path)
     assert options.absolute("notes") == str(tmp_path / "notes")
-        assert options.folder_name("./notes") == f"{tmp_path}/././notes"  # or a label: as it was typed
+    assert options.folder_name("./notes") == f"{tmp_path}/././notes"  # or a label: as it was typed
     hub.use_hub()
     assert find_control_socket() == Path("/run/yp2p-hub/yp2p/control.sock")
     assert find_paths().config == Path("/etc/yp2p/config.toml")
