@@ -218,7 +218,7 @@ class _Devices:
     def former(self) -> dict[DeviceID, PublicIdentity]:
         return {one.device_id: one.public for one in (TWO, THREE, HOSTILE)}
 
-    def has_left(self, device: DeviceID) -> bool:
+    def is_never_dialled(self, device: DeviceID) -> bool:
         return device == HOSTILE.device_id
 
 
@@ -261,7 +261,7 @@ def test_who_left_by_itself_knows_it_and_is_not_dialled(by: Identity) -> None:
 
     async def test(one: Node) -> None:
         assert set(one.peers.devices.roster.former()) == {TWO.device_id}
-        assert one.peers.devices.roster.has_left(TWO.device_id) == (by is TWO)
+        assert one.peers.devices.roster.is_never_dialled(TWO.device_id) == (by is TWO)
 
     _run(test, (ONE, {NOTES: _bodies(*room, _removal(by, TWO, room))}))
 
@@ -304,3 +304,40 @@ def test_whom_a_removed_device_had_let_in_gets_no_link_before_it_is_let_in_again
         (ONE, {NOTES: _bodies(*room, removal, let_in)}),
         (THREE, {NOTES: _bodies(*room, removal, let_in)}),
     )
+
+
+@pytest.mark.parametrize("shares_more", [False, True])
+def test_whom_a_removed_device_had_let_in_hears_why_it_is_out(shares_more: bool) -> None:
+    room, other = _room(TWO), {OTHER: statements(OTHER, THREE.public)} if shares_more else {}
+    removal = _removal(ONE, TWO, room)
+    let_in = Signer(TWO, NOTES).grant(_heads(room), THREE.public, Role.MEMBER, "three")
+    later = Signer(ONE, NOTES).grant([removal.hash], HOSTILE.public, Role.MEMBER, "came later")
+
+    async def test(one: Node, three: Node) -> None:
+        assert THREE.device_id in _members(three)
+        three.knows(one)
+        with trio.fail_after(60):
+            await until(lambda: THREE.device_id not in _members(three))
+        texts = [notice.text for notice in three.folders[NOTES].notices]
+        assert [text for text in texts if "let this device in" in text and "yp2p device readmit" in text]
+        assert HOSTILE.device_id not in three.folders[NOTES].membership.everybody()
+
+    _run(
+        test,
+        (ONE, {NOTES: _bodies(*room, removal, let_in, later), **other}),
+        (THREE, {NOTES: _bodies(*room, let_in), **other}),
+    )
+
+
+def test_of_those_whom_a_removed_device_let_in_a_few_are_told_and_none_is_dialled() -> None:
+    room = _room(TWO)
+    signer, friends = Signer(TWO, NOTES), [Identity(number.to_bytes(32, "big")).public for number in range(1, 100)]
+    let_in = [signer.grant(_heads(room), friend, Role.MEMBER, "friend") for friend in friends]
+
+    async def test(one: Node) -> None:
+        roster = one.peers.devices.roster
+        assert len(roster.former().keys() & {friend.device_id for friend in friends}) == 16
+        assert TWO.device_id in roster.former()
+        assert all(roster.is_never_dialled(friend.device_id) for friend in friends)
+
+    _run(test, (ONE, {NOTES: _bodies(*room, *let_in, _removal(ONE, TWO, room))}))

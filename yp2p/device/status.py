@@ -192,6 +192,11 @@ class Status:
             why = f"{', '.join(by)} removed it"
         elif membership.has_left():
             why = "it left by itself"
+        elif inviter := membership.inviter_of(self._own):
+            why = (
+                f"{called(inviter)} let it in, and was removed (`yp2p device readmit` on an administrator's device lets"
+                " it in again)"
+            )
         else:
             why = "whoever had let it in was removed"
         return f"{why}, as it heard {'on ' if ' ' in clock_text(at) else 'at '}{clock_text(at)}" if at else why

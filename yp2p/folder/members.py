@@ -30,7 +30,7 @@ from yp2p.folder.acknowledgements import Statements, answers
 from yp2p.folder.budget import bring, until_light
 from yp2p.folder.burden import STATEMENT_BYTES
 from yp2p.folder.turns import turn
-from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity
+from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
@@ -53,11 +53,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A device that is no member any more, and who said so; None where whoever had let it in is out."""
+    """A device that is no member any more, and who said so; None where whoever had let it in is out.
+
+    `let_in_by` is what that one is called, if anything.
+    """
 
     device: DeviceID
     name: str
     by: DeviceID | None
+    let_in_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +142,8 @@ class Membership:
         return tuple(statement.encode() for statement in self._statements.values())
 
     def about_removal(self, device: DeviceID) -> tuple[bytes, ...]:
-        """The statements by which a device was removed, as it is told them (`trust/evidence.py`)."""
-        removals = self.evaluation.removals.get(device, ())
+        """The statements by which a device, or whoever let it in, was removed, as it is told (`trust/evidence.py`)."""
+        removals = self.evaluation.removals.get(device) or self.put_out_by(device)
         return tuple(one.encode() for one in of_removals(self._statements.values(), removals, device))
 
     def signer_of(self, identity: Identity) -> Signer:
@@ -184,6 +188,17 @@ class Membership:
         """Whether a device is out as somebody else is who had let it in, and nobody removed it by name."""
         is_out = device not in self.members and device in self.evaluation.put_out_by
         return is_out and device not in self.evaluation.unanswered
+
+    def let_in_by_removed(self) -> dict[DeviceID, PublicIdentity]:
+        """Those of whom that is so, with their keys."""
+        subjects = {grant.subject_id: grant.subject for grant in self.evaluation.lost}
+        return {device: keys for device, keys in subjects.items() if self.may_be_let_in_again(device)}
+
+    def inviter_of(self, device: DeviceID) -> str:
+        """What the removed device is called that had let one in which is out by that; empty where that is not so."""
+        by = (grant.issuer_id for grant in self.evaluation.lost if grant.subject_id == device)
+        inviter = next(by, None) if self.may_be_let_in_again(device) else None
+        return self.name_of(inviter) or short_id(inviter) if inviter is not None else ""
 
     def heard_of_departure(self) -> set[DeviceID]:
         """The devices that said something since this one left: each acknowledges that as soon as it hears of it."""
@@ -403,7 +418,7 @@ class Membership:
 
     def _removal(self, members: Mapping[DeviceID, Member], device: DeviceID) -> Removal:
         name = members[device].name if device in members else self.name_of(device)
-        return Removal(device, name, self._removed_by(device))
+        return Removal(device, name, self._removed_by(device), self.inviter_of(device))
 
     def _removed_by(self, device: DeviceID) -> DeviceID | None:
         """Somebody else, where it also left by itself."""

@@ -244,7 +244,10 @@ class Notices:
         elif removal.by is not None:
             text = f"{self._name_of(removal.by)} removed {what[0]} from the folder: {what[1]}"
         else:
-            text = f"{what[0]} is out of the folder, as whoever let it in might do that no more by then: {what[1]}"
+            text = (
+                f"{removal.let_in_by or 'a device'} let {what[0]} in, and was removed, so that is no member either:"
+                f" {what[1]}; if it should be one, `yp2p device readmit` on an administrator's device lets it in again"
+            )
         notice = self.add(NoticeKind.DEVICE_REMOVED, "", text, OWN_PART if is_own else _NO_ENTRY)
         self.removed_at = notice.at if is_own else self.removed_at
 

@@ -160,8 +160,9 @@ _THROUGH: Mapping[Outcome, str] = {
     Outcome.NOT_KNOWN: _ENDED,
 }
 _NOT_KNOWN = (
-    "{at} answers, but does not know this device: it removed this device, or was set up anew (then `yp2p share` on one "
-    "and `yp2p join` on the other pair them again), or another device has that address now"
+    "{at} answers, but does not know this device: it removed this device, or was set up anew, or a device that it "
+    "removed let this one in (then `yp2p share` on one and `yp2p join` on the other pair them again), or another "
+    "device has that address now"
 )
 _CUT_OFF = "{at} answers, and ends the connection at once; its log says why"
 _SOMETHING_ELSE = "{at} is another device or another program, not {name}"

@@ -61,9 +61,13 @@ class AboutRemovals:
         self._heard: Counter[FolderID] = Counter()  # messages
 
     def _is_about(self, folder: Folder) -> bool:
-        """Whether the other device was removed from a folder of which this one is a member."""
-        members, removals = folder.membership.members, folder.membership.evaluation.removals
-        return self._own in members and self._device in removals and self._device not in members
+        """Whether the other device is out of a folder of which this one is a member.
+
+        It was removed, or whoever had let it in.
+        """
+        members, evaluation = folder.membership.members, folder.membership.evaluation
+        is_out = self._device in evaluation.removals or self._device in evaluation.put_out_by
+        return self._own in members and is_out and self._device not in members
 
     def is_needed(self) -> bool:
         """Whether there is anything to tell."""
@@ -142,7 +146,7 @@ class FormerDevices:
             self._waits = {
                 device: self._waits.get(device, (now, _DIALLED_AFTER_S))
                 for device in former
-                if self._devices.contact(device).addresses and not self._devices.roster.has_left(device)
+                if self._devices.contact(device).addresses and not self._devices.roster.is_never_dialled(device)
             }
             for device, (since, wait_s) in list(self._waits.items()):
                 if since + wait_s <= now:

@@ -5,6 +5,7 @@ Membership decides it, and nothing here is remembered: each question is asked of
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from yp2p.folder.folder import Folder
@@ -12,6 +13,8 @@ from yp2p.identity import DeviceID, FolderID, PublicIdentity
 
 # A member can remove as many as it likes that never were anybody.
 _MAX_FORMER = 1024
+# A removed device can let in as many as it likes, and each of these asks once a minute.
+_MAX_LET_IN_BY_REMOVED = 16
 
 
 class Roster:
@@ -50,18 +53,24 @@ class Roster:
         return found
 
     def former(self) -> dict[DeviceID, PublicIdentity]:
-        """Devices that were removed from a folder of this device's, and share none with it any more."""
+        """Devices that were removed from a folder of this device's, and share none with it any more.
+
+        A few of those as well that are out as a removed device had let them in: they may not know that it was removed.
+        """
         known = self.known()
         found: dict[DeviceID, PublicIdentity] = {}
         for folder in self._folders.values():
             if self._own in folder.membership.devices:
+                let_in = folder.membership.let_in_by_removed()
+                few = itertools.islice(let_in.items(), _MAX_LET_IN_BY_REMOVED)
+                found |= {device: keys for device, keys in few if device not in known and device != self._own}
                 for device, removals in folder.membership.evaluation.removals.items():
                     if device not in known and device != self._own and len(found) < _MAX_FORMER:
                         found[device] = removals[-1].subject
         return found
 
-    def has_left(self, device: DeviceID) -> bool:
-        """Whether all that a device is out by is its own word: then it knows."""
+    def is_never_dialled(self, device: DeviceID) -> bool:
+        """Whether nobody else has removed a device that is out: it left, and knows that; or it comes if it is there."""
         removals = [folder.membership.evaluation.removals.get(device, ()) for folder in self._folders.values()]
         return all(one.issuer_id == device for of_folder in removals for one in of_folder)
 

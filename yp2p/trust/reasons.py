@@ -8,6 +8,9 @@ Theory of operation
     grant or not answered before it; or, where the issuer had its own right by a grant that does not count, the reason
     of that one.
 
+    Of a grant whose issuer knew that it was out itself that is not so: nobody has ever taken in anybody by it. Else who
+    was removed would move the moment from which the work of others does not count.
+
     Whether a device stays removed is another question: no grant answers a removal for that which does not count.
 """
 
@@ -36,11 +39,15 @@ class Reasons:
             device: mask for device, numbers in rules.removals_by_subject.items() if (mask := numbers & in_force)
         }
         self._of_grants: dict[int, int] = {}
-        same: dict[tuple[DeviceID, int, int], int] = {}
+        same: dict[tuple[DeviceID, int, int, int], int | None] = {}
         for grant in bits(void):  # in an order in which each comes behind its past
-            self._of_grants[grant] = self._of_grant(grant, same)
+            found = self._of_grant(grant, same)
+            if found is not None:
+                self._of_grants[grant] = found
+            else:
+                self._void[rules.statements[grant].subject_id] &= ~(1 << grant)
 
-    def _by_subject(self, grants: int) -> Mapping[DeviceID, int]:
+    def _by_subject(self, grants: int) -> dict[DeviceID, int]:
         found = defaultdict[DeviceID, int](int)
         for number in bits(grants):
             found[self._rules.statements[number].subject_id] |= 1 << number
@@ -69,13 +76,15 @@ class Reasons:
         behind = self._rules.behind
         return sum(1 << one for one in bits(self._removals.get(device, 0)) if not behind[one] & grants)
 
-    def _of_grant(self, grant: int, same: dict[tuple[DeviceID, int, int], int]) -> int:
-        """The removals by which a grant does not count."""
+    def _of_grant(self, grant: int, same: dict[tuple[DeviceID, int, int, int], int | None]) -> int | None:
+        """The removals by which a grant does not count; None where it did not by what it names itself."""
         issuer, past, behind = self._rules.statements[grant].issuer_id, self._rules.past[grant], self._rules.behind
         before = (self._counted.get(issuer, 0) | self._void.get(issuer, 0)) & past
-        against = self._removals.get(issuer, 0) & ~behind[grant]
-        key = issuer, before, against
-        if key not in same:
+        against, known = self._removals.get(issuer, 0) & ~behind[grant], self._removals.get(issuer, 0) & past
+        key = issuer, before, against, known
+        if key not in same and (not before or any(not behind[one] & before for one in bits(known))):
+            same[key] = None
+        elif key not in same:
             found = sum(1 << one for one in bits(against) if not behind[one] & before)
             for other in bits(before & self._void.get(issuer, 0)):
                 found |= self._of_grants[other]
