@@ -14,7 +14,7 @@ from peers.test_links import HELLO, HOSTILE, NOTES, ONE, OTHER, TWO, Node, _run,
 from yp2p.discovery.addresses import Address
 from yp2p.folder.budget import Budget
 from yp2p.folder.notices import NoticeKind
-from yp2p.identity import DeviceID, DocumentID, Identity, PublicIdentity
+from yp2p.identity import DeviceID, DocumentID, Identity, PublicIdentity, format_device_id
 from yp2p.peers.contact import Contact
 from yp2p.peers.removed import FormerDevices
 from yp2p.protocol.messages import ChannelData, FolderOffers, FolderState, Membership
@@ -341,3 +341,19 @@ def test_of_those_whom_a_removed_device_let_in_a_few_are_told_and_none_is_dialle
         assert all(roster.is_never_dialled(friend.device_id) for friend in friends)
 
     _run(test, (ONE, {NOTES: _bodies(*room, *let_in, _removal(ONE, TWO, room))}))
+
+
+def test_a_removed_device_is_called_as_before() -> None:
+    """History names whoever wrote something, for years."""
+    room = [Signer(ONE, NOTES).grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    room.append(Signer(ONE, NOTES).grant([room[-1].hash], TWO.public, Role.MEMBER, "desk"))
+
+    async def test(one: Node) -> None:
+        folder = one.folders[NOTES]
+        assert folder.name_of(TWO.device_id) == "desk"
+        await folder.membership.receive(_bodies(_removal(ONE, TWO, room)))
+        assert TWO.device_id not in folder.membership.members
+        assert folder.name_of(TWO.device_id) == "desk"
+        assert folder.name_of(HOSTILE.device_id) == format_device_id(HOSTILE.device_id)[:8]
+
+    _run(test, (ONE, {NOTES: _bodies(*room)}))

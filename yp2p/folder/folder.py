@@ -318,9 +318,8 @@ class Folder:
         return self.catalogue.rest() or closed
 
     def name_of(self, device: bytes) -> str:
-        """What a device is called here."""
-        called = self.observers.called(DeviceID(device))
-        member = self.membership.members.get(DeviceID(device))
-        if called and member is not None:
-            return called
-        return member.name if member is not None else format_device_id(DeviceID(device))[:8]
+        """What a device is called here, also one that was removed; the beginning of its ID where nothing names it."""
+        name = self.membership.name_of(DeviceID(device))
+        if not name:
+            return format_device_id(DeviceID(device))[:8]
+        return self.observers.called(DeviceID(device)) or name

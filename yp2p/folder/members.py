@@ -95,6 +95,7 @@ class Membership:
         self.alone = trio.Lock()
         self._statements: Statements = {}
         self.members: dict[DeviceID, Member] = {}
+        self._former_names: dict[DeviceID, str] = {}
         self.devices: dict[DeviceID, Member] = {}
         self.evaluation = evaluate(founder, ())
         self.on_change: Callable[[], None] = lambda: None
@@ -121,6 +122,7 @@ class Membership:
 
     def _follow(self, evaluation: Evaluation) -> None:
         self.evaluation, self.members = evaluation, dict(evaluation.members)
+        self._former_names = {}
         # Whoever was let in as a device stays one, whatever another administrator calls it.
         named = {
             one.subject_id for one in self._statements.values() if one.kind is Kind.GRANT and one.name != recovery.NAME
@@ -161,6 +163,11 @@ class Membership:
         member = self.members.get(device)
         if member is not None:
             return member.name
+        if device not in self._former_names:
+            self._former_names[device] = self._former_name(device)
+        return self._former_names[device]
+
+    def _former_name(self, device: DeviceID) -> str:
         grants = [one for one in self._statements.values() if one.kind is Kind.GRANT and one.subject_id == device]
         lost = {one.hash for one in self.evaluation.lost}
         return max([one.name for one in grants if one.hash not in lost] or [one.name for one in grants], default="")
