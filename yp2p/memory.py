@@ -30,6 +30,8 @@ _MANY_FILES = 500
 # What is kept is looked at again at rest, for at most this part of the time; and after so many times in any case.
 _RARELY = 1000
 _MOST_TIMES = 64
+# Whoever gave many files may get or send some the next moment.
+_AT_REST_S = 60.0
 # So long after its end a link has let go of what it held.
 _ENDING_S = 2.0
 _libc = ctypes.CDLL(None)
@@ -101,6 +103,7 @@ class _Kept:
 
     def add(self) -> None:
         self.times += 1
+        self._not_before = max(self._not_before, time.monotonic() + _AT_REST_S)
         if self.times < _MOST_TIMES:
             gc.freeze()
         else:
@@ -173,7 +176,8 @@ def collect_what_has_ended() -> None:
 def collect_what_was_kept() -> None:
     """Call at rest: what was kept from the collector and is in use no more goes. Blocks.
 
-    That takes 50 ms, and 5 for each 1,000 files; it is done where something was kept since, and rarely.
+    That takes 50 ms, and 5 for each 1,000 files; it is done where something was kept since, a minute after the last
+    time, and rarely.
     """
     _kept.collect_if_due()
 

@@ -41,6 +41,7 @@ async def test_sessions_that_have_ended_go_when_the_folder_comes_to_rest(
     (tmp_path / "dir").mkdir()
     async with open_bridge(tmp_path) as bridge:
         monkeypatch.setattr(type(bridge.folder.state), "settled", True)
+        monkeypatch.setattr(memory, "_AT_REST_S", 0.0)
         ended = [await _link_of_a_wave(bridge) for _ in range(3)]
         gc.collect()
         assert any(one() is not None for one in ended), "they refer to themselves"
@@ -101,5 +102,10 @@ def test_what_is_kept_is_looked_at_rarely(monkeypatch: pytest.MonkeyPatch) -> No
     memory.collect_what_was_kept()
     assert len(collected) == 8, "nothing was kept since"
     keep_from_the_collector(_MANY)
+    memory.collect_what_was_kept()
+    now += 59
+    memory.collect_what_was_kept()
+    assert len(collected) == 8, "others may come at once"
+    now += 1
     memory.collect_what_was_kept()
     assert len(collected) == 9
