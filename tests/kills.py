@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +12,10 @@ import pytest
 
 from yp2p.disk.ingest import opaque_entries
 from yp2p.files import replace
-from yp2p.store.writer import Writer
+from yp2p.store.writer import Commit, Writer
+
+# So long a batch is held that nobody waits for.
+_LONGEST_S = 2.0
 
 
 class _Kill(BaseException):
@@ -22,8 +25,9 @@ class _Kill(BaseException):
 @contextmanager
 def killed_at_the_first_move(base: Path, *, is_moved: bool = True) -> Iterator[None]:
     """What is done in here ends as with a kill right after the first file was moved away, or before: the store then has
-    what was committed by that moment, by a writer that takes its time."""
-    move_away, store = replace.move_away, Writer._store
+    what somebody had waited for by that moment, and nothing else, as with a disk that takes its time."""
+    move_away, store, wait = replace.move_away, Writer._store, Commit.wait
+    asked = threading.Event()
 
     def move(*arguments: object) -> object:
         result = move_away(*arguments) if is_moved else None  # type: ignore[arg-type]
@@ -31,14 +35,20 @@ def killed_at_the_first_move(base: Path, *, is_moved: bool = True) -> Iterator[N
             shutil.copy(path, base / f"killed {path.name}")
         raise _Kill(result)
 
-    def store_slowly(writer: Writer, batch: list[object]) -> bool:
-        time.sleep(0.2)
+    async def ask(commit: Commit) -> None:
+        asked.set()
+        await wait(commit)
+
+    def store_when_asked(writer: Writer, batch: list[object]) -> bool:
+        asked.wait(_LONGEST_S)  # the end of the store is asked for by nobody
+        asked.clear()
         return store(writer, batch)  # type: ignore[arg-type]
 
     with pytest.RaisesGroup(_Kill, flatten_subgroups=True), pytest.MonkeyPatch.context() as patched:
         for module in (replace, opaque_entries):
             patched.setattr(module, "move_away", move)
-        patched.setattr(Writer, "_store", store_slowly)
+        patched.setattr(Commit, "wait", ask)
+        patched.setattr(Writer, "_store", store_when_asked)
         yield
     for path in base.glob("store*"):
         path.unlink()
