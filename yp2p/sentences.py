@@ -166,7 +166,7 @@ def of_folder(folder: dict[str, Any]) -> Said:
     if folder.get("paused"):
         command = f"`yp2p folder unpause {shlex.quote(folder['path'])}`"
         until = f" until {clock_text(folder['paused_until'])}" if folder.get("paused_until") else ""
-        return Said(Mood.LOOK, f"paused by you{until}", f"{command} goes on{' before' if until else ''}")
+        return Said(Mood.LOOK, f"paused by you{until}", f"{command} ends that{' sooner' if until else ''}")
     if _is_stopped(folder):
         return Said(Mood.LOOK, str(folder["problem"]) or "paused")
     to_go = ToGo.of({"folders": [folder | {"devices": []}]})

@@ -197,9 +197,9 @@ def test_what_to_type_stands_apart_from_the_sentence() -> None:
     said = summary(_status(paused))
     assert said.fields() == {
         "summary": "Not in sync: notes: paused by you", "mood": "look",
-        "hint": "`yp2p folder unpause '/my notes'` goes on",
+        "hint": "`yp2p folder unpause '/my notes'` ends that",
     }  # fmt: skip
-    assert lines(_status(paused))[0] == ("Not in sync: notes: paused by you: `yp2p folder unpause '/my notes'` goes on")
+    assert lines(_status(paused))[0] == "Not in sync: notes: paused by you: `yp2p folder unpause '/my notes'` ends that"
 
 
 def test_the_table_says_what_is_so_and_what_helps_stands_elsewhere() -> None:
@@ -214,10 +214,10 @@ def test_of_a_pause_that_ends_by_itself_it_is_said_when() -> None:
     until = time.mktime((2031, 5, 4, 16, 30, 0, 0, 0, -1))
     paused = _folder(_DESK, paused=True, paused_until=until, state="paused", problem="paused by you", path="/notes")
     assert lines(_status(paused))[0] == (
-        "Not in sync: notes: paused by you until 2031-05-04 16:30: `yp2p folder unpause /notes` goes on before"
+        "Not in sync: notes: paused by you until 2031-05-04 16:30: `yp2p folder unpause /notes` ends that sooner"
     )
     assert why(Absence("pi", Reach(), is_paused=True, paused_until="16:30")) == (
-        "paused here until 16:30; `yp2p device unpause pi` connects it again before"
+        "paused here until 16:30; `yp2p device unpause pi` ends that sooner"
     )
 
 

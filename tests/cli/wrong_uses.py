@@ -259,6 +259,7 @@ WITHOUT_DAEMON = _rows(
     2 folder notes pause
     2 device desktop show
     2 folder pause --for
+    2 folder pause notes --all
     2 folder pause notes --for tomorrow
     2 folder pause notes --for 30
     2 folder pause notes --for 1y

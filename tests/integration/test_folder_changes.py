@@ -69,6 +69,19 @@ def test_a_directory_is_moved_with_all_that_is_in_it(pair: list[Device], tmp_pat
     _edit_both_ways(one, empty, two)
 
 
+def test_all_folders_are_paused_and_go_on_with_one_command(pair: list[Device], tmp_path: Path) -> None:
+    one, _ = pair
+    (tmp_path / "more").mkdir()
+    one.cli("share", str(tmp_path / "more"))
+    one.cli("folder", "pause", "more")
+
+    one.cli("folder", "pause", "--all", "--for", "1h")
+    assert [folder["paused"] for folder in one.status()["folders"]] == [True, True]
+    one.cli("folder", "unpause", "--all")
+    eventually(lambda: not any(folder["paused"] for folder in one.status()["folders"]))
+    assert one.cli("folder", "unpause", "--all") == "", "nothing is paused, and nothing is wrong"
+
+
 def test_a_paused_folder_stays_paused_when_it_is_moved(pair: list[Device], tmp_path: Path) -> None:
     one, two = pair
     one.cli("folder", "pause", "dir")

@@ -217,8 +217,9 @@ def _files(count: dict[str, int]) -> str:
 
 @command.command()
 @click.argument("folder", required=False, type=Folder())
+@click.option("--all", "is_all", is_flag=True, help="All folders of this device.")
 @for_option
-def pause(folder: str | None, how_long: str | None) -> None:
+def pause(folder: str | None, is_all: bool, how_long: str | None) -> None:
     """Leave a folder's directory alone.
 
     FOLDER is its label or directory. This is for a disk that is to be unmounted, for instance. When this returns,
@@ -227,20 +228,34 @@ def pause(folder: str | None, how_long: str | None) -> None:
 
     Example: `yp2p folder pause photos --for 1h`
     """
-    answer = call("POST", "/v1/folder/pause", {"folder": folder_name(folder), **pause_body(how_long)})
-    label = answer.get("label")
-    if label is not None:  # an older daemon does not say it, and has done it
-        say_until(label, answer.get("until"), f"yp2p folder unpause {shlex.quote(label)}")
+    body = pause_body(how_long)
+    for each in _meant(folder, is_all, are_paused=False):
+        answer = call("POST", "/v1/folder/pause", {"folder": each, **body})
+        label = answer.get("label")
+        if label is not None:  # an older daemon does not say it, and has done it
+            say_until(label, answer.get("until"), f"yp2p folder unpause {shlex.quote(label)}")
 
 
 @command.command()
 @click.argument("folder", required=False, type=Folder())
-def unpause(folder: str | None) -> None:
+@click.option("--all", "is_all", is_flag=True, help="All folders that are paused.")
+def unpause(folder: str | None, is_all: bool) -> None:
     """Go on after `yp2p folder pause`.
 
     FOLDER is its label or directory.
     """
-    call("POST", "/v1/folder/unpause", {"folder": folder_name(folder)})
+    for each in _meant(folder, is_all, are_paused=True):
+        call("POST", "/v1/folder/unpause", {"folder": each})
+
+
+def _meant(name: str | None, is_all: bool, *, are_paused: bool) -> list[str | None]:
+    """The folder that is named, or all, or all that are paused. Raises UsageError: both a name and --all."""
+    if not is_all:
+        return [folder_name(name)]
+    if name is not None:
+        raise UsageError(f"give either --all or a folder, {name!r}")
+    folders = call("GET", "/v1/status")["folders"]
+    return [each["id"] for each in folders if not each["removed"] and (each["paused"] or not are_paused)]
 
 
 @command.command()

@@ -64,7 +64,7 @@ def say_until(name: str, until: float | None, command: str) -> None:
     if until is not None:
         from yp2p.cli.output import say
 
-        say(f"{called(name)} is paused until {clock_text(until)}. `{command}` goes on before.")
+        say(f"{called(name)} is paused until {clock_text(until)}. `{command}` ends that sooner.")
 
 
 def in_folder(root: str | None) -> str:

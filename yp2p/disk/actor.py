@@ -245,8 +245,8 @@ class Disk:
         if not self.pause.is_wanted:
             return ""
         until = f" until {clock_text(self.pause.until.at)}" if self.pause.until is not None else ""
-        before = " before" if until else ""
-        return f"paused by a person{until}: `yp2p folder unpause {shlex.quote(str(self._folder.path))}` goes on{before}"
+        ends = "ends that sooner" if until else "ends that"
+        return f"paused by a person{until}: `yp2p folder unpause {shlex.quote(str(self._folder.path))}` {ends}"
 
     def _fault(self, group: BaseExceptionGroup[BaseException]) -> str:
         """The last catch: what is wrong with one folder is wrong with no other."""

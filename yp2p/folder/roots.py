@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,14 +29,14 @@ def check_directory(text: str, taken: Iterable[tuple[str, Path]], own: Iterable[
     if not os.path.isabs(text):
         raise FolderError(f"{text!r} is no whole path: that of a directory begins with /")
     path = Path(os.path.realpath(text))
+    check_place(path, taken, own)  # first: nobody should make a directory that may not be shared
     mode = mode_of(path)
     if mode is None:
-        raise FolderError(f"{path} does not exist; make it first (mkdir -p {path})")
+        raise FolderError(f"{path} does not exist; make it first (mkdir -p {shlex.quote(str(path))})")
     if not stat.S_ISDIR(mode):
         raise FolderError(f"{path} is a file; a folder to share is a directory")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise FolderError(f"{path} is not writable for this user; yp2p has to read and write in it")
-    check_place(path, taken, own)
     return path
 
 

@@ -100,8 +100,8 @@ def why(absence: Absence) -> str:
     name, reach = called(absence.name), absence.reach
     if absence.is_paused:
         until = f" until {absence.paused_until}" if absence.paused_until else ""
-        before = " before" if until else ""
-        return f"paused here{until}; `yp2p device unpause {shlex.quote(absence.name)}` connects it again{before}"
+        ends = "ends that sooner" if until else "connects it again"
+        return f"paused here{until}; `yp2p device unpause {shlex.quote(absence.name)}` {ends}"
     if absence.shares_nothing:
         return "no folder is shared with it any more: this device was removed, or left; `yp2p status` says which"
     if reach.is_paused_there:
