@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -121,7 +122,14 @@ def _lines(found: dict[str, dict[str, list[float]]]) -> Iterable[str]:
         for way in _WAYS[1:]:
             one = judge(found["unsigned"][row], found[way][row])
             between = "" if one.low is None or one.high is None else f"{one.low:.2f} to {one.high:.2f}"
-            yield f"{way} {row}: {one.ratio or 0:.2f} times unsigned ({between}), p {one.p:.3f}: {one.verdict.value}"
+            turns = statistics.median(
+                there / here for here, there in zip(found["unsigned"][row], found[way][row], strict=True)
+            )
+            least = min(found[way][row]) / min(found["unsigned"][row])
+            yield (
+                f"{way} {row}: {one.ratio or 0:.2f} times unsigned ({between}), p {one.p:.3f}: {one.verdict.value}; "
+                f"within a turn {turns:.2f}, the least of all {least:.2f}"
+            )
 
 
 def main() -> None:

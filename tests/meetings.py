@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from yp2p.documents.diff import hunks
 from yp2p.documents.joined import Side
-from yp2p.documents.meeting import Decision, meet
+from yp2p.documents.meeting import Decision, lacking, meet, meeting_of
 from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.state_vectors import contains
+from yp2p.protocol.state_vectors import contains, encode_state_vector
 from yp2p.protocol.ysync import Shape, check, parse_update
 from yp2p.threeway.lines import split_lines
 from yp2p.threeway.sequences import differences
@@ -28,6 +28,7 @@ class Message:
 
     updates: tuple[bytes, ...]
     side: Side
+    sender: Node
 
 
 class Node:
@@ -39,6 +40,7 @@ class Node:
         self.typist = TextReplica.from_updates(2000 + number, self.log)
         self.repairs = 0
         self.told: list[Decision] = []
+        self.asked = 0
 
     def text(self) -> str:
         return self.replica.text()
@@ -65,15 +67,20 @@ class Node:
             self.replica.apply(update)
             self.log.append(update)
 
-    def answer(self, other: Node) -> Message:
-        """As `LiveDocument.updates_as_made`: where the other one lacks a repair, the updates one by one."""
-        known = other.replica.clocks()
-        update = self.replica.update_since(other.replica.state_vector())
+    def answer(self, other: Node, unless: Collection[int] = ()) -> Message:
+        """As `LiveDocument.updates_as_made`: where the other one lacks a repair, the updates one by one. As if it had
+        nothing of some clients."""
+        known = {client: clock for client, clock in other.replica.clocks().items() if client not in unless}
+        update = self.replica.update_since(encode_state_vector(known))
         lacks = any(Writer.of(client) is Writer.REPAIR and client not in known for client in self.replica.clocks())
         parts = [row for row in self.log if not contains(known, _ends(row))] if lacks else []
-        return Message((*parts, update), self.side())
+        return Message((*parts, update), self.side(), self)
 
     def receive(self, message: Message) -> None:
+        missing = self._missing(message)
+        if missing:  # as `Provider._ask_for`
+            self.asked += 1
+            message = message.sender.answer(self, missing)
         repair, decision = meet("a.txt", [*self.log, *message.updates], self.side(), message.side)
         for update in message.updates:
             before = self.replica.clocks()
@@ -85,6 +92,12 @@ class Node:
         if repair is not None and self.replica.apply(repair) is not None:
             self.log.append(repair)
             self.repairs += 1
+
+    def _missing(self, message: Message) -> set[int]:
+        """Whose characters are known here only as deleted, and stand there."""
+        if meeting_of(self.side().vector, message.side.vector, apart=True) is None:
+            return set()
+        return lacking([*self.log, *message.updates], self.side(), message.side)
 
 
 def _ends(update: bytes) -> dict[int, int]:

@@ -34,6 +34,7 @@
         ├── PairingFault            a CPace point or confirmation that is not valid
         └── InvalidUpdate           bytes that must never reach the CRDT library
     MissingDependency               an update came before what it depends on: resync, not an offence
+    MissingCharacters               a peer's text has characters of which nothing but their deletion is known here
     CrdtPanic                       the CRDT library panicked: drop the document and load it again
     └── HistoriesDiffer             what a peer holds of a document cannot be joined with what is here
 
@@ -42,7 +43,7 @@ A message says what happened, with the values, and what to do about it. The CLI 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -226,6 +227,18 @@ class InvalidUpdate(PeerFault):
 
 class MissingDependency(Exception):
     """An update came before something it depends on: drop it and ask for a resync."""
+
+
+class MissingCharacters(Exception):
+    """Of a text that a peer has, characters are not known here, but only that they were deleted: ask for them.
+
+    Attributes:
+        clients: the client IDs of whoever wrote them.
+    """
+
+    def __init__(self, clients: Collection[int]) -> None:
+        super().__init__(f"characters of {len(clients)} writers are not known here")
+        self.clients = clients
 
 
 class CrdtPanic(Exception):

@@ -11,11 +11,12 @@ from effort import many
 from meetings import Author, Lister, Node, come_to_rest, exchange, run, write_together
 
 from yp2p.documents.diff import Hunk, hunks
-from yp2p.documents.joined import Side, join, repair
+from yp2p.documents.joined import Side, join, lacking, repair
 from yp2p.documents.meeting import Meeting, meeting_of
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.dependencies import check_update
+from yp2p.protocol.update_merge import Block, encode_update
 
 
 def _nodes(text: str, *changes: str) -> list[Node]:
@@ -23,6 +24,53 @@ def _nodes(text: str, *changes: str) -> list[Node]:
     for node, change in zip(nodes, changes, strict=True):
         node.save(change)
     return nodes
+
+
+def _one_that_heard_of_a_line_as_deleted() -> tuple[Node, Node]:
+    """And one that has that line, and changed it."""
+    remover, holder, late = (Node(number, "a one\nz last\n") for number in range(3))
+    remover.save("a one\nb😀 two\nz last\n")
+    exchange(remover, holder)
+    remover.save("a one\nz last\n")
+    exchange(remover, late)
+    holder.save("a one\nb😀 two and more\nz last\n")
+    late.save("a one\nz last\nlate\n")
+    return late, holder
+
+
+def test_who_heard_of_a_line_only_as_deleted_asks_who_has_it_before_anything_is_merged() -> None:
+    late, holder = _one_that_heard_of_a_line_as_deleted()
+    late.receive(holder.answer(late))
+    assert late.asked == 1
+    assert late.text() == "a one\nb😀 two and more\nz last\nlate\n"
+    exchange(late, holder)
+    assert holder.text() == late.text()
+    assert holder.replica.version() == late.replica.version()
+
+
+def test_what_was_said_before_is_not_asked_for() -> None:
+    late, holder = _one_that_heard_of_a_line_as_deleted()
+    message = holder.answer(late)
+    there = message.side
+    assert lacking([*late.log, *message.updates], late.side(), there)
+    again = holder.answer(late, lacking([*late.log, *message.updates], late.side(), there))
+    assert lacking([*late.log, *again.updates], late.side(), there) == set()
+    found = join([*late.log, *again.updates], late.side(), there)
+    assert found is not None
+    assert found.theirs == holder.text()
+    assert found.ours == late.text()
+
+
+@pytest.mark.parametrize(("behind", "is_cut"), [("😀yy", True), ("x😀y", False)])
+def test_half_a_character_is_no_text(behind: str, is_cut: bool) -> None:
+    """Two texts are said for what was deleted, and where the first one ends the other one has half of a pair."""
+    client = Writer.SAVED.client_id(77)
+    mine = TextReplica.from_updates(1, [imported("a\n")])
+    deleted = Block(client, 0, 6, None, None, False, [])
+    said = Block.of_text(client, None, None, "qqq"), Block(client, 2, 4, (client, 1), None, True, [behind.encode()])
+    sides = Side({**mine.clocks(), client: 6}, [(client, 0, 6)]), Side({**mine.clocks(), client: 6}, [])
+    updates = [mine.state(), *(encode_update([block], []) for block in (deleted, *said))]
+    assert lacking(updates, *sides) == ({client} if is_cut else set())
 
 
 @pytest.mark.parametrize("count", [2, 3])

@@ -23,10 +23,11 @@ from yp2p.documents.outgoing import MAX_WAITING_UPDATES
 from yp2p.documents.provider import Provider
 from yp2p.documents.synced import FOLLOWS, Listener, PeerState
 from yp2p.documents.text import TextReplica
-from yp2p.errors import InvalidUpdate, MissingDependency
+from yp2p.errors import InvalidUpdate, MissingCharacters, MissingDependency
 from yp2p.identity import DocumentID, FolderID, Identity
 from yp2p.protocol import channel as wire
 from yp2p.protocol.messages import ChannelData, Hello
+from yp2p.protocol.state_vectors import encode_state_vector, read_state_vector
 from yp2p.transport.channel import LinkChannel
 from yp2p.transport.handshake import HandshakeType, Secured, initiate, respond
 from yp2p.transport.link import Link, LinkClosed, open_link
@@ -98,6 +99,21 @@ class _Slow(Document):
 
     async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
         self.peers.append(theirs)
+        await super().receive_all(updates, source, theirs)
+
+
+class _Lacking(Document):
+    """A document that lacks characters until they are said, with whose text it is the peer has."""
+
+    def __init__(self, client_id: int, lacks: set[int]) -> None:
+        super().__init__(client_id)
+        self.lacks = lacks
+        self.taken: list[PeerState | None] = []
+
+    async def receive_all(self, updates: Sequence[bytes], source: object, theirs: PeerState | None) -> None:
+        if self.lacks and theirs is not None and theirs.may_be_asked:
+            raise MissingCharacters(self.lacks)
+        self.taken.append(theirs)
         await super().receive_all(updates, source, theirs)
 
 
@@ -278,6 +294,47 @@ async def test_a_gap_is_mended_by_a_new_step_1() -> None:
         assert steps == [wire.Step1(b"\x00"), wire.Step1(b"\x00")]
         await left.send(wire.encode(wire.Step2(one.replica.state())))
         await until(lambda: two.replica.text() == "ab")
+
+
+async def test_who_lacks_characters_asks_for_them_once_and_takes_nothing_before(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    reader = _Lacking(2, {7})
+    for client, text in ((7, "seven"), (8, "eight")):
+        writer = TextReplica(client)
+        update = writer.edit([Hunk(0, 0, text)])
+        assert update is not None
+        reader.replica.apply(update)
+    news, live = (TextReplica(client).edit([Hunk(0, 0, "news")]) for client in (9, 10))
+    assert news is not None
+    assert live is not None
+    left, right = pipes()
+
+    async def asked() -> dict[int, int]:
+        message = wire.decode(await left.recv())
+        assert isinstance(message, wire.Step1)
+        return read_state_vector(message.state_vector)
+
+    with trio.fail_after(60):
+        async with Provider(reader, right, batches=True, tells_state=True) as provider:
+            assert await asked() == {7: 5, 8: 5}
+            await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4}))))
+            await left.send(wire.encode(wire.Step2(news)))
+            assert await asked() == {8: 5}, "as if nothing of that writer were here"
+            await left.send(wire.encode(wire.Updates((live,))))
+            await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4, 10: 4}))))
+            await left.send(wire.encode(wire.Updates((live,))))
+            await trio.testing.wait_all_tasks_blocked()
+            assert reader.taken == []
+            assert not provider.take_nowait(wire.encode(wire.Updates((live,)))), "it is for the task, which drops it"
+            assert not provider.synced.is_set()
+            await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4}))))
+            await left.send(wire.encode(wire.Step2(news)))
+            await provider.synced.wait()
+            assert [(state.has_diverged, state.may_be_asked) for state in reader.taken if state] == [(True, False)]
+            await left.send(wire.encode(wire.Updates((live,))))
+            await until(lambda: len(reader.taken) == 2)
+    assert reader.replica.clocks().keys() == {7, 8, 9, 10}
 
 
 async def test_no_live_update_overtakes_a_second_answer() -> None:

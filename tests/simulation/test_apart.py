@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import meetings
@@ -82,11 +82,11 @@ def _without_repairs_known_from_edits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _without_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a repair took out is not told from what an edit took out."""
-    answer: Callable[[Node, Node], meetings.Message] = Node.answer
+    answer: Callable[..., meetings.Message] = Node.answer
 
-    def lump(self: Node, other: Node) -> meetings.Message:
-        message = answer(self, other)
-        return meetings.Message(message.updates[-1:], message.side)
+    def lump(self: Node, other: Node, unless: Collection[int] = ()) -> meetings.Message:
+        message = answer(self, other, unless)
+        return meetings.Message(message.updates[-1:], message.side, self)
 
     monkeypatch.setattr(Node, "answer", lump)
 

@@ -16,7 +16,9 @@ Theory of operation
     the mark has removed that (`removals.py`).
 
 Invariants
-    * A text is given only where every character of it is known here; else there is nothing to decide with.
+    * A text is given only where every character of it is known here; else there is nothing to decide with. What was
+      written and deleted before this device heard of it is known as deleted only, until who has the text says it again
+      (`lacking`).
     * The operations of a repair depend on the union alone, not on who makes it.
 """
 
@@ -41,17 +43,18 @@ from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.state_vectors import StateVector
-from yp2p.protocol.update_merge import read_blocks
+from yp2p.protocol.update_merge import Block, read_blocks
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Shape
 from yp2p.threeway.lines import split_lines
 from yp2p.threeway.sequences import differences
 
+_VISIBLE = ("base", "ours", "theirs", "standing")
 _STRING = 4
 _ORIGIN, _RIGHT_ORIGIN = 0x80, 0x40
 _COUNTED = re.compile(r"\w+|[^\w\s]|\n")  # white space that is no line end tells two texts not apart
 
-__all__ = ["Joined", "Side", "join", "repair"]
+__all__ = ["Joined", "Side", "join", "lacking", "repair"]
 
 Place = tuple[int, int]  # client ID and clock of one UTF-16 unit
 
@@ -97,20 +100,34 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
     Raises:
         CrdtPanic: the library panicked.
     """
+    parts = _all_parts(updates, ours, theirs)
+    if parts is None or _lacking(parts):
+        return None
+    base, of_ours, of_theirs, text = (
+        "".join(part.text or "" for part in parts if getattr(part, visible)) for visible in _VISIBLE
+    )
+    return Joined(base, of_ours, of_theirs, text, parts, _brought_back(base, of_ours, of_theirs, parts))
+
+
+def lacking(updates: Iterable[bytes], ours: Side, theirs: Side) -> set[int]:
+    """The client IDs of which a side had characters that are not known here. Args and raises as `join`."""
+    return _lacking(_all_parts(updates, ours, theirs) or ())
+
+
+def _lacking(parts: Iterable[_Part]) -> set[int]:
+    return {part.client for part in parts if part.text is None and any(getattr(part, side) for side in _VISIBLE)}
+
+
+def _all_parts(updates: Iterable[bytes], ours: Side, theirs: Side) -> Sequence[_Part] | None:
+    """What either side had, in the order of the document; None where that order cannot be told."""
     updates = list(updates)
     blocks = _in_order(updates)
     if blocks is None:
         return None
+    if any(block.text is None for block in blocks):
+        blocks = list(_with_text(blocks, updates))
     cuts = [_cut(blocks, ours, theirs, past) for past in SharedPast.all_of(updates, ours, theirs)]
-    parts = min(cuts, key=_distance) if len(cuts) > 1 else cuts[0]
-    texts: list[str] = []
-    for visible in ("base", "ours", "theirs", "standing"):
-        found = [part.text for part in parts if getattr(part, visible)]
-        if None in found:
-            return None
-        texts.append("".join(filter(None, found)))
-    base, of_ours, of_theirs, text = texts
-    return Joined(base, of_ours, of_theirs, text, parts, _brought_back(base, of_ours, of_theirs, parts))
+    return min(cuts, key=_distance) if len(cuts) > 1 else cuts[0]
 
 
 def _cut(blocks: Iterable[_Block], ours: Side, theirs: Side, past: SharedPast) -> list[_Part]:
@@ -223,6 +240,49 @@ def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
     if spans is None or len(spans) != len(blocks):
         return None
     return [_Block(*span, blocks[number].text()) for number, span in spans]
+
+
+def _with_text(blocks: Iterable[_Block], updates: Iterable[bytes]) -> Iterator[_Block]:
+    """The same blocks, with the text of those that are loaded as deleted where a later one of the updates says it."""
+    said: dict[int, list[Block]] = {}
+    for update in updates:
+        for found in read_blocks(update):
+            if found.is_string:
+                said.setdefault(found.client, []).append(found)
+    for found_here in said.values():
+        found_here.sort(key=lambda block: (block.clock, -block.length))
+    for block in blocks:
+        if block.text is None and block.client in said:
+            yield from _said(block, said[block.client])
+        else:
+            yield block
+
+
+def _said(block: _Block, said: Sequence[Block]) -> Iterator[_Block]:
+    """A block without text, in pieces, with the text of those that were said, which are in order."""
+    clock, stop = block.clock, block.clock + block.length
+    for found in said:
+        if found.clock >= stop:
+            break
+        until = min(found.clock + found.length, stop)
+        if until <= clock:
+            continue
+        if clock < found.clock:
+            yield _Block(block.client, clock, found.clock - clock, None)
+            clock = found.clock
+        yield _Block(block.client, clock, until - clock, _text_of(found, clock, until))
+        clock = until
+    if clock < stop:
+        yield _Block(block.client, clock, stop - clock, None)
+
+
+def _text_of(block: Block, start: int, stop: int) -> str | None:
+    """The text between two clocks; None where half of a surrogate pair is cut off."""
+    units = (block.text() or "").encode("utf-16-le")
+    try:
+        return units[2 * (start - block.clock) : 2 * (stop - block.clock)].decode("utf-16-le")
+    except UnicodeDecodeError:
+        return None
 
 
 def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[Ranges]) -> Iterator[_Part]:

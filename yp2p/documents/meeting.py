@@ -29,6 +29,8 @@ Theory of operation
 
 Invariants
     * Repairs are made for the exact union of two histories that were seen whole; whoever cannot see them makes none.
+      Who lacks characters of a peer's text asks for them before anything of it is applied (`Meetings`): the union
+      without its repair would go to others, who would take it for a text that somebody made.
     * What decides: three texts, the name's ending, sets of operations. Not time, place, or who is who.
 """
 
@@ -39,14 +41,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from yp2p.documents.diff import hunks
-from yp2p.documents.joined import Joined, Side, join, repair
+from yp2p.documents.joined import Joined, Side, join, lacking, repair
 from yp2p.documents.kept_lines import kept_by_first_operations
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.state_vectors import StateVector, contains
 from yp2p.threeway import merge as threeway
 from yp2p.threeway.lines import split_lines
 
-__all__ = ["Decision", "Joined", "Meeting", "Side", "decide", "join", "meeting_of", "repair_for"]
+__all__ = ["Decision", "Joined", "Meeting", "Side", "decide", "join", "lacking", "meeting_of", "repair_for"]
 
 
 # What a device says of its rules: two that have different ones repair nothing where they meet.

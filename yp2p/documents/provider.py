@@ -16,6 +16,11 @@ Theory of operation
     A gap in what arrives is no offence: the update is dropped and step 1 sent again, at most once a second, and always
     after the last gap: who dropped something does not rest before it came.
 
+    Where a peer's text has characters that were heard of here only as deleted, its message is dropped as well, and step
+    1 goes with a state vector without those who wrote them: the answer has the characters, and all that was dropped.
+    Until it comes, what the peer sends meanwhile is dropped; it is in the answer. It is asked once, at most once a
+    second: after that the answer is taken as it is.
+
 Invariants
     * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
     * What waits for the peer is bounded (`outgoing.py`). When it is too much it is dropped, and instead of it goes one
@@ -27,7 +32,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 
@@ -37,7 +42,7 @@ from yp2p.documents.outgoing import MAX_WAITING_BYTES, Outgoing, Update
 from yp2p.documents.plain import PlainDoc, as_document
 from yp2p.documents.resyncs import Resyncs
 from yp2p.documents.synced import FOLLOWS, Channel, CutInParts, PeerState, SyncedDocument
-from yp2p.errors import InvalidUpdate, MissingDependency, ungrouped
+from yp2p.errors import InvalidUpdate, MissingCharacters, MissingDependency, ungrouped
 from yp2p.protocol.channel import (
     Answer,
     AwarenessUpdate,
@@ -51,7 +56,7 @@ from yp2p.protocol.channel import (
     decode,
     encode,
 )
-from yp2p.protocol.state_vectors import MAX_VECTOR_CLIENTS, read_state_vector
+from yp2p.protocol.state_vectors import MAX_VECTOR_CLIENTS, encode_state_vector, read_state_vector
 
 # A longer one takes more than a millisecond to read.
 _MAX_VECTOR_NOWAIT_BYTES = 16 << 10
@@ -135,6 +140,7 @@ class Provider:
         self._resyncs = Resyncs()
         self._next_at = -math.inf  # when live updates may go again
         self._have: dict[int, int] | None = None  # what the peer has with its next message
+        self._has_asked = False  # for characters; the answer says everything again
         self._more = trio.Event()
         if self._outgoing.is_overrun:
             self._more.set()
@@ -221,7 +227,7 @@ class Provider:
 
         What has to be answered, or waited for, or is at fault, is for `start`.
         """
-        if self._have is not None:  # what the peer has goes with the next one
+        if self._have is not None or self._has_asked:  # what the peer has goes with the next one
             return False
         try:
             message = decode(data)
@@ -349,10 +355,8 @@ class Provider:
                 self._have = read_state_vector(state_vector, MAX_VECTOR_CLIENTS)
             case Step2(update):
                 await self._receive([update], is_answer=True)
-                self.synced.set()
             case Answer(updates):
                 await self._receive(updates, is_answer=True)
-                self.synced.set()
             case Updates(updates):
                 await self._receive(updates, is_answer=False)
             case AwarenessUpdate(states):
@@ -364,16 +368,33 @@ class Provider:
 
     async def _receive(self, updates: Sequence[bytes], *, is_answer: bool) -> None:
         have, self._have = self._have, None
+        if self._has_asked and not is_answer:
+            return
         has_diverged = is_answer and self._was_away and not self.synced.is_set()
-        theirs = PeerState(have, is_answer, has_diverged) if have is not None else None
+        may_ask = self._tells_state and not self._has_asked and self._resyncs.may_ask(trio.current_time())
+        self._has_asked = False
+        theirs = PeerState(have, is_answer, has_diverged, may_ask) if have is not None else None
         try:
             await self._document.receive_all(updates, self._source, theirs)
+        except MissingCharacters as missing:
+            await self._ask_for(missing.clients)
+            return
         except MissingDependency as gap:
             self.log.debug("gap on %s: %s", self._channel.path, gap)
             if self._resyncs.may_after_gap(trio.current_time()):
                 await self._resync()
             else:
                 self._more.set()
+        if is_answer:
+            self.synced.set()
+
+    async def _ask_for(self, clients: Collection[int]) -> None:
+        """Send step 1 as if nothing of these clients were here."""
+        self._has_asked = True
+        self._resyncs.went(trio.current_time())
+        known = read_state_vector(self._document.state_vector())
+        vector = encode_state_vector({client: clock for client, clock in known.items() if client not in clients})
+        await self._channel.send(encode(Step1(vector)))
 
     async def _resync(self) -> None:
         self._resyncs.went(trio.current_time())

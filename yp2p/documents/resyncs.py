@@ -32,6 +32,10 @@ class Resyncs:
         self.due_at = self._last_at + RESYNC_INTERVAL_S
         return False
 
+    def may_ask(self, now: float) -> bool:
+        """Whether it may go now for what was heard of as deleted only."""
+        return now - self._last_at >= RESYNC_INTERVAL_S
+
     def went(self, now: float) -> None:
         """It goes now."""
         self._last_at, self.due_at = now, math.inf

@@ -42,11 +42,13 @@ class PeerState:
 
     `is_answer`: it answers our step 1, and names all that is deleted there. `has_diverged`: keystrokes that one of us
     has and the other lacks may have been made while we did not see each other, and are not merely on their way.
+    `may_be_asked`: it will say again what is asked for, so who lacks characters of its text can have them first.
     """
 
     vector: dict[int, int]
     is_answer: bool
     has_diverged: bool = False
+    may_be_asked: bool = False
 
 
 class SyncedDocument(Protocol):
@@ -64,6 +66,7 @@ class SyncedDocument(Protocol):
 
         Raises:
             MissingDependency, InvalidUpdate: of the first that cannot be taken; those before it are.
+            MissingCharacters: where the sender may be asked for them; none of the updates is taken.
         """
 
     def receive_nowait(self, updates: Sequence[bytes], source: object) -> bool:

@@ -3,6 +3,8 @@
 Theory of operation
     `documents/meeting.py` decides; this module gathers what it needs, and sees to it that nothing happens meanwhile.
     What came is applied together with its repair, so no document and no file ever shows the union without it.
+    Where the peer's text has characters of which nothing but their deletion is known here, nothing of it is taken: the
+    provider asks for them, and what it gets says all again (`documents/provider.py`).
     Deciding may take a while (a worker process parses), so the document may have changed by then: then it is decided
     anew. After some tries it is decided on the spot, as a text of no language.
 
@@ -25,10 +27,22 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from yp2p.documents.gone_back import GoneBack
-from yp2p.documents.meeting import Decision, Joined, Meeting, Side, are_whole, decide, join, meeting_of, repair_for
+from yp2p.documents.meeting import (
+    Decision,
+    Joined,
+    Meeting,
+    Side,
+    are_whole,
+    decide,
+    join,
+    lacking,
+    meeting_of,
+    repair_for,
+)
 from yp2p.documents.removals import deleted_at
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
+from yp2p.errors import MissingCharacters
 from yp2p.folder.authors import Maker, maker_of
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.merger import Merger
@@ -61,6 +75,7 @@ class Settled:
     decision: Decision | None = None
     makers: tuple[Maker, Maker] = (Maker(), Maker())
     is_put_back: bool = False  # the file had been put back to what a program went on from, which stands
+    lacking: frozenset[int] = frozenset()  # whose characters are not known here, so that nothing could be decided
 
 
 class Meetings:
@@ -74,7 +89,7 @@ class Meetings:
         """Take what a peer sent, where its history and ours met; False where they did not, and nothing was done.
 
         Raises:
-            InvalidUpdate, MissingDependency, CrdtPanic: as `LiveDocument.receive_all`.
+            InvalidUpdate, MissingDependency, MissingCharacters, CrdtPanic: as `LiveDocument.receive_all`.
         """
         with live.being_changed():
             return await self._receive(live, updates, source, theirs)
@@ -152,6 +167,8 @@ class Meetings:
                 continue  # what is known of it is of different moments
             sides = Side(ours, gone), Side(theirs.vector, there)
             settled = await self.settle(live, data, source, *sides, meeting, base=base(), in_time=in_time)
+            if settled.lacking and theirs.may_be_asked:
+                raise MissingCharacters(settled.lacking)
             if live.changes == changes:
                 break
         return settled
@@ -194,12 +211,10 @@ class Meetings:
         log = [*self._folder.texts.updates_as_made(live, both), *updates]
         entry = self._folder.catalogue.entry_of.get(live.id)
         path = self._folder.catalogue.layout().path_of.get(entry, "") if entry is not None else ""
-        if in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES:
-            joined = join(log, ours, theirs)
-        else:
-            joined = await trio.to_thread.run_sync(join, log, ours, theirs)
+        is_quick = in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES
+        joined = await _in_worker(join, log, ours, theirs, in_time=is_quick)
         if joined is None:
-            return Settled()
+            return Settled(lacking=frozenset(await _in_worker(lacking, log, ours, theirs, in_time=is_quick)))
         if base is not None:
             joined = replace(joined, base=base.text, back=frozenset())
         if there is not None:
@@ -251,6 +266,14 @@ class Meetings:
             return decide(path, joined, meeting)
         merged = await self.merger.merge(path, joined.base, joined.ours, joined.theirs, joined.back)
         return Decision(merged.text, merged.told)
+
+
+async def _in_worker(
+    look: Callable[[Sequence[bytes], Side, Side], _Result], log: Sequence[bytes], ours: Side, theirs: Side, *,
+    in_time: bool,
+) -> _Result:  # fmt: skip
+    """What a look at both histories gives; `in_time`: on the spot, without any await."""
+    return look(log, ours, theirs) if in_time else await trio.to_thread.run_sync(look, log, ours, theirs)
 
 
 def _exchanged(decision: Decision | None) -> Decision | None:
