@@ -21,23 +21,19 @@ _FIRST, _COUNT = map(int, os.environ.get("YP2P_MEETINGS", "0:80").split(":"))
 _SEEDS = range(_FIRST, _FIRST + _COUNT)
 # Seeds in which a rule that is taken out has to be missed.
 _MOST_SEEDS = 200
-_MANY_FLAWED = 4
 # Rounds of repairs in many runs, for each of them: with all rules one.
 _MANY_RUNS, _MANY_ROUNDS = 40, 1.5
 
 
 def test_all_are_equal_and_rest_and_nothing_is_lost_or_doubled() -> None:
-    """Three to six devices. In one run of 170 a line comes twice or in parts: where both moved it and one changed it,
-    or where a device only ever heard of a line as deleted that another one still has. That is watched here."""
-    flawed = rounds = 0
+    """Three to six devices, in each of a thousand seeds."""
+    rounds = 0
     for seed in _SEEDS:
         devices = 3 + seed % 4
         outcome = run(seed, devices)
         rounds += outcome.rounds
         assert outcome.rounds <= devices, seed
-        assert outcome.lost == [], seed
-        flawed += bool(outcome.doubled or outcome.made_up)
-    assert flawed <= max(1, len(_SEEDS) // 100)
+        assert (outcome.lost, outcome.doubled, outcome.made_up) == ([], [], []), seed
     assert rounds <= _MANY_ROUNDS * max(_MANY_RUNS, len(_SEEDS))
 
 
@@ -119,17 +115,15 @@ def test_a_rule_that_is_taken_out_is_missed(
     take_out: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_out(monkeypatch)
-    flawed = rounds = 0  # with all rules one run of 200 is flawed, of five devices or more
+    rounds = 0
     for seed in range(_MOST_SEEDS):
         try:
             outcome: Outcome = run(seed, devices := 3 + seed % 4)
         except AssertionError:
             return
-        is_flawed = bool(outcome.doubled or outcome.made_up or outcome.lost)
-        flawed += is_flawed
         rounds += outcome.rounds
         if seed >= _MANY_RUNS and rounds > _MANY_ROUNDS * seed:
             return
-        if outcome.rounds > devices or (is_flawed and devices < 5) or flawed == _MANY_FLAWED:
+        if outcome.rounds > devices or outcome.doubled or outcome.made_up or outcome.lost:
             return
     raise AssertionError(f"{_MOST_SEEDS} seeds passed")
