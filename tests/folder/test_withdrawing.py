@@ -10,6 +10,7 @@ from peers.removed_device import DEMOTION, NOTES, ROOM, TEXT, make, text_of
 from peers.test_links import TWO, Node, _run
 
 from yp2p.folder.brought import Counted
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.withdrawing import withdraw
 
 
@@ -46,5 +47,22 @@ def test_what_was_cut_short_is_looked_at_on_the_disk_and_compared_anew(
         assert not folder.observers.unsent.documents()
         make(folder, "a.txt")  # as a file that comes again, with the same IDs
         assert text_of(folder, "a.txt") == TEXT
+
+    _run(test, (TWO, {NOTES: ROOM}))
+
+
+def test_what_goes_to_the_trash_as_no_file_has_it_is_told() -> None:
+    async def test(two: Node) -> None:
+        folder = two.folders[NOTES]
+        make(folder, "a.txt")
+        await folder.database.pending().wait()
+        await folder.membership.receive([DEMOTION])
+        await withdraw(folder, {document: Counted() for document in folder.observers.unsent.documents()})
+        (kept,) = [path for path in folder.path.glob(".yp2p/trash/*/*") if path.is_file()]
+        assert (kept.name, kept.read_text()) == ("a.txt", TEXT)
+        (notice,) = [one for one in folder.notices if one.kind is NoticeKind.TAKEN_BACK]
+        assert notice.path == "a.txt"
+        assert "made a reader" in notice.text
+        assert "`yp2p trash list`" in notice.text
 
     _run(test, (TWO, {NOTES: ROOM}))

@@ -6,7 +6,9 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -23,9 +25,9 @@ from yp2p.folder.notices import NoticeKind
 from yp2p.identity import Identity
 from yp2p.pairing.exchange import LONGEST_WAIT_S, MAX_FAILED_ATTEMPTS, WELCOME, Closed, Code, Intent, PairingRun
 from yp2p.pairing.host import PairingHost
-from yp2p.pairing.joiner import Candidate, Joined, Joiner
+from yp2p.pairing.joiner import MAX_RUNS, Candidate, Joined, Joiner
 from yp2p.transport.dialer import NotReached, Outcome, connect
-from yp2p.transport.handshake import initiate_pairing, respond
+from yp2p.transport.handshake import Secured, initiate_pairing, respond
 from yp2p.transport.secure import SecureMessages
 from yp2p.trust.statements import Role, Signer
 
@@ -291,7 +293,7 @@ def test_a_half_that_is_none_is_a_guess_and_both_sides_are_told() -> None:
         assert room.folder.notices.counts()[NoticeKind.WRONG_CODE] == 1
         async with _somebody(_answer_without_effect) as somebody:
             with pytest.raises(PairingError, match="wrong code"):
-                await _join(window.code, [somebody])
+                await _join(window.code, [somebody], 1.0)
 
     _run(test)
 
@@ -333,6 +335,121 @@ def test_who_joins_hears_of_those_that_answered_and_did_not_know_the_code() -> N
     _run(test)
 
 
+class _Announced:
+    """Who announces the digits, one after the other."""
+
+    def __init__(self, *there: Candidate) -> None:
+        self.there = list(there)
+        self._more = trio.Event()
+
+    def add(self, candidate: Candidate) -> None:
+        self.there.append(candidate)
+        self._more.set()
+        self._more = trio.Event()
+
+    async def wait(self) -> None:
+        await self._more.wait()
+
+    async def join(self, code: Code, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        """Join with what is announced; gives the scope in which that goes on."""
+
+        async def accept(joined: Joined) -> None:
+            self.joined = joined
+
+        with trio.CancelScope() as scope:
+            task_status.started(scope)
+            await Joiner(JOINER, "joiner", lambda digits: self.there, self.wait).join(code, accept, 10.0)
+
+
+def _clock() -> trio.testing.MockClock:
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, trio.testing.MockClock)
+    return clock
+
+
+@pytest.mark.parametrize("is_slow", [False, True], ids=["seen late", "seen late and slow to answer"])
+def test_who_lies_under_the_same_digits_keeps_nobody_from_whom_it_sees_later(
+    is_slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The liar has answered long before the announcement of the other one comes."""
+    connected = trio.Event()
+
+    async def connect_slowly(host: str, port: int) -> trio.SocketStream:
+        stream = await connect(host, port)
+        if is_slow and port == room_port:
+            connected.set()
+            await trio.sleep(2.5)
+        return stream
+
+    room_port = 0
+    monkeypatch.setattr("yp2p.pairing.joiner.connect", connect_slowly)
+
+    async def test(room: Room) -> None:
+        nonlocal room_port
+        room_port = room.port
+        window = room.host.open_window(room.folder)
+        async with _somebody(_answer_without_effect) as liar, trio.open_nursery() as nursery:
+            announced = _Announced(liar)
+            with capture_logs() as said:
+                await nursery.start(announced.join, window.code)
+                await until(lambda: any(line["event"] == "pairing_answered_wrong" for line in said))
+            _clock().jump(3.5)
+            announced.add(room.candidate)
+            if is_slow:
+                await connected.wait()
+                _clock().jump(2.0)
+        assert announced.joined.grant.folder == room.folder.id
+        assert announced.joined.impostors == liar.addresses
+
+    _run(test)
+
+
+def test_a_wrong_code_is_told_within_seconds_though_others_may_still_be_seen() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        began = trio.current_time()
+        with pytest.raises(PairingError, match="wrong code"):
+            await _join(_other(window.code), [room.candidate])
+        assert 4.5 < trio.current_time() - began < 9.0
+        named, began = replace(room.candidate, announced=False, named=True), trio.current_time()
+        with pytest.raises(PairingError, match="wrong code"):  # there is nobody to wait for
+            await _join(_other(window.code), [named])
+        assert trio.current_time() - began < 4.0
+
+    _run(test)
+
+
+def test_of_those_who_lie_none_takes_the_place_of_whom_a_person_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of them, all quicker than the one that is named: still no more than three learn of a guess."""
+    asked: list[int] = []
+    confirm = PairingRun.confirm
+
+    def count(run: PairingRun, *arguments: Any) -> bytes:
+        asked.append(1)
+        return confirm(run, *arguments)
+
+    monkeypatch.setattr(PairingRun, "confirm", count)
+
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        async with _somebody(_answer_without_effect) as liar:
+            liars = [replace(liar, instance=f"liar {number}") for number in range(6)]
+            named = replace(room.candidate, announced=False, named=True)
+            answer = room.host.handle_join
+
+            async def late(secured: Secured) -> None:
+                await until(lambda: len(asked) == MAX_RUNS - 1)
+                await trio.testing.wait_all_tasks_blocked(0.1)  # the other liars have answered as well
+                await answer(secured)
+
+            monkeypatch.setattr(room.host, "handle_join", late)
+            joined = await _join(window.code, [named, *liars])
+            assert joined.grant.folder == room.folder.id
+        assert len(asked) == MAX_RUNS
+
+    _run(test)
+
+
 def test_no_device_is_let_in_under_the_name_of_recovery_keys() -> None:
     async def test(room: Room) -> None:
         window = room.host.open_window(room.folder)
@@ -345,7 +462,7 @@ def test_no_device_is_let_in_under_the_name_of_recovery_keys() -> None:
     _run(test)
 
 
-async def _why_not(code: Code, candidate: Candidate, limit_s: float = 10.0) -> str:
+async def _why_not(code: Code, candidate: Candidate, limit_s: float = 1.0) -> str:
     """What joining with a code says, where it does not work."""
     with pytest.raises(PairingError) as caught:
         await _join(code, [candidate], limit_s)

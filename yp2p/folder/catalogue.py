@@ -267,6 +267,7 @@ class Catalogue:
         clients = update.sections.keys() if len(update.sections) <= _CLIENTS_OF_ONE else ()
         authors = {self.authorship.author_of(client) for client in clients} - {None}
         device = authors.pop() if len(authors) == 1 else None
+        self._observers.while_out.entries_came(touched)
         for entry in touched:
             self.changed_by.pop(entry, None)  # the order is that of the changes
             self.changed_by[entry] = device or origin

@@ -179,6 +179,8 @@ class Edits:
         if entry is not None:
             self._text_changed(entry)
         folder.observers.document_changed(live.id, source, entry)
+        if origin is not None:
+            folder.observers.while_out.text_came(live.id, news, origin)
         self._have_rendered(live, entry if source is not None else None, commit)
         return commit
 

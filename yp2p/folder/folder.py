@@ -41,11 +41,13 @@ from yp2p.folder.tally import Standing
 from yp2p.folder.texts import Texts
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
+from yp2p.folder.while_out import WhileOut
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID, Identity, format_device_id
 from yp2p.memory import keep_loaded_from_the_collector, without_collector
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Database
+from yp2p.trust.statements import Statement
 
 
 def blob_leaf(found: Entry) -> Leaf:
@@ -90,10 +92,10 @@ class Folder:
         self.notices = Notices(database, folder, clients.device, self.name_of)
         self.membership.on_removed = self.notices.tell_removal
         self.membership.on_silenced = lambda removal: self.observers.uncounted.removed(removal)
-        self.membership.on_removal_said = lambda removal: self.observers.uncounted.removal_said(removal)
-        self.membership.on_heard = lambda device: self.observers.uncounted.let_in_again(device)
+        self.membership.on_removal_said = self._removal_said
+        self.membership.on_heard = self._may_write
         self.membership.on_admitted = self.notices.tell_admission
-        self.observers = Observers(Uncounted(self), Unsent(self), Purges(self), Newcomers(self))
+        self.observers = Observers(Uncounted(self), Unsent(self), Purges(self), Newcomers(self), WhileOut(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(
@@ -122,6 +124,7 @@ class Folder:
         self.observers.uncounted.load()
         self.observers.unsent.load()
         self.observers.purges.load()
+        self.observers.while_out.load()
         values = Values()
         for entry in self.catalogue.entries.values():
             for value in (entry.id, entry.path, entry.document):
@@ -136,6 +139,17 @@ class Folder:
         for known in self.catalogue.entries.keys() | self.files.keys():
             self.count(known)
         self.render_queue.want_all(self.catalogue.entries)
+
+    # --- members ------------------------------------------------------------------------------------------------
+
+    def _removal_said(self, removal: Statement) -> None:
+        self.observers.uncounted.removal_said(removal)
+        self.observers.while_out.heard()
+
+    def _may_write(self, device: DeviceID) -> None:
+        self.observers.uncounted.let_in_again(device)
+        if device == self.clients.device:
+            self.observers.while_out.let_in_again()
 
     # --- entries ------------------------------------------------------------------------------------------------
 

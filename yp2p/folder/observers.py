@@ -13,6 +13,7 @@ from yp2p.folder.purges import Purges
 from yp2p.folder.quarantine import Quarantine
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.unsent import Unsent
+from yp2p.folder.while_out import WhileOut
 from yp2p.histogram import Histogram
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.messages import BothChanged, PurgeNews
@@ -66,11 +67,14 @@ class Observers:
     `watcher` hears of files as well, while it is there. `document_claims` and `blob_claims` say who was asked for what;
     `long_blobs` are being put together from chunks; `uncounted` says whether what is here may be handed on, `unsent`
     whether some of it may be nowhere else. `purges` are what devices ask each other to remove the past of, `newcomers`
-    who was let in lately.
+    who was let in lately, `while_out` what this device did when it was not.
     """
 
-    def __init__(self, uncounted: Uncounted, unsent: Unsent, purges: Purges, newcomers: Newcomers) -> None:
+    def __init__(
+        self, uncounted: Uncounted, unsent: Unsent, purges: Purges, newcomers: Newcomers, while_out: WhileOut
+    ) -> None:
         self.uncounted, self.unsent, self.purges, self.newcomers = uncounted, unsent, purges, newcomers
+        self.while_out = while_out
         uncounted.when_doubted = unsent.when_pending = self._doubt
         self.sessions: dict[DeviceID, Session] = {}
         self.away = Away()  # what the devices lack that have no session

@@ -70,11 +70,14 @@ async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten]
         await folder.catalogue.write(changes).wait()
     for change_back in changes:
         what = (
-            "made here after that is in the trash" if change_back.deletion else "did to this file after that was undone"
+            "this file, which it made after that, was taken back and goes to the trash: `yp2p trash restore` brings it"
+            " in again"
+            if change_back.deletion
+            else "what it did to this file after that was undone"
         )
         changed = folder.catalogue.entries.get(change_back.entry)
         if changed is not None:
-            tell_taken_back(folder, changed, f"what it {what} after that was taken back")
+            tell_taken_back(folder, changed, what)
     return len(changes)
 
 

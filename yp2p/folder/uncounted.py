@@ -114,6 +114,10 @@ class Uncounted:
         if not self._doubted and self._folder.membership.takes_from(device):
             self._agreed[device] = max(seq, self._agreed.get(device, 0))
 
+    def agreed_with(self, device: DeviceID) -> int:
+        """Up to which row of the log another device is known to have had everything; 0 where it is not."""
+        return self._agreed.get(device, 0)
+
     def agreed_last(self) -> int:
         """Up to which row of the log two other members have had everything, or the only one that there is."""
         membership, own = self._folder.membership, self._folder.clients.device

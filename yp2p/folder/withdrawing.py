@@ -41,6 +41,7 @@ from yp2p.folder.brought import Counted, operations_in
 from yp2p.folder.catalogue import MANIFEST_INDEX
 from yp2p.folder.folder import Folder
 from yp2p.folder.live_document import LiveDocument
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.packs import Single, Stored, stored_rows
 from yp2p.folder.records import FileRecord
 from yp2p.folder.turns import turn
@@ -53,6 +54,11 @@ from yp2p.protocol.ysync import Shape, check
 from yp2p.store import tables
 from yp2p.store.sql import Statement
 from yp2p.store.tables.log import ALL
+
+_IN_TRASH = (
+    "this device was made a reader; what was written here before, and neither others nor the file have, is in the"
+    " trash: `yp2p trash list` shows it"
+)
 
 _LastRows: TypeAlias = "Mapping[DeviceID, int]"
 
@@ -291,6 +297,7 @@ async def _keep_what_no_file_has(folder: Folder, document: DocumentID, counted: 
         return
     path = folder.catalogue.layout().path_of.get(entry.id, entry.path)
     await trio.to_thread.run_sync(_into_trash, folder, path, text)
+    folder.notices.add(NoticeKind.TAKEN_BACK, path, _IN_TRASH, entry.id)
 
 
 def _took_out(theirs: Sequence[Single], own: Sequence[Single]) -> bool:

@@ -3,12 +3,18 @@
 All devices that may show the code are tried side by side. Whoever answers learns whether a guess of the code was right,
 so no more than `MAX_RUNS` may answer with a wrong one (`exchange.py`). A device that could not be reached has learned
 nothing, and is tried again until the time is up.
+
+A wrong answer says nothing of the others: anybody on the network can announce the same digits, and may be quicker than
+the device whose announcement is still to come. So the search goes on as long as somebody is being tried, and as long as
+it may take until all that are there were seen. One of the runs is kept for whom the person who joins names.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -38,6 +44,10 @@ JOIN_LIMIT_S = 10.0
 MAX_RUNS = 3
 # Strangers can announce as many windows with our digits as they like; each costs a task and a few sockets.
 MAX_CANDIDATES = 64
+# So long after a search began everybody is seen who was there: an announcement that was lost is asked for after a
+# second and after three, and of two devices one may see the other four seconds late.
+_SEEN_S = 5.0
+# Whoever was seen after that may have company.
 _OTHERS_S = 1.0
 _NEXT_ADDRESS_S, _REACH_LIMIT_S = 0.25, 3.0
 _AGAIN_S = 0.5
@@ -91,12 +101,19 @@ class _Search:
         self.intent = intent
         self.scope = trio.CancelScope()
         self.proven: _Proven | None = None
-        self.running = 0
         self.closed: list[Closed] = []  # what those who announce the digits, or were named, say of their window
         self.unreached: dict[Address, Outcome] = {}  # of these as well
         self.wrong: list[Address] = []  # who answered, and did not know the code
         self.unproven: list[Address] = []  # who announces the digits, and has not answered our half
         self._tried: set[str] = set()
+        self._trying: list[Candidate] = []
+        self._has_named_answered = False
+        self._seen_by = trio.current_time() + _SEEN_S
+        self._limit = math.inf
+
+    def begin(self, scope: trio.CancelScope) -> None:
+        """`scope` ends with the time that there is."""
+        self.scope, self._limit = scope, scope.deadline
 
     @property
     def is_over(self) -> bool:
@@ -109,12 +126,33 @@ class _Search:
         self._tried.update(candidate.instance for candidate in found)
         return found
 
-    def hurry(self) -> None:
-        """A run is over: when somebody had these digits and all were tried, there is little to wait for."""
+    def may_answer(self, candidate: Candidate) -> bool:
+        """Whether what a device answers may be looked at, which tells it whether it guessed right."""
+        is_kept = not candidate.named and any(other.named for other in self._trying)
+        return self.proven is None and len(self.wrong) < MAX_RUNS - is_kept
+
+    @contextmanager
+    def trying(self, candidate: Candidate) -> Iterator[None]:
+        """While this lasts, a device is tried, or is to be tried again."""
+        self._trying.append(candidate)
+        self._set_deadline()
+        try:
+            yield
+        finally:
+            self._trying.remove(candidate)
+            self._has_named_answered |= candidate.named
+            self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        """When somebody had these digits and all were tried, there is little to wait for."""
         if self.is_over:
             self.scope.cancel()
-        elif (self.wrong or self.closed) and not self.running:
-            self.scope.deadline = min(self.scope.deadline, trio.current_time() + _OTHERS_S)
+        elif (self.wrong or self.closed) and not self._trying:
+            others_by = trio.current_time() + _OTHERS_S
+            until = others_by if self._has_named_answered else max(others_by, self._seen_by)
+            self.scope.deadline = min(self._limit, until)
+        else:
+            self.scope.deadline = self._limit
 
 
 _Take = Callable[[SecureMessages, PublicIdentity, Address], Awaitable[T]]
@@ -175,7 +213,8 @@ class Joiner:
 
     async def _search(self, search: _Search, take: _Take[T], limit_s: float) -> T:
         """Find the device that shows the code, prove that we know it, and let `take` do the rest."""
-        with trio.move_on_after(limit_s) as search.scope:
+        with trio.move_on_after(limit_s) as scope:
+            search.begin(scope)
             async with trio.open_nursery() as nursery:
                 while True:
                     for candidate in search.fresh(self._candidates(search.code.digits)):
@@ -196,15 +235,15 @@ class Joiner:
     async def _try(self, candidate: Candidate, search: _Search) -> None:
         """Try one device until it is reached; of those that only may be there each once."""
         is_sought = candidate.announced or candidate.named
-        while True:
-            was_reached = await self._run(candidate, search)
-            if was_reached or not is_sought:
-                return
-            await trio.sleep(_AGAIN_S)
+        with search.trying(candidate):
+            while True:
+                was_reached = await self._run(candidate, search)
+                if was_reached or not is_sought:
+                    return
+                await trio.sleep(_AGAIN_S)
 
     async def _run(self, candidate: Candidate, search: _Search) -> bool:
         """One run with one device; tells whether it was reached."""
-        search.running += 1
         reached: tuple[Secured, Address] | None = None
         try:
             reached = await self._reach(candidate, search)
@@ -217,9 +256,6 @@ class Joiner:
             log.warning("pairing_answered_wrong", address=str(reached[1]), reason=str(error))
         except (PeerFault, trio.BrokenResourceError) as error:
             log.info("pairing_failed", device=candidate.instance, reason=str(error))
-        finally:
-            search.running -= 1
-            search.hurry()
         return reached is not None
 
     async def _reach(self, candidate: Candidate, search: _Search) -> tuple[Secured, Address] | None:
@@ -283,7 +319,7 @@ class Joiner:
             if candidate.announced:
                 search.unproven.remove(address)
             # no await: whoever answers learns whether a guess of the code was right, and only `MAX_RUNS` may
-            if search.is_over:
+            if not search.may_answer(candidate):
                 return
             if answer[:1] != WELCOME:
                 if candidate.announced or candidate.named:
@@ -334,7 +370,8 @@ def _why(search: _Search) -> str:
     if search.wrong:
         return (
             f"wrong code: the device at {search.wrong[0].host} answers to the digits {digits}, but does not show this "
-            "code; check it on the other device. If it was typed right, somebody else on this network may have answered"
+            "code; check it on the other device. If it was typed right, somebody else on this network answered: name"
+            " the other device with --at"
         )
     if search.closed:
         return f"the code {digits}-... {_ENDS[max(search.closed)]}; {_NEW_CODE}"
