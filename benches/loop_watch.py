@@ -26,11 +26,13 @@ import trio
 
 _NAME_BYTES = 64
 # In ns: the longest by CPU time, and by the clock; how many were long; the task of the first; the longest by the clock
-# without waiting for a processor, how many of those were long, and the task of that.
-_RECORD = struct.Struct(f"=QQQ{_NAME_BYTES}sQQ{_NAME_BYTES}s")
+# without waiting for a processor, how many of those were long, and the task of that; and how many were noted by CPU
+# time.
+_RECORD = struct.Struct(f"=QQQ{_NAME_BYTES}sQQ{_NAME_BYTES}sQ")
 # Prefix of the command of a device: see `tests/lab.py`.
 PREFIX = (sys.executable, __file__)
 LONG_NS = 20_000_000
+NOTED_NS = LONG_NS // 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Stretch:
         held_s: the longest by the clock, without what the thread waited for a processor.
         held_long: how many took more than 20 ms of that.
         held_task: what took most of that one, by the clock.
+        noted: how many took more than 2 ms of CPU time.
     """
 
     cpu_s: float
@@ -52,6 +55,7 @@ class Stretch:
     held_s: float
     held_long: int
     held_task: str
+    noted: int
 
 
 class LoopWatch:
@@ -70,19 +74,19 @@ class LoopWatch:
         self._map[:] = bytes(_RECORD.size)
 
     def read(self) -> Stretch:
-        cpu, clock, long_ones, task, held, held_long, held_task = _RECORD.unpack(self._map)
-        return Stretch(cpu / 1e9, clock / 1e9, long_ones, _name(task), held / 1e9, held_long, _name(held_task))
+        cpu, clock, long_ones, task, held, held_long, held_task, noted = _RECORD.unpack(self._map)
+        return Stretch(cpu / 1e9, clock / 1e9, long_ones, _name(task), held / 1e9, held_long, _name(held_task), noted)
 
     def note(self, cpu: int, clock: int, task: str, held: int, held_task: str) -> None:
         """A stretch that was long in any way; in ns."""
-        longest, by_clock, long_ones, name, longest_held, held_long, held_name = _RECORD.unpack(self._map)
+        longest, by_clock, long_ones, name, longest_held, held_long, held_name, noted = _RECORD.unpack(self._map)
         if cpu > longest:
             longest, name = cpu, task.encode()[:_NAME_BYTES]
         if held > longest_held:
             longest_held, held_name = held, held_task.encode()[:_NAME_BYTES]
         self._map[:] = _RECORD.pack(
             longest, max(by_clock, clock), long_ones + (cpu > LONG_NS), name,
-            longest_held, held_long + (held > LONG_NS), held_name,
+            longest_held, held_long + (held > LONG_NS), held_name, noted + (cpu > NOTED_NS),
         )  # fmt: skip
 
 
@@ -122,7 +126,7 @@ class _Watching(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float) -> None:
         cpu, clock = time.thread_time_ns() - self._began[0], time.perf_counter_ns() - self._began[1]
-        if cpu > LONG_NS // 10 or clock > LONG_NS // 4:
+        if cpu > NOTED_NS or clock > LONG_NS // 4:
             held = max(cpu, clock - (self._waited() - self._began[2]))
             self._record.note(cpu, clock, self._task, held, self._clock_task)
 

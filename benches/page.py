@@ -5,7 +5,9 @@ daemon that has the page is watched from inside (`loop_watch.py`) for some secon
 one, turn by turn: what is told are the medians of the turns. The tab that shows it does what the page does: it follows
 the events, asks for the status after each (twice a second at most), and looks at files, devices, history and the trash.
 
-A stretch that is shorter than 2 ms by CPU time and 20 ms by the clock is not noted: then it is 0.
+The longest of some thousand stretches is what happened to meet in it: so it is told as well how many took more than
+2 ms. All of that is CPU time of the loop's thread, which what else runs on the machine does not make longer by itself.
+A stretch that is shorter than 2 ms, and 5 ms by the clock, is not noted: then it is 0.
 
 Bars: the longest stretch and the memory with a tab are within 10 % of those without; a page that is closed has no port.
 """
@@ -21,6 +23,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import report
@@ -36,6 +39,8 @@ LIMIT_S = 1800.0
 # So fast that it lasts, and that something happens all the time.
 _RATE = 4_000_000
 _BETWEEN_S = 0.5
+# So many files the page asks for at a time (web/src/views/files.tsx).
+_SHOWN = 200
 
 
 class Tab:
@@ -71,23 +76,24 @@ class Tab:
 
     def _look(self) -> None:
         views = (
-            ("/v1/folder/files", {"limit": 500}),
+            ("/v1/folder/files", {"limit": _SHOWN}),
             ("/v1/history/log", {"path": str(self._folder)}),
             ("/v1/conflicts", {}),
             ("/v1/trash", {}),
-            ("/v1/folder/files", {"offset": 5000, "limit": 500}),
+            ("/v1/folder/files", {"offset": 5000, "limit": _SHOWN}),
         )
-        while not self._ends.is_set():
-            self._happened.wait()
-            self._happened.clear()
-            self._ask("GET", "/v1/status", None)
-            path, body = views[self.asked % len(views)]
-            if self.asked % 4 == 0:
-                self._ask("POST", path, body)
-            self._ends.wait(_BETWEEN_S)
+        with self._browser.kept() as connection:
+            while not self._ends.is_set():
+                self._happened.wait()
+                self._happened.clear()
+                self._ask(connection, "GET", "/v1/status", None)
+                path, body = views[self.asked % len(views)]
+                if self.asked % 4 == 0:
+                    self._ask(connection, "POST", path, body)
+                self._ends.wait(_BETWEEN_S)
 
-    def _ask(self, method: str, path: str, body: object) -> None:
-        status, answer = self._browser.ask(method, path, body)
+    def _ask(self, connection: HTTPConnection, method: str, path: str, body: object) -> None:
+        status, answer = self._browser.ask_over(connection, method, path, body)
         assert status == 200, answer
         self.asked += 1
 
@@ -100,6 +106,7 @@ def _turn(watch: LoopWatch, device: Device, seconds: float) -> dict[str, float]:
     print(f"    {found}", file=sys.stderr)
     return {
         "longest_ms": found.cpu_s * 1000,
+        "over_2_ms": found.noted,
         "cpu_share": (cpu_s(device.pid) - cpu) / seconds,
         "mib": rss_mib(device.pid),
     }

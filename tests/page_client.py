@@ -25,14 +25,32 @@ class Browser:
 
     def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
         """One request; gives the status and the answer."""
-        headers = self._headers(self.token if token is None else token)
+        with self.kept() as connection:
+            return self.ask_over(connection, method, path, body, token=token)
+
+    @contextmanager
+    def kept(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection for many requests, as a browser has."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            response = connection.getresponse()
-            data = response.read()
+            yield connection
         finally:
             connection.close()
+
+    def ask_over(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+    ) -> tuple[int, Any]:
+        """The same over a connection that was kept."""
+        headers = self._headers(self.token if token is None else token)
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        response = connection.getresponse()
+        data = response.read()
         return response.status, json.loads(data) if response.headers["content-type"] == "application/json" else data
 
     @contextmanager

@@ -43,6 +43,8 @@ ID_BYTES = 16
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _GROUP = 13
+# Who looks at a device sees the same few IDs again and again.
+_SHOWN_AGAIN = 1024
 # The field of both curves, and the constant of the Edwards form (RFC 7748 §4.1, RFC 8032 §5.1).
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
@@ -174,6 +176,7 @@ def device_id_of(signing_key: bytes, noise_key: bytes) -> DeviceID:
     return DeviceID(hashlib.sha256(b"yp2p device id v1" + signing_key + noise_key).digest())
 
 
+@lru_cache(_SHOWN_AGAIN)
 def format_public(keys: PublicIdentity) -> str:
     """Both public keys as text, for the settings of other devices: `yp2pk-` and 112 letters and digits."""
     body = _PUBLIC_FORMAT + keys.signing_key + keys.noise_key
@@ -211,6 +214,7 @@ def _check_character(group: str) -> str:
     return _ALPHABET[-total % 32]
 
 
+@lru_cache(_SHOWN_AGAIN)
 def format_device_id(device_id: DeviceID) -> str:
     """Write a device ID for people: eight groups of seven characters with check characters."""
     plain = base64.b32encode(device_id).decode().rstrip("=")

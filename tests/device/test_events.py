@@ -339,6 +339,37 @@ async def test_states_are_told_when_they_are_others(followed: _Followed) -> None
     assert [one["open"] for one in await followed.said()] == [False]
 
 
+class _Looks(trio.abc.Instrument):
+    """In which steps of which tasks something was looked at."""
+
+    def __init__(self) -> None:
+        self._step = 0
+        self.at: list[int] = []
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._step += 1
+
+    def note(self) -> None:
+        self.at.append(self._step)
+
+
+@_follows
+async def test_each_device_and_each_folder_is_looked_at_in_a_step_of_its_own(followed: _Followed) -> None:
+    """Somebody has a page open all day: others go on between."""
+    looks, peers = _Looks(), followed.peers
+    peers.roster.known = lambda: dict.fromkeys((DeviceID(b"l" * 32), DeviceID(b"d" * 32)))
+    device, transfers_of = peers.device, peers.transfers_of
+    peers.device = lambda one: looks.note() or device(one)  # type: ignore[method-assign, func-returns-value]
+    peers.transfers_of = lambda one: looks.note() or transfers_of(one)  # type: ignore[method-assign, func-returns-value]
+    trio.lowlevel.add_instrument(looks)
+    try:
+        await trio.sleep(0.6)
+    finally:
+        trio.lowlevel.remove_instrument(looks)
+    assert len(looks.at) >= 3
+    assert len(set(looks.at)) == len(looks.at)
+
+
 @_follows
 async def test_a_transfer_is_told_of_once_a_second_and_its_end(followed: _Followed) -> None:
     peers = followed.peers

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -42,7 +46,7 @@ async def _device(tmp_path: Path) -> AsyncIterator[Device]:
 
 async def _paths(device: Device, **wanted: Any) -> tuple[int, list[str]]:
     found = await device.choosing.files(None, **{"search": "", "beneath": "", "offset": 0, "limit": 1000} | wanted)
-    return found["total"], [entry["path"] for entry in found["entries"]]
+    return found["total"], [entry.path for entry in found["entries"]]
 
 
 async def test_files_come_in_the_order_of_their_paths_a_part_at_a_time(
@@ -68,14 +72,28 @@ async def test_files_come_in_the_order_of_their_paths_a_part_at_a_time(
 async def test_of_each_is_told_what_it_is(tmp_path: Path) -> None:
     async with _device(tmp_path) as device:
         found = (await device.choosing.files(None, search="", beneath="", offset=0, limit=1000))["entries"]
-        by_path = {entry["path"]: entry for entry in found}
-        assert {path: by_path[path]["type"] for path in ("empty", "link", "Été.md", "z/a.bin")} == {
+        by_path = {entry.path: entry for entry in found}
+        assert {path: by_path[path].type for path in ("empty", "link", "Été.md", "z/a.bin")} == {
             "empty": "directory", "link": "symlink", "Été.md": "text", "z/a.bin": "file",
         }  # fmt: skip
-        assert (by_path["z/a.bin"]["bytes"], by_path["Été.md"]["bytes"]) == (1000, 5)
-        assert by_path["Été.md"]["changed_at"] == pytest.approx((tmp_path / "dir/Été.md").stat().st_mtime)
-        assert all(entry["here"] and not entry["conflict"] and not entry["reason"] for entry in found)
+        assert (by_path["z/a.bin"].bytes, by_path["Été.md"].bytes) == (1000, 5)
+        assert by_path["Été.md"].changed_at == pytest.approx((tmp_path / "dir/Été.md").stat().st_mtime)
+        assert all(entry.here and not entry.conflict and not entry.reason for entry in found)
         (folder,) = device.home.by_id.values()
         folder.files.waiting.entries[folder.catalogue.layout().entry_at["z/a.bin"]] = "its disk is full"
         (waiting,) = (await device.choosing.files(None, search="bin", beneath="", offset=0, limit=9))["entries"]
-        assert waiting["reason"] == "its disk is full"
+        assert waiting.reason == "its disk is full"
+
+
+async def test_what_is_no_utf_8_is_written_out_where_it_is_looked_at(tmp_path: Path) -> None:
+    """And not when all of it is sent, in one step, string by string."""
+    name = b"no \xff utf8"
+    async with _device(tmp_path) as device:
+        (tmp_path / "dir" / os.fsdecode(name)).write_text("text\n")
+        (folder,) = device.home.by_id.values()
+        with trio.fail_after(20):
+            while os.fsdecode(name) not in folder.catalogue.layout().entry_at:
+                await folder.state.changed.wait()
+        found = await device.choosing.files(None, search="utf8", beneath="", offset=0, limit=9)
+        assert json.loads(msgspec.json.encode(found))["entries"][0]["path"] == "no \\udcff utf8"
+        assert not any(map(gc.is_tracked, found["entries"]))

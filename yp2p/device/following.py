@@ -13,8 +13,9 @@ Theory of operation
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -152,7 +153,8 @@ class Following:
                 self._of.clear()
 
     async def _run_followed(self) -> None:
-        self._told = dict(self._states())
+        # no await: what happens from the first event of a stream on is told
+        self._told = dict(chain.from_iterable(self._parts()))
         for folder in self._folders.values():
             self._watch_files(folder)
         compared = trio.current_time()
@@ -167,20 +169,23 @@ class Following:
                 await files.tell(self.events.say)
             if trio.current_time() >= compared + _COMPARE_S:
                 compared = trio.current_time()
-                self._compare()
+                await self._compare()
 
     def _watch_files(self, folder: Folder) -> None:
         if folder.id not in self._files:
             self._files[folder.id] = ChangedFiles(folder, lambda: self._woken.set())
             self._files[folder.id].begin()
 
-    def _compare(self) -> None:
+    async def _compare(self) -> None:
         """Tell which states are others than before."""
         now = trio.current_time()
         with_transfers = now >= self._transfers_at + _TRANSFER_S
         if with_transfers:
             self._transfers_at = now
-        before, after = self._told, dict(self._states())
+        before, after = self._told, dict[_Key, Event]()
+        for part in self._parts():
+            after |= part
+            await trio.lowlevel.checkpoint()
         if not with_transfers:
             after |= {key: state for key, state in before.items() if isinstance(state, TransferChanged)}
         self._told = after
@@ -193,17 +198,21 @@ class Following:
 
     # --- states -------------------------------------------------------------------------------------------------
 
-    def _states(self) -> Iterator[tuple[_Key, Event]]:
-        for device in self._peers.devices.roster.known():
-            yield from self._of_device(device)
-        for folder in self._folders.values():
-            yield from self._known_of(folder)
-            yield from self._transfers_of(folder)
-        for one in self._offered():
-            yield (
+    def _parts(self) -> Iterator[Iterable[tuple[_Key, Event]]]:
+        """All of them, each device and each folder looked at when it is its turn."""
+        for device in list(self._peers.devices.roster.known()):
+            yield self._of_device(device)
+        for folder in list(self._folders.values()):
+            if folder.id in self._folders:
+                yield self._known_of(folder)
+                yield self._transfers_of(folder)
+        yield (
+            (
                 ("offer", one["folder"], one["device"]),
                 OfferChanged(label=shown_name(one["label"]), name=one["name"], role=one["role"], open=True),
             )
+            for one in self._offered()
+        )
 
     def _of_device(self, device: DeviceID) -> Iterator[tuple[_Key, Event]]:
         state = self._status.device(device)

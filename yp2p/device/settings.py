@@ -124,6 +124,7 @@ class Settings:
     def __init__(self, config: Config, parts: Iterable[Part]) -> None:
         self._at_start = config
         self._in_use = config
+        self._waiting: list[str] = []  # those that changed, and count from the next start on
         self._parts = list(parts)
         self._refused = ""
         self._one_at_a_time = trio.Lock()
@@ -143,12 +144,12 @@ class Settings:
     @property
     def problems(self) -> dict[str, str]:
         """What a person should know, by setting."""
-        found = dict.fromkeys(self._from_a_start(), "was changed, and counts from the next start of the daemon")
+        found = dict.fromkeys(self._waiting, "was changed, and counts from the next start of the daemon")
         return found | ({"file": f"not read again: {self._refused}"} if self._refused else {})
 
     def shown(self) -> dict[str, Any]:
         """Where they are, and each of them with what it is and what it could be."""
-        default, waiting = Config(), set(self._from_a_start())
+        default, waiting = Config(), set(self._waiting)
         found = [
             {
                 "name": name,
@@ -161,9 +162,6 @@ class Settings:
             for name in every_setting()
         ]
         return {"path": self.place, "settings": found}
-
-    def _from_a_start(self) -> list[str]:
-        return [name for name in differing(self._at_start, self._in_use) if name in FROM_A_START]
 
     async def reload(self) -> Reloaded:
         """Read the settings again, and have those count that can.
@@ -194,11 +192,12 @@ class Settings:
         # no await: whoever works has all of the old settings, or all of the new ones
         self._refused = ""
         changed, self._in_use = differing(self._in_use, new), new
+        self._waiting = [name for name in differing(self._at_start, new) if name in FROM_A_START]
         for part in self._parts:
             if not part.settings.isdisjoint(changed):
                 part.use(new)
         applied = tuple(name for name in changed if name not in FROM_A_START)
-        found = Reloaded(applied, tuple(self._from_a_start()))
+        found = Reloaded(applied, tuple(self._waiting))
         log.info("settings_reloaded", applied=list(found.applied))
         if found.from_a_start:
             log.warning("settings_wait_for_a_start", settings=list(found.from_a_start), advice="restart the daemon")
