@@ -242,45 +242,61 @@ def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
     return [_Block(*span, blocks[number].text()) for number, span in spans]
 
 
-def _with_text(blocks: Iterable[_Block], updates: Iterable[bytes]) -> Iterator[_Block]:
+def _with_text(blocks: Sequence[_Block], updates: Iterable[bytes]) -> Iterator[_Block]:
     """The same blocks, with the text of those that are loaded as deleted where a later one of the updates says it."""
-    said: dict[int, list[Block]] = {}
+    strings: dict[int, list[Block]] = {block.client: [] for block in blocks if block.text is None}
     for update in updates:
         for found in read_blocks(update):
-            if found.is_string:
-                said.setdefault(found.client, []).append(found)
-    for found_here in said.values():
-        found_here.sort(key=lambda block: (block.clock, -block.length))
+            if found.is_string and found.client in strings:
+                strings[found.client].append(found)
+    said = {client: _Strings(blocks) for client, blocks in strings.items()}
     for block in blocks:
         if block.text is None and block.client in said:
-            yield from _said(block, said[block.client])
+            yield from said[block.client].pieces_of(block)
         else:
             yield block
 
 
-def _said(block: _Block, said: Sequence[Block]) -> Iterator[_Block]:
-    """A block without text, in pieces, with the text of those that were said, which are in order."""
-    clock, stop = block.clock, block.clock + block.length
-    for found in said:
-        if found.clock >= stop:
-            break
-        until = min(found.clock + found.length, stop)
-        if until <= clock:
-            continue
-        if clock < found.clock:
-            yield _Block(block.client, clock, found.clock - clock, None)
-            clock = found.clock
-        yield _Block(block.client, clock, until - clock, _text_of(found, clock, until))
-        clock = until
-    if clock < stop:
-        yield _Block(block.client, clock, stop - clock, None)
+class _Strings:
+    """Blocks of one client that have a text; of what several say, the first one's."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+        self._units: list[bytes] = []  # UTF-16 from the start on
+        reached = 0
+        for block in sorted(blocks, key=lambda block: (block.clock, -block.length)):
+            stop = block.clock + block.length
+            if stop > reached:
+                start = max(block.clock, reached)
+                self._starts.append(start)
+                self._stops.append(stop)
+                self._units.append((block.text() or "").encode("utf-16-le")[2 * (start - block.clock) :])
+                reached = stop
+
+    def pieces_of(self, block: _Block) -> Iterator[_Block]:
+        """A block without text, with the text that there is."""
+        clock, stop = block.clock, block.clock + block.length
+        for number in range(bisect_right(self._stops, clock), len(self._units)):
+            begin = self._starts[number]
+            start, until = min(begin, stop), min(self._stops[number], stop)
+            if clock < start:
+                yield _Block(block.client, clock, start - clock, None)
+                clock = start
+            if clock < until:
+                units = self._units[number][2 * (clock - begin) : 2 * (until - begin)]
+                yield _Block(block.client, clock, until - clock, _decoded(units))
+                clock = until
+            if clock >= stop:
+                return
+        if clock < stop:
+            yield _Block(block.client, clock, stop - clock, None)
 
 
-def _text_of(block: Block, start: int, stop: int) -> str | None:
-    """The text between two clocks; None where half of a surrogate pair is cut off."""
-    units = (block.text() or "").encode("utf-16-le")
+def _decoded(units: bytes) -> str | None:
+    """UTF-16 as text; None where half of a surrogate pair is cut off."""
     try:
-        return units[2 * (start - block.clock) : 2 * (stop - block.clock)].decode("utf-16-le")
+        return units.decode("utf-16-le")
     except UnicodeDecodeError:
         return None
 
