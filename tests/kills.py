@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from yp2p.disk.ingest import opaque_entries
+from yp2p.disk.render import directory_moves
 from yp2p.files import replace
 from yp2p.store.writer import Commit, Writer
 
@@ -24,16 +25,19 @@ class _Kill(BaseException):
 
 @contextmanager
 def killed_at_the_first_move(base: Path, *, is_moved: bool = True) -> Iterator[None]:
-    """What is done in here ends as with a kill right after the first file was moved away, or before: the store then has
-    what somebody had waited for by that moment, and nothing else, as with a disk that takes its time."""
-    move_away, store, wait = replace.move_away, Writer._store, Commit.wait
+    """What is done in here ends as with a kill right after the first file or directory was moved away, or before: the
+    store then has what somebody had waited for by that moment, and nothing else, as with a disk that takes its time."""
+    store, wait = Writer._store, Commit.wait
     asked = threading.Event()
 
-    def move(*arguments: object) -> object:
-        result = move_away(*arguments) if is_moved else None  # type: ignore[arg-type]
-        for path in base.glob("store*"):
-            shutil.copy(path, base / f"killed {path.name}")
-        raise _Kill(result)
+    def killing(move: Callable[..., object]) -> Callable[..., object]:
+        def moves(*arguments: object) -> object:
+            result = move(*arguments) if is_moved else None
+            for path in base.glob("store*"):
+                shutil.copy(path, base / f"killed {path.name}")
+            raise _Kill(result)
+
+        return moves
 
     async def ask(commit: Commit) -> None:
         asked.set()
@@ -45,8 +49,9 @@ def killed_at_the_first_move(base: Path, *, is_moved: bool = True) -> Iterator[N
         return store(writer, batch)  # type: ignore[arg-type]
 
     with pytest.RaisesGroup(_Kill, flatten_subgroups=True), pytest.MonkeyPatch.context() as patched:
-        for module in (replace, opaque_entries):
-            patched.setattr(module, "move_away", move)
+        moving = ((replace, "move_away"), (opaque_entries, "move_away"), (directory_moves, "move_directory"))
+        for module, name in moving:
+            patched.setattr(module, name, killing(getattr(module, name)))
         patched.setattr(Commit, "wait", ask)
         patched.setattr(Writer, "_store", store_when_asked)
         yield

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bridge import Bridge, clock, open_bridge, over_directory
+from kills import killed_at_the_first_move
 
 from yp2p.documents.registers import Change
 
@@ -85,3 +86,38 @@ async def test_what_waits_for_something_that_nobody_knows_stays_where_people_see
         (root / "d/pipe").unlink()
         await _settled(bridge)
         assert _files(root) == {path: _content(name) for name, path in names.items()}
+
+
+# What others renamed when the kill came, and what they rename before it is looked at again.
+_RENAMED_TWICE = [
+    ({"a": "b"}, {"a": "c"}),
+    ({"d/a": "e/a", "d/b": "e/b", "d/c/x": "e/c/x"}, {"d/a": "f/a", "d/b": "f/b", "d/c/x": "f/c/x"}),
+    ({"a": "a/a"}, {"a": "c/a/a"}),
+]
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+@pytest.mark.parametrize(("names", "later"), _RENAMED_TWICE, ids=str)
+@over_directory
+async def test_what_was_renamed_here_when_a_kill_came_is_no_rename_of_a_persons(
+    base: Path, names: dict[str, str], later: dict[str, str], is_moved: bool
+) -> None:
+    root = base / "dir"
+    _make(root, names)
+    async with open_bridge(base) as bridge:
+        entries = {name: bridge.folder.files.at[name] for name in names}
+    with killed_at_the_first_move(base, is_moved=is_moved):
+        async with open_bridge(base, clean_end=False) as bridge:
+            await bridge.folder.catalogue.write([Change(entries[name], path=to) for name, to in names.items()]).wait()
+            await _settled(bridge)
+    async with open_bridge(base, clean_end=False, scan=False) as bridge:
+        bridge.folder.catalogue.write([Change(entries[name], path=to) for name, to in later.items()])
+        await bridge.scan()
+        await _settled(bridge)
+        assert _files(root) == {path: _content(name) for name, path in later.items()}
+        assert {bridge.folder.files[entries[name]].path for name in names} == set(later.values())
+        assert not list(root.glob(".yp2p/tmp/*"))
+    async with open_bridge(base) as bridge:
+        await _settled(bridge)
+        assert {bridge.folder.files[entries[name]].path for name in names} == set(later.values())
+        assert not bridge.folder.database.rows("SELECT * FROM intent", ())

@@ -16,6 +16,7 @@ import trio
 
 from yp2p.disk.ingest.ingest import Ingest
 from yp2p.disk.ingest.opaque_entries import content_of, record_of
+from yp2p.disk.render import intended_moves
 from yp2p.disk.render.displaced_files import keep_in_trash
 from yp2p.documents.registers import Entry
 from yp2p.errors import YpError
@@ -85,8 +86,16 @@ class CrashRecovery:
             notices.add(kind, name, text, EntryID(bytes(ID_BYTES)))
 
     async def _recover_intent(self, intent: Intent) -> None:
-        """A new file that was about to be put in place."""
+        """A new file that was about to be put in place, or one that was about to get another name."""
         folder = self._folder
+        if intended_moves.is_of_a_move(intent):
+            moved = intended_moves.settled(folder, self._root, intent)
+            if moved is not None:
+                folder.files.set(moved)
+                folder.database.submit([moved.save(folder.id)])
+                folder.render_queue.want(moved.entry)
+            await folder.database.submit([intent.delete(folder.id)]).wait()
+            return
         if disk.was_installed(self._root, intent.temporary) and not self._is_undone(intent):
             record = intent.record()
             folder.files.set(record)

@@ -16,6 +16,7 @@ from dataclasses import replace
 import trio
 
 from yp2p.disk.ingest.read_tracker import ReadTracker
+from yp2p.disk.render import intended_moves
 from yp2p.disk.render.retries import Retries
 from yp2p.files.directories import move_directory
 from yp2p.files.root import OURS, Root
@@ -72,6 +73,11 @@ def _changes_directory(source: str, target: str) -> bool:
     return name == new and above != other and bool(above and other)
 
 
+def _beneath(target: str, source: str, record: FileRecord) -> str:
+    """Where a file is once its directory has gone to `target`."""
+    return target + record.path[len(source) :]
+
+
 class DirectoryMoves:
     """Moves the directories of one folder."""
 
@@ -98,6 +104,11 @@ class DirectoryMoves:
             for source in beneath.keys() & set(_with_above(path)):
                 beneath[source].append(record)
         moved: list[tuple[str, str, list[FileRecord]]] = []
+        intents = await intended_moves.intend(
+            self._folder,
+            self._root,
+            [(one, _beneath(chosen[source], source, one)) for source, records in beneath.items() for one in records],
+        )
         for source, records in beneath.items():
             files = {record.path for record in records if record.kind is not Kind.DIRECTORY}
             if await trio.to_thread.run_sync(move_directory, self._root, source, chosen[source], files):
@@ -105,7 +116,7 @@ class DirectoryMoves:
         if moved:
             # A rename that a power cut took back would look like one that a person made.
             await trio.to_thread.run_sync(sync_file_system, self._root.descriptor)
-        self._store_moves(moved)
+        self._store_moves(moved, intended_moves.forget(self._folder, intents))
         return [source for source, _, _ in moved]
 
     def _has_to_wait(self, moving: Mapping[str, str]) -> bool:
@@ -159,13 +170,12 @@ class DirectoryMoves:
         targets = {entry: target for entry in entries if (target := self._target(entry))}
         return {self._folder.files[entry].path: target for entry, target in targets.items()}
 
-    def _store_moves(self, moved: list[tuple[str, str, list[FileRecord]]]) -> None:
+    def _store_moves(self, moved: list[tuple[str, str, list[FileRecord]]], statements: list[Statement]) -> None:
         folder = self._folder
-        statements: list[Statement] = []
         for source, target, records in moved:
             self._readers.moved_away(records)
             for record in records:
-                there = replace(record, path=target + record.path[len(source) :])
+                there = replace(record, path=_beneath(target, source, record))
                 folder.files.set(there)
                 statements += [there.save(folder.id), *self._readers.was_moved(there)]
         if statements:

@@ -2,7 +2,8 @@
 
 Invariants
     * A file is only renamed as long as it is what its record says.
-    * What the store says of a rename or a deletion, the disk has durably.
+    * What the store says of a rename or a deletion, the disk has durably; that a file is about to be renamed, the store
+      has before (`intended_moves.py`).
     * A file leaves only into the trash.
     * What stands in the way of a file, at its name or where a directory above it is to be, and has to go elsewhere
       itself, makes way; and a file makes way for those that stand in a directory at its own name. So names that cross
@@ -16,6 +17,7 @@ from dataclasses import replace
 import trio
 
 from yp2p.disk.ingest.read_tracker import ReadTracker
+from yp2p.disk.render import intended_moves
 from yp2p.disk.render.retries import Retries
 from yp2p.files import replace as disk
 from yp2p.files.capabilities import folded
@@ -139,10 +141,14 @@ class Moves:
 
     async def _rename(self, record: FileRecord, path: str) -> FileRecord | None:
         folder = self._folder
+        # A parked file says by its name whose it is.
+        moves = [] if path.startswith(TMP) else [(record, path)]
+        intents = await intended_moves.intend(folder, self._root, moves)
         result = await trio.to_thread.run_sync(
             disk.move_away, self._root, record.path, path, record.content, record.stamp, record.kind
         )
         if result.outcome is not Outcome.DONE:
+            folder.database.submit(intended_moves.forget(folder, intents))
             self._retries.not_moved(record, path, result)
             return None
         moved = replace(record, path=path, stamp=result.stamp or record.stamp)
@@ -150,7 +156,8 @@ class Moves:
             self._readers.moved_away([record])
         await self._force()
         folder.files.set(moved)
-        folder.database.submit([moved.save(folder.id), *self._readers.was_moved(moved)])
+        statements = [moved.save(folder.id), *self._readers.was_moved(moved)]
+        folder.database.submit([*statements, *intended_moves.forget(folder, intents)])
         await self.remove_empty_parents(record.path)
         folder.rendered([record.entry])
         return moved
