@@ -61,7 +61,7 @@ def is_of_a_move(intent: Intent) -> bool:
 
 def settled(folder: Folder, root: Root, intent: Intent) -> FileRecord | None:
     """After a crash: the record of a file that had gone; None where it had not."""
-    record = folder.files.get(intent.entry)
+    record: FileRecord | None = folder.files.get(intent.entry)
     if record is None or _inode_at(root, record.path) or _inode_at(root, intent.path) != intent.temporary.inode:
         return None
     return replace(record, path=intent.path, stamp=NO_STAMP)
