@@ -18,7 +18,7 @@ _FILE = {
     "path": "a.md", "from": VERSION, "version": "9-0123456789abcdef", "changed": True,
     "diff": ["@@ -1,1 +1,1 @@", "-a", "+b"],
     "between": {"authors": [{"device": "desk", "name": "bot"}], "diff": ["@@"]},
-    "both": [{"line": 3, "stands": "x\n", "yours": "y\n", "theirs": "z\n"}], "not_applied": [],
+    "both": [{"line": 3, "stands": "x\n", "yours": "y\n", "theirs": "z\n"}], "not_applied": [], "note": "",
 }  # fmt: skip
 _REFUSED = {"number": 2, "reason": "it is not there", "text": "def f():\n"}
 Run = Callable[..., tuple[int, str, str]]
@@ -68,6 +68,21 @@ def test_a_text_is_printed_exactly_and_its_version_beside(
     assert asked == [("/v1/read", {"path": str(tmp_path / "a.md"), "name": "bot"})]
     code, out, err = run("read", "a.md", "--json")
     assert (code, json.loads(out)["version"], err) == (0, VERSION, "")
+
+
+def test_what_hinders_a_file_is_told_before_its_version(
+    run: Run, asked: list[tuple[str, Any]], answers: dict[str, Any], tmp_path: Path
+) -> None:
+    note = "the file may have another text for now"
+    answers["/v1/read"]["note"] = note
+    code, _, told = run("read", "a.md")
+    assert (code, told) == (0, f"Note: {note}.\n{VERSION}\n")
+    answers["/v1/edit"] = {"done": True, "files": [_FILE | {"note": note}, _FILE | {"note": note}]}
+    _, _, err = run("edit", "a.md", "--from", told, given=b"x")
+    assert asked[-1][1]["edits"][0]["version"] == VERSION
+    assert err.splitlines()[-2:] == [f"Note: {note}.", _FILE["version"]]
+    answers["/v1/undo/by"] = [{"path": name, "diff": [], "coarse": False, "note": note} for name in ("a.md", "b.md")]
+    assert run("undo", ".", "--by", "bot") == (0, "", f"Note: {note}.\n")
 
 
 def test_a_file_is_made_without_a_version(run: Run, asked: list[tuple[str, Any]], tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ _VERSION = {
     "removed": 1,
     "text": HOSTILE,
 }
-_DIFF = {"path": HOSTILE, "diff": [f"+{HOSTILE}"], "steps": 1, "removed": False, "revived": True}
+_DIFF = {"path": HOSTILE, "diff": [f"+{HOSTILE}"], "steps": 1, "removed": False, "revived": True, "note": HOSTILE}
 ANSWERS: dict[str, Any] = {
     "/v1/page/open": {"url": HOSTILE, "port": 1, "number": 1, "may_write": True, "expires_in_s": 60.0, "idle_s": 60.0},
     "/v1/page/close": {"closed": True},
@@ -201,14 +201,14 @@ ANSWERS: dict[str, Any] = {
     "/v1/history/show": {"text": "text\n"},
     "/v1/history/blame": {"lines": [{"device": HOSTILE, "name": HOSTILE, "at": 0, "text": HOSTILE, "merged": []},
                                     {"device": HOSTILE, "name": None, "at": 0, "text": HOSTILE, "merged": [HOSTILE]}]},
-    "/v1/read": {"path": HOSTILE, "text": "text\n", "version": "1-0123456789abcdef"},
+    "/v1/read": {"path": HOSTILE, "text": "text\n", "version": "1-0123456789abcdef", "note": HOSTILE},
     "/v1/edit": {"done": False, "files": [{
         "path": HOSTILE, "from": "1-0123456789abcdef", "version": "2-0123456789abcdef", "changed": True,
         "diff": [f"+{HOSTILE}"], "between": {"authors": [{"device": HOSTILE, "name": HOSTILE}], "diff": [HOSTILE]},
         "both": [{"line": 1, "stands": HOSTILE, "yours": HOSTILE, "theirs": HOSTILE}],
-        "not_applied": [{"number": 1, "reason": HOSTILE, "text": HOSTILE}],
+        "not_applied": [{"number": 1, "reason": HOSTILE, "text": HOSTILE}], "note": HOSTILE,
     }]},
-    "/v1/undo/by": [{"path": HOSTILE, "diff": [f"+{HOSTILE}"], "coarse": True}],
+    "/v1/undo/by": [{"path": HOSTILE, "diff": [f"+{HOSTILE}"], "coarse": True, "note": HOSTILE}],
     "/v1/history/diff": _DIFF, "/v1/history/restore": _DIFF, "/v1/undo": _DIFF, "/v1/redo": _DIFF,
     "/v1/history/restore-directory": {"done": [{"action": "restored", "path": HOSTILE, "reason": HOSTILE}]},
     "/v1/bookmarks": [{"line": 1, "column": 1, "name": HOSTILE}],

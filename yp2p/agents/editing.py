@@ -308,7 +308,7 @@ async def _answer(one: _Edit, *, is_done: bool) -> dict[str, Any]:
         "path": one.wanted.path, "from": one.wanted.version, "version": after.name(document),
         "changed": after.text != before or one.wanted.version is None, "diff": diff, "between": await _between(one),
         "both": [_told(told) for told in one.merged.told] if is_done else [],
-        "not_applied": [_refused(refused) for refused in one.patched.refused],
+        "not_applied": [_refused(refused) for refused in one.patched.refused], "note": one.wanted.folder.state.note,
     }  # fmt: skip
 
 

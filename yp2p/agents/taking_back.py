@@ -125,7 +125,7 @@ async def _take_back(
         commit, after = taken
         await commit.wait()
     diff = await _aside_if_long(len(before) + len(after), unified, before, after)
-    return [{"path": path, "diff": diff, "coarse": done.is_coarse}]
+    return [{"path": path, "diff": diff, "coarse": done.is_coarse, "note": folder.state.note}]
 
 
 def _take(

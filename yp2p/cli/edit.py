@@ -11,7 +11,7 @@ import click
 
 from yp2p.cli.diffs import print_diff
 from yp2p.cli.options import as_option, call, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.output import print_json, say, say_note
 from yp2p.cli.table import writer_text
 from yp2p.errors import UsageError
 
@@ -63,7 +63,7 @@ def command(
         if file is None or (version is None and not is_new):
             raise UsageError("name a file, and with --from the version that `yp2p read` told, or --create")
         way = "diff" if is_diff else "blocks" if are_blocks else "text"
-        edits = [{"path": os.path.abspath(file), "version": version, way: _standard_input()}]
+        edits = [{"path": os.path.abspath(file), "version": _last_line(version), way: _standard_input()}]
     answer = call("POST", "/v1/edit", {"edits": edits, "name": name, "partly": partly})
     if as_json:
         print_json(answer)
@@ -71,6 +71,11 @@ def command(
         for one in answer["files"]:
             _print(one, is_done=answer["done"])
     return _REFUSED if any(one["not_applied"] for one in answer["files"]) else 0
+
+
+def _last_line(version: str | None) -> str | None:
+    """Of all that `yp2p read` says on standard error."""
+    return version.strip().rpartition("\n")[2] if version is not None else None
 
 
 def _standard_input() -> str:
@@ -103,4 +108,5 @@ def _print(one: dict[str, Any], *, is_done: bool) -> None:
         stands = place["stands"].strip().partition("\n")[0][:60]
         say(f"{one['path']}, line {place['line']}: both changed this; it is now {stands!r}", err=True)
     print_diff(one["path"], one["diff"], limit=_SHOWN_LINES)
+    say_note(one)
     say(one["version"], err=True)

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -85,6 +85,12 @@ def say(*lines: str, err: bool = False, colour: str | None = None, bold: bool = 
                 page.add(shown)
             else:
                 click.echo(shown, file=stream, color=coloured)
+
+
+def say_note(*answers: Mapping[str, Any]) -> None:
+    """Print what is to be known of the files that the daemon answers of, each sentence once."""
+    for note in dict.fromkeys(answer["note"] for answer in answers if answer.get("note")):
+        say(f"Note: {note}.", err=True)
 
 
 def say_anew(*lines: str) -> None:

@@ -11,7 +11,7 @@ import click
 from yp2p.cli.complete import Version
 from yp2p.cli.diffs import print_diff
 from yp2p.cli.options import call, json_option
-from yp2p.cli.output import confirm, print_json, say
+from yp2p.cli.output import confirm, print_json, say, say_note
 from yp2p.cli.when import file_and_when, moment
 from yp2p.errors import UsageError
 
@@ -55,6 +55,7 @@ def command(path: str, at: str | None, dry_run: bool, yes: bool, as_json: bool) 
     if answer["revived"]:
         say(f"brought back: {answer['path']}")
     print_diff(answer["path"], answer["diff"], limit=_SHOWN_LINES)
+    say_note(answer)
 
 
 def _directory(path: str, at: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:

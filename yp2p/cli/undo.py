@@ -10,7 +10,7 @@ import click
 
 from yp2p.cli.diffs import print_diff
 from yp2p.cli.options import call, json_option
-from yp2p.cli.output import print_json, say
+from yp2p.cli.output import print_json, say, say_note
 from yp2p.errors import UsageError
 from yp2p.printable import plural
 
@@ -63,6 +63,7 @@ def _take_back(file: str, name: str, as_json: bool) -> None:
         print_diff(one["path"], one["diff"], limit=_SHOWN_LINES)
         if one["coarse"]:
             say(f"The history of {one['path']} does not tell of all of it what was removed then.")
+    say_note(*answer)
 
 
 def _turn(url: str, file: str, steps: int, as_json: bool) -> None:
@@ -76,3 +77,4 @@ def _turn(url: str, file: str, steps: int, as_json: bool) -> None:
     if not answer["removed"] and answer["steps"] < steps:
         were = "was" if answer["steps"] == 1 else "were"
         say(f"There {were} only {plural(answer['steps'], 'change')} to take.")
+    say_note(answer)

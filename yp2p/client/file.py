@@ -84,6 +84,8 @@ class File(EditableText):
         self._own_state: dict[str, Any] = {}
         self._own_clock = 0
         self._others: list[dict[str, Any]] = []
+        self.note = ""  # what hinders the file on the disk, as a sentence; empty when nothing does
+        self.is_reader: bool | None = None  # whether this device may only read the folder; None: nobody said yet
         self._answers = 0  # how many answers to our step 1 came, and how many we asked for
         self._asked = 0
         self._progress = anyio.Event()
@@ -201,7 +203,8 @@ class File(EditableText):
         self._stored = max(self._stored, made)
 
     def changed(self) -> NextChange:
-        """What others change: the text, who else has it open, its path; whether the daemon is there; a refused edit.
+        """What others change: the text, who else has it open, its path, what hinders it; whether the daemon is there; a
+        refused edit.
 
         `await file.changed()` returns when something changes next, and at once where something did since it last
         returned to the same task. `async for _ in file.changed():` begins a round after each change, however long a
@@ -452,11 +455,12 @@ class File(EditableText):
                     self._connection.denied = reason
                 self._tell()
             case channel.AwarenessUpdate(states):
-                before = self._others, self.path
+                before = self._others, self.path, self.note
                 for presence in awareness.decode(states):
                     state = presence.state or {}
                     self._others = list(state.get(_OTHERS, []))
+                    self.note, self.is_reader = str(state.get("note", "")), bool(state.get("reader"))
                     if state.get("path"):
                         self.path = os.fsdecode(unquote_to_bytes(state["path"]))  # it may have been renamed
-                if before != (self._others, self.path):
+                if before != (self._others, self.path, self.note):
                     self._tell()

@@ -92,13 +92,14 @@ class _Answers:
 
         `name` is what who reads it calls itself: it is shown to be there for a minute.
 
-        Answer: `{path, text, version}`.
+        Answer: `{path, text, version, note}`: `note` is a sentence where the file may have another text for now, as its
+        folder is paused, else empty.
         """
         folder, path = self._find(wanted.path)
         entry, text, version = await versions.read(folder, path)
         if wanted.name is not None:
             folder.edits.named.is_at(checked_name(wanted.name), entry.id, time.time())
-        return {"path": path, "text": text, "version": version}
+        return {"path": path, "text": text, "version": version, "note": folder.state.note}
 
     async def edit(self, wanted: EditRequest) -> Any:
         """Edits of files, each made of exactly the version that it names: all of them, or none.
@@ -111,11 +112,11 @@ class _Answers:
         did. `partly`: what does not fit is left out; else nothing is done then. `until_on_disk`: wait a moment for
         the files.
 
-        Answer: `{done, files: [{path, from, version, changed, diff, between, both, not_applied}]}`: `version` is
+        Answer: `{done, files: [{path, from, version, changed, diff, between, both, not_applied, note}]}`: `version` is
         what the file is now, and `diff` what became of it; `from` is null where it was made.
         `between: {authors: [{device, name}], diff}` is what was
         changed since `from`, and by whom. `both: [{line, stands, yours, theirs}]` are lines that both changed.
-        `not_applied: [{number, reason, text}]` are the pieces that do not fit.
+        `not_applied: [{number, reason, text}]` are the pieces that do not fit. `note` is as `/v1/read` has it.
         """
         name = checked_name(wanted.name) if wanted.name is not None else None
         edits = [self._wanted(one) for one in wanted.edits]
@@ -131,8 +132,8 @@ class _Answers:
     async def undo_by(self, wanted: UndoByRequest) -> Any:
         """Take back what somebody did by `name` in a file, or in all files beneath a directory, and nothing else.
 
-        Answer: `[{path, diff, coarse}]`: the files that were changed; `coarse` where the history does not tell of
-        all of it what was removed then.
+        Answer: `[{path, diff, coarse, note}]`: the files that were changed; `coarse` where the history does not tell of
+        all of it what was removed then; `note` is as `/v1/read` has it.
         """
         folder, path = lookup.find(self._device().folders, wanted.path)
         return await taking_back.take_back(folder, path, checked_name(wanted.name))

@@ -136,19 +136,19 @@ class _History:
         entry = lookup.entry_at(folder, path)
         done = await (undo.undo if back else undo.redo)(folder, entry, path, wanted.steps)
         await undo.on_disk(folder, entry.id)
-        return _undone(path, done)
+        return _undone(folder, path, done)
 
     async def undo(self, wanted: UndoRequest) -> Any:
         """Undo the last changes that this device made to a file.
 
-        Answer: `{path, steps, diff}`.
+        Answer: `{path, steps, diff, note}`; `note` as `/v1/read` has it.
         """
         return await self._turn(wanted, back=True)
 
     async def redo(self, wanted: UndoRequest) -> Any:
         """Redo what was undone.
 
-        Answer: `{path, steps, diff}`.
+        Answer: `{path, steps, diff, note}`; `note` as `/v1/read` has it.
         """
         return await self._turn(wanted, back=False)
 
@@ -225,12 +225,12 @@ class _History:
     async def restore(self, wanted: FileRequest) -> Any:
         """Bring back a version of a file, as a new edit.
 
-        Answer: `{path, steps, diff}`.
+        Answer: `{path, steps, diff, note}`; `note` as `/v1/read` has it.
         """
         folder, path = self._find_to_write(wanted.path)
         done = await versions.restore(folder, path, wanted.when.value())
         await undo.on_disk(folder, lookup.entry_at(folder, path).id)
-        return _undone(path, done)
+        return _undone(folder, path, done)
 
     async def restore_directory(self, wanted: MomentRequest) -> Any:
         """Bring back a directory as it was at a moment; with `only` nothing but these paths in the folder.
@@ -341,7 +341,7 @@ def history_routes(folders: Callable[[], Iterable[Folder]]) -> list[Route]:
     ]
 
 
-def _undone(path: str, done: undo.Undone) -> dict[str, Any]:
+def _undone(folder: Folder, path: str, done: undo.Undone) -> dict[str, Any]:
     change = unified(done.before, done.after)
     went = {"revived": done.came_or_went and done.is_there, "removed": done.came_or_went and not done.is_there}
-    return {"path": path, "steps": done.steps, "diff": change, **went}
+    return {"path": path, "steps": done.steps, "diff": change, **went, "note": folder.state.note}

@@ -104,7 +104,10 @@ class Bridge:
                 case messages.Close(uri):
                     self._close(uri)
                 case messages.Edit() as edit:
-                    self._edit(self._opened(edit.uri), edit)
+                    file = self._opened(edit.uri)
+                    self._edit(file, edit)
+                    if number is not None and (note := file.take_note()):
+                        raise UsageError(note)  # the edit is taken: an editor shows nothing else that it is told
                 case messages.Cursor(uri, ranges):
                     if uri in self._files:
                         self._files[uri].cursor(ranges)

@@ -40,6 +40,9 @@ from yp2p.editors.stored import Stored
 from yp2p.editors.view import View
 from yp2p.errors import FileUnavailable, NotRunning, UsageError, first_of
 
+READER = "this device may only read this folder: what is typed here would be in no file, and is taken back"
+# The daemon says at once what hinders a file.
+_HEAR_LIMIT_S = 0.5
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 1.0
 
 
@@ -61,6 +64,7 @@ class OpenFile:
         self.may_send = False  # whether the editor was told that the file is open
         self.reason = ""  # why it is not (any more)
         self.refusal = ""  # why nothing may be written
+        self._heard = self._note = ""  # what hinders the file on the disk; the same, where the editor was not told yet
         self._view = view
         self._revisions = Revisions(view.content)
         self._wake = wake
@@ -180,6 +184,10 @@ class OpenFile:
             try:
                 async with device.open(self.path) as file:
                     retry_s = _FIRST_RETRY_S
+                    with trio.move_on_after(_HEAR_LIMIT_S):
+                        while file.is_reader is None:
+                            await file.changed()
+                    self._hear(file)
                     await self._keep_in_step(file)
             except NotRunning:
                 if file is not None:
@@ -224,11 +232,28 @@ class OpenFile:
                 async for _ in file.changed():
                     self.path = file.path
                     self._follow_text(file)
+                    if self._hear(file):
+                        nursery.cancel_scope.cancel()  # what was typed and not taken is in this document alone
                     self._wake()
         except* FileUnavailable as group:
             raise first_of(group) from None
         finally:
             end()
+
+    def _hear(self, file: File) -> bool:
+        """What this device may do, and what hinders the file; gives whether it may write no more."""
+        was_refused = bool(self.refusal)
+        if file.is_reader is not None:
+            self.refusal = READER if file.is_reader else ""
+        if file.note != self._heard:
+            self._heard = file.note
+            self._note = "" if file.is_reader or not file.note else f"{self.path}: {file.note}"
+        return bool(self.refusal) and not was_refused
+
+    def take_note(self) -> str:
+        """What hinders the file on the disk, where the editor was not told yet; it is told now."""
+        note, self._note = self._note, ""
+        return note
 
     def _attach(self, file: File) -> None:
         """Go on with a document: what it says is what others have changed, since it was known what the file says."""
@@ -243,7 +268,7 @@ class OpenFile:
         elif text != self._view.text:
             operation = self._view.change(hunks(self._view.text, text))
             self._revisions.become(self._view.shown, operation)
-        if unsaved is not None and unsaved.text != unsaved.known[0]:
+        if unsaved is not None and unsaved.text != unsaved.known[0] and not self.refusal:
             self._write_again(file, merged_into(text, unsaved))
         self._touch()
 

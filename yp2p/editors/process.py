@@ -12,12 +12,12 @@ import trio
 from yp2p.client import Device
 from yp2p.control.socket import find_control_socket
 from yp2p.editors.bridge import Bridge
+from yp2p.editors.open_file import READER
 from yp2p.errors import FolderError, NotRunning
 
 # A daemon that restarts is back by then.
 _START_LIMIT_S = 5.0
 _RETRY_S = 0.1
-_READER = "this device may only read this folder: what is typed here would be in no file, and is taken back"
 
 
 def run(name: str) -> None:
@@ -59,7 +59,7 @@ def _is_started_by(program: str) -> bool:
 
 def roots_of(status: dict[str, Any]) -> dict[str, str]:
     """The same, of what a daemon says."""
-    return {folder["path"]: _READER if folder["is_reader"] else "" for folder in status["folders"]}
+    return {folder["path"]: READER if folder["is_reader"] else "" for folder in status["folders"]}
 
 
 async def _roots(device: Device) -> dict[str, str]:

@@ -94,6 +94,13 @@ class FolderState:
         return self.problem or self.question.reason or self._database.writability.problem
 
     @property
+    def note(self) -> str:
+        """What whoever reads or changes a text is to know of its file; empty when all is well."""
+        if not self.pause_reason:
+            return ""
+        return f"the file may have another text for now: it gets this one when its folder goes on ({self.pause_reason})"
+
+    @property
     def settled(self) -> bool:
         """Whether everything that was seen on the disk is in the documents, and the reverse.
 

@@ -163,9 +163,17 @@ class Session:
         copy.drop(offer)
         self._wake.set()
 
+    def _tell_note(self, file: File, told: str) -> str:
+        """Tell what hinders the file, where that is something else than what was told; gives what it is."""
+        if file.note and file.note != told:
+            self._tell(f"{self.path}: {file.note}")
+        return file.note
+
     async def _watch_others(self, file: File) -> None:
         known: Any = None
+        note = self._tell_note(file, "")
         async for _ in file.changed():
+            note = self._tell_note(file, note)
             if file.awareness != known:
                 known = file.awareness
                 self._present()

@@ -84,12 +84,12 @@ class Tools:
         lines = answer["text"].split("\n")
         total = len(lines) - (not lines[-1])
         if first_line == 1 and last_line is None:
-            return {"path": path, "version": answer["version"], "text": answer["text"], "lines": total}
+            return {"path": path, "version": answer["version"], "text": answer["text"], "lines": total, **_note(answer)}
         if first_line < 1 or (last_line is not None and last_line < first_line):
             raise UsageError(f"there are no lines {first_line} to {last_line}; the first one is 1")
         ended = [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
         text = "".join(ended[first_line - 1 : last_line])
-        return {"path": path, "version": answer["version"], "text": text, "lines": total}
+        return {"path": path, "version": answer["version"], "text": text, "lines": total, **_note(answer)}
 
     def history(self, path: Path = "", limit: int = 30) -> dict[str, Any]:
         """List the versions of a file, or what changed in a directory (empty: the whole folder), the newest first.
@@ -173,7 +173,7 @@ class Tools:
         Answers its version.
         """
         answer = self._edit([FileEdit(path=path, version=None, text=text)], name, partly=False)
-        return {"path": path, "version": answer["files"][0]["version"]}
+        return {"path": path, "version": answer["files"][0]["version"], **_note(answer["files"][0])}
 
     def _edit(self, edits: list[FileEdit], name: str, *, partly: bool) -> dict[str, Any]:
         wanted = [{**one.model_dump(), "path": self._names.absolute(one.path)} for one in edits]
@@ -193,7 +193,13 @@ class Tools:
         """
         seen, _ = self._names.locate(path)
         answer = self._call("POST", "/v1/undo/by", {"path": self._names.absolute(path), "name": name})
-        return {"files": [{"path": seen.shown(one["path"]), "diff": "\n".join(one["diff"])} for one in answer]}
+        files = [{"path": seen.shown(one["path"]), "diff": "\n".join(one["diff"]), **_note(one)} for one in answer]
+        return {"files": files}
+
+
+def _note(answer: dict[str, Any]) -> dict[str, str]:
+    """What hinders the file, where something does."""
+    return {"note": answer["note"]} if answer.get("note") else {}
 
 
 def _moment(at: float) -> str:

@@ -30,6 +30,7 @@ from yp2p.folder.shown_texts import Shown
 from yp2p.programs.corrections import CAPTURE_S, Corrections
 from yp2p.programs.foreign_clients import check_clients, is_alike
 from yp2p.programs.programs import Program
+from yp2p.programs.refusals import READS_ONLY
 from yp2p.protocol import channel
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.mending import Moved
@@ -219,7 +220,7 @@ class ProgramDocument:
             with suppress(HistoriesDiffer, MissingDependency):
                 if self._live.text.fork(1).take(update) is None:
                     return
-        self._tell("this device may only read this folder, so what is typed here is in no file and goes to nobody")
+        self._tell(READS_ONLY)
 
     def _check_own_id(self, clocks: StateVector) -> None:
         """Raise where somebody else wrote with the program's client ID: what it writes would be taken for known."""

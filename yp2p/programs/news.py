@@ -14,6 +14,7 @@ from yp2p.errors import FileGone
 from yp2p.folder.folder import Folder
 from yp2p.programs.awareness_feed import RENEWED_S, AwarenessFeed
 from yp2p.programs.programs import PRESENCE_AGE_S, Program, states_for
+from yp2p.programs.refusals import READS_ONLY
 from yp2p.programs.wanted import Device, Wanted
 from yp2p.protocol import awareness
 from yp2p.protocol.awareness import as_json
@@ -82,7 +83,10 @@ class News:
         path = folder.catalogue.layout().path_of.get(program.entry, "")
         where = quote(os.fsencode(f"{folder.path}/{path}")) if path else None  # any name, also one that is not UTF-8
         others = self._programs.others(program, self._device.present(folder), self._device.shown_id, PRESENCE_AGE_S)
-        return {_DAEMON_CLIENT: f'{{"others":{others},"path":{as_json(where)}}}'}
+        is_reader = folder.membership.is_reader
+        note = READS_ONLY if is_reader else folder.state.note
+        more = f',"note":{as_json(note)},"reader":{as_json(is_reader)}' if note else ""
+        return {_DAEMON_CLIENT: f'{{"others":{others},"path":{as_json(where)}{more}}}'}
 
     def _as_states(self) -> dict[int, str]:
         """Each of the others as an awareness client."""

@@ -6,6 +6,8 @@ from yp2p.errors import FileGone, OtherFile, UsageError
 from yp2p.programs.websocket import Close, WebSocket, WebSocketClosed
 from yp2p.protocol.channel import Denied, encode
 
+READS_ONLY = "this device may only read this folder, so what is typed here is in no file and goes to nobody"
+
 
 class NotHereYet(UsageError):
     """The text is about to come."""
