@@ -5,6 +5,7 @@ The link is real and so is the daemon. It has to live, tell who sent what, keep 
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -16,12 +17,15 @@ import trio
 from documents.test_replica import CRASHERS
 from lab import Device, devices, eventually, tree, unexpected_lines
 
+from yp2p.documents.diff import Hunk
+from yp2p.documents.text import TextReplica
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.identity import DocumentID, FolderID, Identity, short_id
 from yp2p.peers.presence import AWARENESS_CHANNEL
 from yp2p.protocol import channel
 from yp2p.protocol.messages import ChannelData, ChunkHashesQuery, Documents, Fetch, Hello, Pull
 from yp2p.protocol.wire import write_varint
+from yp2p.protocol.ysync import parse_update
 from yp2p.transport.dialer import dial
 from yp2p.transport.link import Link, LinkClosed, open_link
 from yp2p.trust.ancestry import Ancestry
@@ -82,6 +86,11 @@ class Attacker:
         secured = await dial("127.0.0.1", self._port, identity or self.identity, self._victim_key)
         async with open_link(secured, Hello((1,), bytes(16), "taken over", 1)) as link:
             yield link
+
+    def send(self, document: DocumentID, payload: bytes) -> None:
+        """Connect, and send something of a document, which is no fault."""
+        reason = self.run(lambda link: link.send_nowait(ChannelData(self.folder, document, payload)) and None)
+        assert not reason, reason
 
     def run(self, send: Callable[[Link], None]) -> str:
         """Connect, send, and give the reason with which the victim ends the link; empty when it goes on."""
@@ -156,6 +165,34 @@ def test_everything_that_kills_the_library_from_a_member(tmp_path: Path) -> None
         print(f"refused {refused} of 12, memory {before:.0f} MiB, {growth:+.1f} MiB afterwards")
         assert growth < 20
         assert unexpected_lines(one, "peer_fault") == []
+
+
+def test_who_writes_in_the_name_of_another_device_is_told_to_that_one(tmp_path: Path) -> None:
+    """With a client ID that it signed for, and wrote with before its last start: nothing tells that from its own."""
+    with devices(tmp_path, "one", "two") as (one, two):
+        (one.dir / "a.txt").write_text("text of the room\n")
+        two.join(one)
+        two.wait()
+        (one.dir / "a.txt").write_text("text of the room\nand a line of one\n")
+        eventually(lambda: "of one" in (two.dir / "a.txt").read_text())
+        for device in (one, two):
+            device.wait()
+        two.stop()
+        one.stop()
+        one.start()
+        attacker = Attacker(two, one)
+        updates = attacker.updates(attacker.document)
+        (client,) = parse_update(updates[-1]).sections
+        forger = TextReplica.from_updates(client, updates)
+        for number in range(2):
+            update = forger.edit([Hunk(0, 0, f"line {number} of a thief\n")])
+            assert update is not None
+            attacker.send(attacker.document, channel.encode(channel.Updates((update,))))
+        eventually(lambda: "line 1 of a thief" in (one.dir / "a.txt").read_text(), what="the text of the thief")
+        told = [notice for notice in json.loads(one.cli("notices", "--json")) if notice["kind"] == "in-our-name"]
+        assert [notice["path"] for notice in told] == ["a.txt"], "once a start"
+        assert "somebody writes in its name" in told[0]["text"]
+        assert "line 0 of a thief" in one.cli("blame", str(one.dir / "a.txt"))
 
 
 def test_a_device_that_does_not_read_costs_no_memory(tmp_path: Path) -> None:

@@ -21,6 +21,16 @@ def _room(one: Device, *others: Device) -> None:
         device.wait()
 
 
+def _keep_ports(*devices: Device) -> None:
+    """Each listens on one port from now on, as devices do of which nobody announces anything to the others."""
+    for device in devices:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            device.environment["YP2P_LISTEN__PORT"] = str(free.getsockname()[1])
+        device.stop()
+        device.start()
+
+
 def _role(device: Device, of: Device) -> str | None:
     shown = json.loads(device.cli("device", "list", "--json"))
     found = [one["folders"][0]["role"] for one in shown if one["name"] == of.name and one["folders"]]
@@ -111,15 +121,8 @@ def test_a_device_that_was_off_when_it_was_removed_is_told_when_it_comes_back(tm
 @pytest.mark.long
 def test_two_that_removed_each_other_apart_hear_of_it_when_they_meet(tmp_path: Path) -> None:
     """Nobody else is there, and nothing announces either to the other: they are where they were last."""
-    with devices(tmp_path, "desktop", "laptop") as (desktop, laptop), socket.socket() as one, socket.socket() as other:
-        for device, free in ((desktop, one), (laptop, other)):
-            free.bind(("127.0.0.1", 0))
-            device.environment["YP2P_LISTEN__PORT"] = str(free.getsockname()[1])
-            device.stop()
-        one.close()
-        other.close()
-        desktop.start()
-        laptop.start()
+    with devices(tmp_path, "desktop", "laptop") as (desktop, laptop):
+        _keep_ports(desktop, laptop)
         _room(desktop, laptop)
         laptop.stop()
         desktop.cli("device", "remove", "laptop", "--yes")
@@ -136,6 +139,40 @@ def test_two_that_removed_each_other_apart_hear_of_it_when_they_meet(tmp_path: P
         (desktop.dir / "later.txt").write_text("of later\n")
         desktop.wait()
         assert not (laptop.dir / "later.txt").exists()
+
+
+@pytest.mark.long
+def test_of_two_that_removed_each_other_the_one_stays_that_a_third_heard_of_first(tmp_path: Path) -> None:
+    """The desktop is the elder, and was off when the laptop removed it: the Pi has heard of that one first."""
+    with devices(tmp_path, "desktop", "laptop", "pi") as (desktop, laptop, pi):
+        _keep_ports(desktop, laptop, pi)
+        _room(desktop, laptop, pi)
+        desktop.stop()
+        laptop.cli("device", "remove", "desktop", "--yes")
+        eventually(lambda: _role(pi, desktop) == "removed")
+        pi.wait()
+        for device in (laptop, pi):
+            device.stop()
+        desktop.start()
+        desktop.cli("device", "remove", "laptop", "--yes")
+        assert (_role(desktop, laptop), _role(desktop, desktop)) == ("removed", "admin")
+        assert "laptop removed it" not in desktop.status()["folders"][0]["problem"]
+        laptop.start()
+        pi.start()
+        eventually(lambda: "laptop removed it, as it heard" in desktop.status()["folders"][0]["problem"], 120)
+        for device in (laptop, pi):
+            device.wait()
+        for device in (desktop, laptop, pi):
+            assert {other.name: _role(device, other) for other in (desktop, laptop, pi)} == {
+                "desktop": "removed", "laptop": "admin", "pi": "admin",
+            }, device.name  # fmt: skip
+            assert "removed by laptop" in " ".join(device.cli("device", "list").split()), device.name
+        told = [one["text"] for one in json.loads(desktop.cli("notices", "--json"))]
+        assert any("removed this device from the folder" in text for text in told), told
+        (laptop.dir / "later.txt").write_text("of later\n")
+        laptop.wait()
+        assert (pi.dir / "later.txt").exists()
+        assert not (desktop.dir / "later.txt").exists()
 
 
 def test_a_new_laptop_takes_over_the_place_of_the_old_one_by_one_command(tmp_path: Path) -> None:

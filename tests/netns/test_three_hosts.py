@@ -294,11 +294,22 @@ def test_new_addresses_are_noticed(lan: list[Device]) -> None:
     (one.dir / "a.txt").write_text("a\n")
     two.join(one)
     synced([one, two])
-    ip("-n", f"{PREFIX}2", "addr", "flush", "dev", "eth0")
+    _noticed(two, "addr", "flush", "dev", "eth0")
     eventually(lambda: connected(one) == 0, 20, "losing the address")
-    ip("-n", f"{PREFIX}2", "addr", "add", "10.77.0.22/24", "dev", "eth0")
+    _noticed(two, "addr", "add", "10.77.0.22/24", "dev", "eth0")
     ip("-n", f"{PREFIX}2", "route", "replace", "224.0.0.0/4", "dev", "eth0")
     eventually(lambda: connected(one) == 1, 30, "meeting at the new address")
+    _noticed(two, "link", "set", "eth0", "down")
+    _noticed(two, "link", "set", "eth0", "up")
+
+
+def _noticed(host: Device, *change: str) -> None:
+    """Change something of an interface; the daemon there notices it within three seconds."""
+    before = host.log.read_text().count("interfaces_changed")
+    ip("-n", f"{PREFIX}{host.name[-1]}", *change)
+    began = time.monotonic()
+    eventually(lambda: host.log.read_text().count("interfaces_changed") > before, 3.0, f"{change} being noticed")
+    print(f"{' '.join(change)}: noticed after {time.monotonic() - began:.2f} s")
 
 
 def test_ipv6_link_local_alone(tmp_path: Path) -> None:
