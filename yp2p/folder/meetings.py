@@ -63,8 +63,8 @@ _Result = TypeVar("_Result")
 
 # A program that types while a meeting is decided changes the document now and then.
 _TRIES = 5
-# Joining less than this takes a few milliseconds.
-_INLINE_LOG_BYTES = 64 << 10
+# Joining less than this takes a few milliseconds: 7 KB of three saves 9 ms, 27 KB of 370 saves 40.
+_INLINE_LOG_BYTES = 4 << 10
 
 
 @dataclass(frozen=True, slots=True)
