@@ -143,3 +143,19 @@ def test_a_question_takes_the_focus_and_gives_it_back(room: list[Device], tab: T
     tab.page.keyboard.press("Escape")
     tab.eventually(lambda: tab.page.locator("dialog").count() == 0, "the question being gone")
     assert str(tab.page.evaluate("document.activeElement.innerText")).startswith("Remove…")
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_the_buttons_of_a_folder_stand_together(room: list[Device], open_tab: OpenTab, look: str) -> None:
+    settings: dict[str, Any] = _LOOKS[look]
+    tab = open_tab(**settings)
+    tab.open(room[0]).go("folder", room[0].status()["folders"][0]["id"])
+    tab.settled()
+    one, two = (
+        tab.page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Pause", "Pause for an hour")
+    )
+    assert one is not None
+    assert two is not None
+    is_beside = two["y"] == one["y"] and 0 < two["x"] - (one["x"] + one["width"]) < 20
+    is_beneath = two["x"] == one["x"] and 0 < two["y"] - (one["y"] + one["height"]) < 20
+    assert is_beside or is_beneath, (one, two)

@@ -182,8 +182,8 @@ class Walker:
                 raise AssertionError(f"it says that all is in sync, and these differ: {different}")
 
     def _says_in_sync(self) -> bool:
-        headline = self._tab.page.locator("h1")
-        return headline.count() == 1 and headline.inner_text().startswith("In sync: all folders are the same")
+        headlines = self._tab.page.locator("h1").all_inner_texts()  # all at once: a text that is shown has some as well
+        return len(headlines) == 1 and headlines[0].startswith("In sync: all folders are the same")
 
 
 @pytest.mark.smoke

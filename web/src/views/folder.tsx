@@ -81,26 +81,28 @@ function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
     <section class="stack">
       <div class="section-head">
         <Title text={folder.label} />
-        <Act
-          onAct={async () => {
-            await post(isPaused ? "/v1/folder/unpause" : "/v1/folder/pause", { folder: folder.id });
-            return isPaused
-              ? "It is synced again."
-              : "It is left alone until somebody presses Resume: it does not go on by itself.";
-          }}
-        >
-          {isPaused ? "Resume" : "Pause"}
-        </Act>
-        {!isPaused && (
+        <span class="buttons">
           <Act
             onAct={async () => {
-              await post("/v1/folder/pause", { folder: folder.id, for_s: HOUR_S });
-              return "It is left alone for an hour, and goes on by itself then.";
+              await post(isPaused ? "/v1/folder/unpause" : "/v1/folder/pause", { folder: folder.id });
+              return isPaused
+                ? "It is synced again."
+                : "It is left alone until somebody presses Resume: it does not go on by itself.";
             }}
           >
-            Pause for an hour
+            {isPaused ? "Resume" : "Pause"}
           </Act>
-        )}
+          {!isPaused && (
+            <Act
+              onAct={async () => {
+                await post("/v1/folder/pause", { folder: folder.id, for_s: HOUR_S });
+                return "It is left alone for an hour, and goes on by itself then.";
+              }}
+            >
+              Pause for an hour
+            </Act>
+          )}
+        </span>
       </div>
       <div class="folder-facts">
         <Sentence said={said} />
