@@ -2,8 +2,10 @@
 
 A folder of 10,000 files on three devices, and a long file on its way to both others at a bounded rate. The loop of the
 daemon that has the page is watched from inside (`loop_watch.py`) for some seconds without a page, and for as long with
-one, turn by turn: what is told are the medians of the turns. The tab that shows it does what the page does: it follows
-the events, asks for the status after each (twice a second at most), and looks at files, devices, history and the trash.
+one, turn by turn: what is told are the medians of the turns. The tab that shows it does what the page does
+(`web/src/live.ts`): it follows the events, asks for the status after each that is no transfer (twice a second at most)
+and every 15 s, and somebody opens another view every two seconds: files, history, conflicts, the trash. `--eager` asks
+for the status after every event, which is twice a second while a transfer is under way.
 
 The longest of some thousand stretches is what happened to meet in it: so it is told as well how many took more than
 2 ms. All of that is CPU time of the loop's thread, which what else runs on the machine does not make longer by itself.
@@ -24,6 +26,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from itertools import cycle
 from pathlib import Path
 
 import report
@@ -39,14 +42,20 @@ LIMIT_S = 1800.0
 # So fast that it lasts, and that something happens all the time.
 _RATE = 4_000_000
 _BETWEEN_S = 0.5
+_LOOKED_AT_S, _VIEW_S = 15.0, 2.0
 # So many files the page asks for at a time (web/src/views/files.tsx).
 _SHOWN = 200
 
 
 class Tab:
-    """One that shows the page: the events, the status after each, and a view now and then."""
+    """One that shows the page: the events, the status after some, and a view now and then.
 
-    def __init__(self, browser: Browser, folder: Path) -> None:
+    Args:
+        is_eager: whether it asks for the status after every event.
+    """
+
+    def __init__(self, browser: Browser, folder: Path, *, is_eager: bool = False) -> None:
+        self._silent = b"" if is_eager else b"event: transfer"
         self._browser = browser
         self._folder = folder
         self._ends = threading.Event()
@@ -62,35 +71,38 @@ class Tab:
             yield
         finally:
             self._ends.set()
-            self._happened.set()
             for thread in threads:
                 thread.join()
 
     def _follow(self) -> None:
         with self._browser.stream("/v1/events") as lines:
             for line in lines:
-                if line.startswith(b"data: "):
+                if line.startswith(b"event: ") and line.strip() != self._silent:
                     self._happened.set()
                 if self._ends.is_set():
                     return
 
     def _look(self) -> None:
-        views = (
-            ("/v1/folder/files", {"limit": _SHOWN}),
-            ("/v1/history/log", {"path": str(self._folder)}),
-            ("/v1/conflicts", {}),
-            ("/v1/trash", {}),
-            ("/v1/folder/files", {"offset": 5000, "limit": _SHOWN}),
+        views = cycle(
+            (
+                ("/v1/folder/files", {"limit": _SHOWN}),
+                ("/v1/history/log", {"path": str(self._folder)}),
+                ("/v1/conflicts", {}),
+                ("/v1/trash", {}),
+                ("/v1/folder/files", {"offset": 5000, "limit": _SHOWN}),
+            )
         )
+        looked_at = opened_at = time.monotonic() - _LOOKED_AT_S
         with self._browser.kept() as connection:
-            while not self._ends.is_set():
-                self._happened.wait()
-                self._happened.clear()
-                self._ask(connection, "GET", "/v1/status", None)
-                path, body = views[self.asked % len(views)]
-                if self.asked % 4 == 0:
-                    self._ask(connection, "POST", path, body)
-                self._ends.wait(_BETWEEN_S)
+            while not self._ends.wait(_BETWEEN_S):
+                now = time.monotonic()
+                if self._happened.is_set() or now - looked_at >= _LOOKED_AT_S:
+                    self._happened.clear()
+                    looked_at = now
+                    self._ask(connection, "GET", "/v1/status", None)
+                if now - opened_at >= _VIEW_S:
+                    opened_at = now
+                    self._ask(connection, "POST", *next(views))
 
     def _ask(self, connection: HTTPConnection, method: str, path: str, body: object) -> None:
         status, answer = self._browser.ask_over(connection, method, path, body)
@@ -112,11 +124,13 @@ def _turn(watch: LoopWatch, device: Device, seconds: float) -> dict[str, float]:
     }
 
 
-def _turns(watch: LoopWatch, device: Device, rounds: int, seconds: float) -> dict[str, list[dict[str, float]]]:
+def _turns(
+    watch: LoopWatch, device: Device, rounds: int, seconds: float, *, is_eager: bool
+) -> dict[str, list[dict[str, float]]]:
     found: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
     for _ in range(rounds):
         found["without"].append(_turn(watch, device, seconds))
-        tab = Tab(Browser(device.call("POST", "/v1/page/open", {})), device.dir)
+        tab = Tab(Browser(device.call("POST", "/v1/page/open", {})), device.dir, is_eager=is_eager)
         with tab.shown():
             found["with"].append(_turn(watch, device, seconds))
         assert tab.asked > seconds / 4
@@ -136,7 +150,7 @@ def _make_assets(place: Path) -> Path:
     return place
 
 
-def measure(files: int, rounds: int, seconds: float) -> dict[str, object]:
+def measure(files: int, rounds: int, seconds: float, *, is_eager: bool = False) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as made:
         base = Path(made)
         watch = LoopWatch.make(base / "watch")
@@ -153,7 +167,7 @@ def measure(files: int, rounds: int, seconds: float) -> dict[str, object]:
                 other.join(laptop)
                 other.wait(LIMIT_S)
             laptop.wait(LIMIT_S)
-            return _measured(watch, laptop, rounds, seconds)
+            return _measured(watch, laptop, rounds, seconds, is_eager=is_eager)
         finally:
             for device in every:
                 device.kill()
@@ -165,7 +179,7 @@ def _is_under_way(device: Device) -> bool:
     return len({one["device"] for one in sent}) == 2
 
 
-def _measured(watch: LoopWatch, laptop: Device, rounds: int, seconds: float) -> dict[str, object]:
+def _measured(watch: LoopWatch, laptop: Device, rounds: int, seconds: float, *, is_eager: bool) -> dict[str, object]:
     size = int(_RATE * (2 * seconds + 10) * (rounds + 2))
     laptop.call("POST", "/v1/limits/set", {"upload": _RATE})
     with (laptop.dir / "film").open("wb") as film:
@@ -176,7 +190,7 @@ def _measured(watch: LoopWatch, laptop: Device, rounds: int, seconds: float) -> 
     laptop.call("POST", "/v1/page/open", {})
     opened = rss_mib(laptop.pid)
     laptop.call("POST", "/v1/page/close", {})
-    turns = _turns(watch, laptop, rounds, seconds)
+    turns = _turns(watch, laptop, rounds, seconds, is_eager=is_eager)
     assert laptop.status()["transfers"], "the transfer was under way all the time"
     found: dict[str, object] = {
         name: {key: statistics.median(turn[key] for turn in made) for key in made[0]} for name, made in turns.items()
@@ -189,8 +203,9 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--eager", action="store_true")
     arguments = report.parse(parser)
-    result = measure(arguments.files, arguments.rounds, arguments.seconds)
+    result = measure(arguments.files, arguments.rounds, arguments.seconds, is_eager=arguments.eager)
     for key in ("longest_ms", "mib", "cpu_share"):
         if result["without"][key]:
             result[f"{key.partition('_')[0]}_with_a_tab_times"] = result["with"][key] / result["without"][key]
