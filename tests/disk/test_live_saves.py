@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like
+from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_like, settle
 
 from yp2p.disk.ingest import known_files
 from yp2p.documents.diff import hunks
@@ -335,3 +335,43 @@ async def test_a_text_that_goes_on_while_its_log_is_looked_through_for_the_versi
         assert bridge.document(NAME).text.text() == texts[-1]
         assert not [*bridge.folder.notices]
         unsubscribe()
+
+
+# Of what two made apart of ten lines, a repair has put in again what one of them wrote, as characters of its own.
+_THEIRS = (
+    "0 1+ 2 theirs 3 4 5 6 7 8 9", "0 1 2 3 4 9 5 theirs 6 other 7 8"
+)  # fmt: skip
+_OURS = ("0 4 5 1 2 ours 6 7 own 8 9", "0 1 2 3 5+ 6 4 7 8+ 9")
+
+
+def _lines(words: str) -> str:
+    def line(word: str) -> str:
+        number = word.rstrip("+")
+        return f"line {number} of the text{' here' * word.count('+')}\n" if number.isdigit() else f"{word} wrote this\n"
+
+    return "".join(map(line, words.split()))
+
+
+@over_directory
+@pytest.mark.parametrize(("ours", "theirs"), list(zip(_OURS, _THEIRS, strict=True)))
+async def test_what_a_repair_has_put_in_again_is_told_where_a_save_removes_it(
+    base: Path, ours: str, theirs: str
+) -> None:
+    path = base / "dir" / NAME
+    path.write_text(_lines("0 1 2 3 4 5 6 7 8 9"))
+    async with open_bridge(base) as bridge:
+        peer = replica_like(bridge, NAME, Writer.SAVED.client_id(5))
+        path.write_text(_lines(ours))
+        await bridge.look()
+        update = peer.edit(hunks(peer.text(), _lines(theirs)))
+        assert update is not None
+        await bridge.document(NAME).receive(update, PEER, PeerState(peer.clocks(), is_answer=True))
+        await bridge.render()
+        path.read_text()  # whoever saves next has read all of it
+        await bridge.take_events()
+        merged = path.read_text()
+        path.write_text(merged.replace("theirs wrote this\n", ""))
+        await settle(bridge)
+        assert path.read_text() == merged.replace("theirs wrote this\n", "")
+        told = [notice.text for notice in bridge.folder.notices if notice.kind is NoticeKind.REMOVED_OTHERS_TEXT]
+        assert [text.split()[4] for text in told] == [str(len("theirs wrote this\n"))]

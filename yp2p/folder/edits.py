@@ -29,7 +29,7 @@ from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.dependencies import written_beyond
 from yp2p.protocol.insertions import Insertion
-from yp2p.protocol.ysync import Checked, Shape, check
+from yp2p.protocol.ysync import Checked, Shape, check, deleted_ranges, parse_update
 from yp2p.store.sql import Statement
 from yp2p.store.writer import Commit
 
@@ -221,6 +221,8 @@ class Edits:
             return None
         if entry is not None:
             folder.render_queue.want(entry)
+        if live.recent.overlap(deleted_ranges(news)):  # what others wrote is put in again, and is theirs as before
+            live.recent.add(time.time(), parse_update(news).sections)
         return self.record(live, news, None)
 
     def apply_own(self, live: LiveDocument, update: bytes) -> bytes | None:
