@@ -129,6 +129,7 @@ const commands = {
       carets: editor && [...editor.contentDOM.querySelectorAll('.cm-ySelectionInfo')].map(one => one.textContent)
     }
   },
+  progress: ({ name }) => ({ typed: clients.get(name).typed, synced: clients.get(name).provider.synced }),
   cursor: ({ name, at }) => {
     const { provider, text } = clients.get(name)
     const place = Y.createRelativePositionFromTypeIndex(text, at)
