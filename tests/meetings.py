@@ -15,6 +15,7 @@ from yp2p.documents.removals import as_logged
 from yp2p.documents.text import TextReplica, imported
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.state_vectors import contains, encode_state_vector
+from yp2p.protocol.update_merge import without_known
 from yp2p.protocol.ysync import Shape, check, parse_update
 from yp2p.threeway.lines import split_lines
 from yp2p.threeway.sequences import differences
@@ -77,11 +78,14 @@ class Node:
         return Message((*parts, update), self.side(), self)
 
     def receive(self, message: Message) -> None:
-        missing = self._missing(message)
-        if missing:  # as `Provider._ask_for`
+        missing, said, news = self._missing(message), (), message.updates
+        if missing:  # as `Provider._ask_for` and `Meetings`
             self.asked += 1
             message = message.sender.answer(self, missing)
-        repair, decision = meet("a.txt", [*self.log, *message.updates], self.side(), message.side)
+            clocks = self.replica.clocks()
+            known = {client: clocks.get(client, 0) for client in missing}
+            said, news = message.updates, tuple(without_known(update, known) for update in message.updates)
+        repair, decision = meet("a.txt", [*self.log, *news], self.side(), message.side, said=said)
         for update in message.updates:
             before = self.replica.clocks()
             news = self.replica.apply(update)

@@ -48,17 +48,50 @@ def test_who_heard_of_a_line_only_as_deleted_asks_who_has_it_before_anything_is_
     assert holder.replica.version() == late.replica.version()
 
 
-def test_what_was_said_before_is_not_asked_for() -> None:
+def test_what_was_asked_for_gives_both_texts() -> None:
     late, holder = _one_that_heard_of_a_line_as_deleted()
     message = holder.answer(late)
     there = message.side
     assert lacking([*late.log, *message.updates], late.side(), there)
     again = holder.answer(late, lacking([*late.log, *message.updates], late.side(), there))
-    assert lacking([*late.log, *again.updates], late.side(), there) == set()
-    found = join([*late.log, *again.updates], late.side(), there)
+    found = join([*late.log, *message.updates], late.side(), there, said=again.updates)
     assert found is not None
     assert found.theirs == holder.text()
     assert found.ours == late.text()
+
+
+@pytest.mark.parametrize("who_is_first", ["late", "holder"])
+@pytest.mark.parametrize(
+    ("start", "ours", "theirs", "merged"),
+    [
+        ("run = 1", "run = 3", "run = 2", "run = 3"),
+        ("the red house is big", "the green house is big", "the blue house is big", "the green house is big"),
+    ],
+)
+def test_what_was_asked_for_is_no_shared_past(
+    start: str, ours: str, theirs: str, merged: str, who_is_first: str
+) -> None:
+    """Both changed a word; the answer says it again with what is known here, and the base has it all the same."""
+
+    def text(word: str, line: str = "") -> str:
+        return f"a one\n{line}1\n2\n3\n4\n{word}\nz last\n"
+
+    remover, holder, late = (Node(number, text(start)) for number in range(3))
+    remover.save(text(start, "b two words of some length here\n"))
+    exchange(remover, holder)
+    remover.save(text(start))
+    exchange(remover, late)
+    holder.save(text(start, "b two words of some length here and more\n"))
+    holder.save(text(theirs, "b two words of some length here and more\n"))
+    late.save(text(ours))
+    first, second = (late, holder) if who_is_first == "late" else (holder, late)
+    first.receive(second.answer(first))
+    assert late.asked == (who_is_first == "late")
+    stands = first.text()
+    exchange(first, second)
+    assert late.text() == holder.text() == stands
+    words = [line for line in stands.splitlines() if line.split(" ")[0] in ("run", "the")]
+    assert words in ([merged], [theirs]), "one of both, and never a mixture"
 
 
 @pytest.mark.parametrize(("behind", "is_cut"), [("😀yy", True), ("x😀y", False)])
@@ -70,7 +103,7 @@ def test_half_a_character_is_no_text(behind: str, is_cut: bool) -> None:
     said = Block.of_text(client, None, None, "qqq"), Block(client, 2, 4, (client, 1), None, True, [behind.encode()])
     sides = Side({**mine.clocks(), client: 6}, [(client, 0, 6)]), Side({**mine.clocks(), client: 6}, [])
     updates = [mine.state(), *(encode_update([block], []) for block in (deleted, *said))]
-    assert lacking(updates, *sides) == ({client} if is_cut else set())
+    assert (join(updates[:2], *sides, said=updates[2:]) is None) == is_cut
 
 
 @pytest.mark.parametrize("count", [2, 3])

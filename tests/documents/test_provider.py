@@ -7,6 +7,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,70 @@ async def test_who_lacks_characters_asks_for_them_once_and_takes_nothing_before(
             await left.send(wire.encode(wire.Updates((live,))))
             await until(lambda: len(reader.taken) == 2)
     assert reader.replica.clocks().keys() == {7, 8, 9, 10}
+
+
+async def test_an_answer_that_was_on_its_way_is_not_the_one_that_was_asked_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    reader = _Lacking(2, {7})
+    news = TextReplica(9).edit([Hunk(0, 0, "news")])
+    assert news is not None
+    left, right = pipes()
+
+    async def answer() -> None:
+        await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4}))))
+        await left.send(wire.encode(wire.Step2(news)))
+
+    with trio.fail_after(60):
+        async with Provider(reader, right, batches=True, tells_state=True) as provider:
+            assert isinstance(wire.decode(await left.recv()), wire.Step1)
+            provider.restart()  # somebody found that both differ
+            assert isinstance(wire.decode(await left.recv()), wire.Step1)
+            await answer()
+            assert isinstance(wire.decode(await left.recv()), wire.Step1), "it is asked, also right after a restart"
+            await answer()  # of the restart
+            await trio.testing.wait_all_tasks_blocked()
+            assert reader.taken == []
+            await answer()
+            await provider.synced.wait()
+            assert [state.repeats for state in reader.taken if state] == [{7}]
+            assert len(reader.taken) == 1
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    reader = _Lacking(2, {7})
+    news = TextReplica(9).edit([Hunk(0, 0, "news")])
+    assert news is not None
+    left, right = pipes()
+    with trio.fail_after(60):
+        async with Provider(reader, right, batches=True, tells_state=True):
+            await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4}))))
+            await left.send(wire.encode(wire.Step2(news)))
+            await trio.sleep(20)
+            await left.send(wire.encode(wire.Updates((news,))))
+            await until(lambda: len(reader.taken) == 1)
+
+
+async def test_who_lacks_characters_again_asks_again_after_a_second(autojump_clock: trio.testing.MockClock) -> None:
+    reader = _Lacking(2, {7})
+    news = TextReplica(9).edit([Hunk(0, 0, "news")])
+    assert news is not None
+    left, right = pipes()
+    have = wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4})))
+    asked_at: list[float] = []
+    with trio.fail_after(60):
+        async with Provider(reader, right, batches=True, tells_state=True):
+            assert isinstance(wire.decode(await left.recv()), wire.Step1)
+            for number in range(3):
+                await left.send(have)
+                await left.send(wire.encode(wire.Updates((news,))))
+                assert isinstance(wire.decode(await left.recv()), wire.Step1)
+                asked_at.append(trio.current_time())
+                for _ in range(2 if number == 0 else 1):  # the first step 1 has its answer as well
+                    await left.send(have)
+                    await left.send(wire.encode(wire.Step2(news)))
+                await until(lambda number=number: len(reader.taken) == number + 1)  # type: ignore[misc]
+    assert all(later - earlier >= 1 for earlier, later in pairwise(asked_at))
 
 
 async def test_no_live_update_overtakes_a_second_answer() -> None:

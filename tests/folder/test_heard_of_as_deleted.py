@@ -55,7 +55,8 @@ def test_nothing_is_taken_before_it_is_known(tmp_path: Path, may_be_asked: bool)
                 client: clock for client, clock in live.replica.clocks().items() if client not in missing.value.clients
             }
             asked_for = holder.update_since(encode_state_vector(vector))
-            await live.receive(asked_for, PEER, PeerState(holder.clocks(), True, True))
+            repeats = frozenset(missing.value.clients)
+            await live.receive(asked_for, PEER, PeerState(holder.clocks(), True, True, False, repeats))
             assert live.text.text() == "a one\nb two and more\nz last\nlate\n"
 
     trio.run(run, clock=trio.testing.MockClock())

@@ -90,17 +90,18 @@ class Joined:
     back: frozenset[str] = frozenset()
 
 
-def join(updates: Iterable[bytes], ours: Side, theirs: Side) -> Joined | None:
+def join(updates: Iterable[bytes], ours: Side, theirs: Side, said: Iterable[bytes] = ()) -> Joined | None:
     """The union of two histories; None where a character that one side had is not known here.
 
     Args:
         updates: all of both, with the content of what was deleted as far as it is there.
+        said: updates that say some of that again, with characters that were asked for.
         ours, theirs: what each side had; together all that there is.
 
     Raises:
         CrdtPanic: the library panicked.
     """
-    parts = _all_parts(updates, ours, theirs)
+    parts = _all_parts(updates, ours, theirs, said)
     if parts is None or _lacking(parts):
         return None
     base, of_ours, of_theirs, text = (
@@ -118,14 +119,16 @@ def _lacking(parts: Iterable[_Part]) -> set[int]:
     return {part.client for part in parts if part.text is None and any(getattr(part, side) for side in _VISIBLE)}
 
 
-def _all_parts(updates: Iterable[bytes], ours: Side, theirs: Side) -> Sequence[_Part] | None:
+def _all_parts(
+    updates: Iterable[bytes], ours: Side, theirs: Side, said: Iterable[bytes] = ()
+) -> Sequence[_Part] | None:
     """What either side had, in the order of the document; None where that order cannot be told."""
-    updates = list(updates)
+    updates, said = list(updates), list(said)
     blocks = _in_order(updates)
     if blocks is None:
         return None
-    if any(block.text is None for block in blocks):
-        blocks = list(_with_text(blocks, updates))
+    if said:
+        blocks = list(_with_text(blocks, said))
     cuts = [_cut(blocks, ours, theirs, past) for past in SharedPast.all_of(updates, ours, theirs)]
     return min(cuts, key=_distance) if len(cuts) > 1 else cuts[0]
 
@@ -243,7 +246,7 @@ def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
 
 
 def _with_text(blocks: Sequence[_Block], updates: Iterable[bytes]) -> Iterator[_Block]:
-    """The same blocks, with the text of those that are loaded as deleted where a later one of the updates says it."""
+    """The same blocks, with the text of those that are known as deleted where one of these updates says it."""
     strings: dict[int, list[Block]] = {block.client: [] for block in blocks if block.text is None}
     for update in updates:
         for found in read_blocks(update):

@@ -127,18 +127,19 @@ def are_whole(ours: StateVector, theirs: StateVector, union: StateVector) -> boo
 
 
 def meet(
-    path: str, updates: Iterable[bytes], ours: Side, theirs: Side, *, apart: bool = True
+    path: str, updates: Iterable[bytes], ours: Side, theirs: Side, *, apart: bool = True, said: Iterable[bytes] = ()
 ) -> tuple[bytes | None, Decision | None]:
     """The repair of a meeting, and what was decided; None and None where nothing is to be decided, or cannot be.
 
     Args:
         updates: all of both histories, with the content of what was deleted.
+        said: as for `join`.
 
     Raises:
         CrdtPanic: the library panicked.
     """
     meeting = meeting_of(ours.vector, theirs.vector, apart=apart)
-    joined = join(updates, ours, theirs) if meeting is not None else None
+    joined = join(updates, ours, theirs, said) if meeting is not None else None
     if meeting is None or joined is None:
         return None, None
     decision = decide(path, joined, meeting)

@@ -18,8 +18,8 @@ Theory of operation
 
     Where a peer's text has characters that were heard of here only as deleted, its message is dropped as well, and step
     1 goes with a state vector without those who wrote them: the answer has the characters, and all that was dropped.
-    Until it comes, what the peer sends meanwhile is dropped; it is in the answer. It is asked once, at most once a
-    second: after that the answer is taken as it is.
+    Until it comes, what the peer sends meanwhile is dropped; it is in the answer. That answer is taken as it is; of
+    later messages it is asked again, at most once a second.
 
 Invariants
     * What `cut` gives is durable before it is sent (invariant 1): the commit is awaited in between.
@@ -40,7 +40,7 @@ import trio
 
 from yp2p.documents.outgoing import MAX_WAITING_BYTES, Outgoing, Update
 from yp2p.documents.plain import PlainDoc, as_document
-from yp2p.documents.resyncs import Resyncs
+from yp2p.documents.resyncs import Asking, Resyncs
 from yp2p.documents.synced import FOLLOWS, Channel, CutInParts, PeerState, SyncedDocument
 from yp2p.errors import InvalidUpdate, MissingCharacters, MissingDependency, ungrouped
 from yp2p.protocol.channel import (
@@ -140,7 +140,7 @@ class Provider:
         self._resyncs = Resyncs()
         self._next_at = -math.inf  # when live updates may go again
         self._have: dict[int, int] | None = None  # what the peer has with its next message
-        self._has_asked = False  # for characters; the answer says everything again
+        self._asking = Asking()
         self._more = trio.Event()
         if self._outgoing.is_overrun:
             self._more.set()
@@ -161,6 +161,7 @@ class Provider:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
+                    self._asking.went()
                     await self._channel.send(encode(Step1(self._document.state_vector())))
                     nursery.start_soon(self._send_updates)
                     self.started.set()
@@ -227,7 +228,8 @@ class Provider:
 
         What has to be answered, or waited for, or is at fault, is for `start`.
         """
-        if self._have is not None or self._has_asked:  # what the peer has goes with the next one
+        # What the peer has goes with the next one; and what comes before an answer that was asked for is dropped.
+        if self._have is not None or self._asking.is_waiting(trio.current_time()):
             return False
         try:
             message = decode(data)
@@ -368,12 +370,12 @@ class Provider:
 
     async def _receive(self, updates: Sequence[bytes], *, is_answer: bool) -> None:
         have, self._have = self._have, None
-        if self._has_asked and not is_answer:
+        repeats = self._asking.take(trio.current_time(), is_answer=is_answer)
+        if repeats is None:
             return
         has_diverged = is_answer and self._was_away and not self.synced.is_set()
-        may_ask = self._tells_state and not self._has_asked and self._resyncs.may_ask(trio.current_time())
-        self._has_asked = False
-        theirs = PeerState(have, is_answer, has_diverged, may_ask) if have is not None else None
+        may_ask = self._tells_state and not repeats
+        theirs = PeerState(have, is_answer, has_diverged, may_ask, repeats) if have is not None else None
         try:
             await self._document.receive_all(updates, self._source, theirs)
         except MissingCharacters as missing:
@@ -390,12 +392,13 @@ class Provider:
 
     async def _ask_for(self, clients: Collection[int]) -> None:
         """Send step 1 as if nothing of these clients were here."""
-        self._has_asked = True
-        self._resyncs.went(trio.current_time())
+        await trio.sleep_until(self._asking.next_at)
+        self._asking.asked(clients, trio.current_time())
         known = read_state_vector(self._document.state_vector())
         vector = encode_state_vector({client: clock for client, clock in known.items() if client not in clients})
         await self._channel.send(encode(Step1(vector)))
 
     async def _resync(self) -> None:
         self._resyncs.went(trio.current_time())
+        self._asking.went()
         await self._channel.send(encode(Step1(self._document.state_vector())))

@@ -43,12 +43,14 @@ class PeerState:
     `is_answer`: it answers our step 1, and names all that is deleted there. `has_diverged`: keystrokes that one of us
     has and the other lacks may have been made while we did not see each other, and are not merely on their way.
     `may_be_asked`: it will say again what is asked for, so who lacks characters of its text can have them first.
+    `repeats`: the clients of which it was asked to say everything, also what is here.
     """
 
     vector: dict[int, int]
     is_answer: bool
     has_diverged: bool = False
     may_be_asked: bool = False
+    repeats: frozenset[int] = frozenset()
 
 
 class SyncedDocument(Protocol):

@@ -19,7 +19,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -54,6 +54,7 @@ from yp2p.protocol.delete_sets import without
 from yp2p.protocol.deleted_ranges import DeletedRange, finish
 from yp2p.protocol.dependencies import check_dependencies
 from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.update_merge import without_known
 from yp2p.protocol.ysync import Checked, Parsed
 
 if TYPE_CHECKING:
@@ -166,7 +167,11 @@ class Meetings:
             if live.changes != changes:
                 continue  # what is known of it is of different moments
             sides = Side(ours, gone), Side(theirs.vector, there)
-            settled = await self.settle(live, data, source, *sides, meeting, base=base(), in_time=in_time)
+            news = _without_repeats(data, theirs.repeats, ours)
+            said = data if theirs.repeats else ()
+            settled = await self.settle(
+                live, news, source, *sides, meeting, said=said, base=base(), in_time=in_time
+            )  # fmt: skip
             if settled.lacking and theirs.may_be_asked:
                 raise MissingCharacters(settled.lacking)
             if live.changes == changes:
@@ -197,12 +202,13 @@ class Meetings:
 
     async def settle(
         self, live: LiveDocument, updates: Sequence[bytes], source: object, ours: Side, theirs: Side, meeting: Meeting,
-        *, base: WentOnFrom | None = None, there: str | None = None, in_time: bool = False,
+        *, said: Sequence[bytes] = (), base: WentOnFrom | None = None, there: str | None = None, in_time: bool = False,
     ) -> Settled:  # fmt: skip
         """Decide a meeting of a document with a history that these updates add to it.
 
         Args:
             source: the device that they come from; None for this one.
+            said: updates that say again what is here, with characters that were asked for.
             base: the text that both sides went on from, where that is not what both have.
             there: the other side's text, where that is not what it is known to have.
             in_time: on the spot, without any await.
@@ -212,7 +218,7 @@ class Meetings:
         entry = self._folder.catalogue.entry_of.get(live.id)
         path = self._folder.catalogue.layout().path_of.get(entry, "") if entry is not None else ""
         is_quick = in_time or sum(map(len, log)) <= _INLINE_LOG_BYTES
-        joined = await _in_worker(join, log, ours, theirs, in_time=is_quick)
+        joined = await _in_worker(partial(join, said=said), log, ours, theirs, in_time=is_quick)
         if joined is None:
             return Settled(lacking=frozenset(await _in_worker(lacking, log, ours, theirs, in_time=is_quick)))
         if base is not None:
@@ -274,6 +280,14 @@ async def _in_worker(
 ) -> _Result:  # fmt: skip
     """What a look at both histories gives; `in_time`: on the spot, without any await."""
     return look(log, ours, theirs) if in_time else await trio.to_thread.run_sync(look, log, ours, theirs)
+
+
+def _without_repeats(updates: Sequence[bytes], clients: Collection[int], known: StateVector) -> Sequence[bytes]:
+    """Updates as they would be if nothing had been asked for again: what both had is told by what they add."""
+    if not clients:
+        return updates
+    clocks = {client: known.get(client, 0) for client in clients}
+    return [without_known(update, clocks) for update in updates]
 
 
 def _exchanged(decision: Decision | None) -> Decision | None:

@@ -20,7 +20,7 @@ Sources: `Item.mergeWith`, `splitItem` and `mergeUpdates` of Yjs 13.6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from yp2p.protocol.delete_sets import encode
@@ -128,6 +128,23 @@ def read_update(update: bytes) -> tuple[list[Block], list[DeletedRange]]:
 def read_blocks(update: bytes) -> list[Block]:
     """The blocks of an update of a text. Raises InvalidUpdate."""
     return read_update(update)[0]
+
+
+def without_known(update: bytes, known: Mapping[int, int]) -> bytes:
+    """An update without the operations of these clients before these clocks; it deletes the same.
+
+    Raises:
+        InvalidUpdate: it is no update of a text.
+    """
+    blocks, deleted = read_update(update)
+    news: list[Block] = []
+    for block in blocks:
+        clock = known.get(block.client, 0)
+        if clock <= block.clock:
+            news.append(block)
+        elif clock < block.clock + block.length:
+            news.append(block.without_start(clock))
+    return encode_update(news, deleted)
 
 
 def _varint_bytes(data: bytes) -> int:
