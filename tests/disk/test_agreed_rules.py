@@ -13,16 +13,20 @@ from bridge import open_folder
 
 from yp2p.config import Files, Trash
 from yp2p.disk.actor import Disk
+from yp2p.disk.render import staged_writes
 from yp2p.documents.diff import hunks
 from yp2p.documents.manifest_replica import ManifestReplica
 from yp2p.documents.registers import Change, Deletion, index_of
-from yp2p.documents.text import TextReplica
+from yp2p.documents.text import TextReplica, imported
 from yp2p.files.ignore import IGNORE_FILE, IgnoreRules, loosened
 from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
 from yp2p.folder.members import Membership
+from yp2p.folder.new_texts import document_id_for
 from yp2p.folder.notices import NoticeKind
-from yp2p.identity import DeviceID, FolderID
+from yp2p.identity import DeviceID, EntryID, FolderID
+from yp2p.protocol.entries import Content, Mode
+from yp2p.protocol.ysync import Shape, check
 
 _FOLDER = FolderID(bytes(range(16)))
 _PEER = DeviceID(b"p" * 32)
@@ -255,6 +259,36 @@ async def test_a_new_file_of_rules_does_not_agree_to_what_others_removed_before(
         await room.settled()
         assert "'.env'" in room.waiting
         assert not room.has(".env")
+
+
+async def test_rules_that_never_came_to_this_disk_are_kept_as_well_until_people_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _room(tmp_path) as room:
+        folder = room.folder
+        monkeypatch.setattr(staged_writes, "low_room", lambda *_: "No space left on device")
+        entry, peer = EntryID(b"r" * 16), ManifestReplica(fresh_client_id())
+        document = document_id_for(entry)
+        made = peer.write(Change(entry, IGNORE_FILE, Content.text(document, Mode.PLAIN)).registers())
+        assert made is not None
+        await folder.catalogue.documents[index_of(entry)].receive(made, _PEER)
+        folder.edits.take_pulled(document, check(imported(".env\n"), Shape.TEXT), _PEER)
+        await room.until(lambda: folder.files.ignored.rules.ignores(".env"))
+        (folder.path / ".env").write_text("secret\n")
+        (folder.path / "other").write_text("other\n")
+        await room.until(lambda: room.has("other"))
+        assert not room.rules.exists()
+        assert not room.has(".env")
+        deletion = Deletion(document, folder.texts.open(document).state_vector())
+        gone = peer.write(Change(entry, deletion=deletion).registers())
+        assert gone is not None
+        await folder.catalogue.documents[index_of(entry)].receive(gone, _PEER)
+        await room.until(lambda: room.waiting)
+        (folder.path / "more").write_text("more\n")
+        await room.until(lambda: room.has("more"))
+        assert not room.has(".env")
+        assert room.disk.agree()
+        await room.until(lambda: room.has(".env"))
 
 
 async def test_what_a_person_here_changes_takes_effect_at_once(tmp_path: Path) -> None:

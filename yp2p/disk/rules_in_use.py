@@ -14,7 +14,7 @@ import trio
 
 from yp2p.config import Files
 from yp2p.disk.ingest.agreed_rules import AgreedRules
-from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry, rules_text
+from yp2p.disk.ingest.ignored import apply_rules, is_ignored_entry, rules_document_is_missing, rules_text
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.open_root import OpenRoot
 from yp2p.errors import FolderError
@@ -38,6 +38,7 @@ class RulesInUse:
         self.here = tuple(tables.local_rules.read_patterns(folder.database.rows, folder.id))
         self.in_force: tuple[str, ...] | None = None  # those of `here` that the last rules were made with
         self._had_file = False  # whether the folder had a file of rules here when that was last looked at
+        self._to_come = ""  # what rules without a file here said when they were last read
 
     @property
     def of_settings(self) -> list[str]:
@@ -46,8 +47,11 @@ class RulesInUse:
 
     @property
     def have_gone(self) -> bool:
-        """Whether the folder has no file of rules here any more, however that went, and nobody has looked since."""
-        return self._had_file and IGNORE_FILE not in self._folder.files.at
+        """Whether the folder has no file of rules here any more, however that went, or has others that are to come,
+        and nobody has looked since."""
+        if IGNORE_FILE in self._folder.files.at or rules_document_is_missing(self._folder):
+            return False
+        return self._had_file or self._to_come != rules_text(self._folder)
 
     def use(self, settings: Files) -> None:
         """The settings leave out these; `apply` has that be so."""
@@ -63,6 +67,7 @@ class RulesInUse:
         """What is ignored by now. Raises FolderError: the rules cannot be read."""
         is_to_come = context.is_first or IGNORE_FILE not in self._folder.files.at
         to_come = rules_text(self._folder) if is_to_come else ""
+        self._to_come = to_come if IGNORE_FILE not in self._folder.files.at else ""
         here = self.here
         rules, problem = await trio.to_thread.run_sync(
             read_rules, root, self._settings, to_come, self.agreed.text, here

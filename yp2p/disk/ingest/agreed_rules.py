@@ -16,7 +16,7 @@ from functools import partial
 
 import trio
 
-from yp2p.disk.ingest.ignored import has_rules
+from yp2p.disk.ingest.ignored import rules_document_is_missing, rules_text
 from yp2p.files.ignore import IGNORE_FILE, loosened, readable
 from yp2p.files.inspect import Found, inspect
 from yp2p.files.root import Root
@@ -51,8 +51,8 @@ class AgreedRules:
         )
         self.note_record()
         record = self._folder.files.by_path(IGNORE_FILE)
-        if finding.found is Found.MISSING and record is None and not has_rules(self._folder):
-            self._came("")
+        if finding.found is Found.MISSING and record is None and not rules_document_is_missing(self._folder):
+            self._came(rules_text(self._folder))  # also what is to come is in force
         elif finding.found in (Found.TEXT, Found.BLOB):  # of the latter nothing is agreed to
             if finding.content == self._known:
                 self._came(finding.text)
