@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulation import choosing, faults, masses, names, places, purging, readers, rules, versions
+from simulation import choosing, directories, faults, masses, names, places, purging, readers, rules, troubles, versions
 from simulation.people import People, same_blob, same_change, same_file
 from simulation.swarm import Action
 
@@ -24,7 +24,15 @@ def _together(act: Callable[[World, list[People]], None]) -> Callable[[World], A
 
 
 # The weather of a seed: what a device or a network is like.
-CONDITIONS = ("one-byte reads", "partial writes", "slow stores", "wrong clocks", "slow connections", "a hostile member")
+CONDITIONS = (
+    "end among names",
+    "one-byte reads",
+    "partial writes",
+    "slow stores",
+    "wrong clocks",
+    "slow connections",
+    "a hostile member",
+)
 
 ACTIONS = (
     Action("edit", 6, _by(People.edit)),
@@ -51,20 +59,29 @@ ACTIONS = (
     Action("join late", 1, faults.join_late, "ends"),
     Action("back up", 1, faults.back_up, "backups"),
     Action("restore a backup", 1, faults.restore_backup, "backups"),
+    Action("set the clock", 1, faults.set_clock, "clocks"),
     Action("clone", 1, faults.clone, "backups"),
     Action("swap names", 1, names.swap, "names"),
     Action("swap names while others edit", 1, names.swap_while_others_edit, "names"),
+    Action("move a directory", 1, directories.move, "names"),
+    Action("put a file into a directory of its name", 1, directories.nest, "names"),
+    Action("put a file in the place of its directory", 1, directories.unnest, "names"),
+    Action("exchange a file and a directory", 1, directories.exchange, "names"),
     Action("link from outside", 1, names.link_outside, "names"),
     Action("write outside", 2, names.write_outside, "names"),
     Action("leave out", 1, rules.ignore, "rules"),
     Action("heed again", 1, rules.heed_again, "rules"),
+    Action("move to what is left out", 1, rules.move_to_left_out, "rules"),
     Action("share a rule", 1, rules.share_rule, "rules"),
     Action("loosen the rules", 1, rules.loosen, "rules"),
     Action("lose the marker", 1, places.lose_marker, "places"),
+    Action("move the marker", 1, places.move_marker, "places"),
     Action("lose the root", 1, places.lose_root, "places"),
     Action("lock a directory", 1, places.lock_directory, "places"),
     Action("unlock a directory", 1, places.unlock_directory, "places"),
     Action("mount over a directory", 1, places.mount_over, "places"),
+    Action("a disk takes nothing", 1, troubles.begin, "disks"),
+    Action("the disk takes it again", 2, troubles.end, "disks"),
     Action("remove .yp2p/tmp", 1, places.remove_own_directories, "places"),
     Action("make many files", 1, masses.make_many, "masses"),
     Action("remove many files", 1, masses.remove_many, "masses"),

@@ -105,6 +105,14 @@ PLACES = (
     # Names that come and go.
     Place("a rename", f"{_INGEST}.departures:Departures.rename"),
     Place("a deletion", f"{_INGEST}.departures:Departures.delete_all"),
+    Place("names that were exchanged", f"{_INGEST}.exchanged_names:ExchangedNames._rename"),
+    Place("a file makes way for another", f"{_RENDER}.moves:Moves._park", lambda r: r is not None),
+    Place("a file makes way for a directory of its name", f"{_RENDER}.moves:Moves._is_being_left", _is(True)),
+    Place(
+        "a file waits for what stays in a directory of its name", f"{_RENDER}.moves:Moves._is_being_left", _is(False)
+    ),
+    Place("a crash while a file makes way", f"{_RECOVERY}._recover_parked"),
+    Place("a directory that others renamed", f"{_RENDER}.directory_moves:move_directory", _is(True)),
     Place("a directory that was moved", "yp2p.files.changed_paths:ChangedPaths.take_listed"),
     Place("a new file at the path of an entry", f"{_INGEST}.occupied_paths:OccupiedPaths.take"),
     Place("a new file that is an entry already", f"{_INGEST}.occupied_paths:OccupiedPaths._assign_to_entry"),

@@ -183,6 +183,12 @@ class SimulatedDisk:
         pages = range(0, len(now), PAGE_BYTES)
         return b"".join(self._rng.choice((now, before))[at : at + PAGE_BYTES] for at in pages)
 
+    def takes(self, path: str) -> bool:
+        """Whether a file can be at a path: no directory is there, and no file where one above it is to be."""
+        target = self.path / path
+        above = [parent for parent in target.parents if parent.is_relative_to(self.path)]
+        return not target.is_dir() and all(parent.is_dir() or not os.path.lexists(parent) for parent in above)
+
     def contents(self) -> dict[str, bytes]:
         """What a person sees."""
         found: dict[str, bytes] = {}

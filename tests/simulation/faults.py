@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import trio
-from simulation import hooks
+from simulation import directories, hooks, names
 from simulation.hooks import current_host
 from simulation.people import People, tokens_in
 from simulation.places import unlock
@@ -25,8 +25,21 @@ if TYPE_CHECKING:
 _STEPS = (
     ("before a commit", "in a commit", "after a commit", "before sending"),
     ("open", "write", "in a write", "fchmod", "utime", "fdatasync", "syncfs", "rename", "link", "unlink", "mkdir"),
+    ("rename", "syncfs", "mkdir", "before a commit", "in a commit", "after a commit"),
     ("open", "ftruncate", "pwrite", "in a pwrite", "copy_file_range", "in a copy_file_range", "fdatasync", "rename"),
 )
+
+
+async def _rename_one(world: World) -> None:
+    world.some_people().rename()
+
+
+async def _swap(world: World) -> None:
+    names.swap(world)
+
+
+# What is in the middle of being done to names when a device ends: its own people's, or others'.
+_CHANGES_OF_NAMES = (_rename_one, _swap, *directories.CHANGES)
 
 
 def drop_connections(world: World) -> None:
@@ -88,15 +101,17 @@ async def _work_until_crash(world: World, host: Host) -> None:
         steps = world.rng.choice(_STEPS)
         host.crash_after(world.rng.choice((1, 1, 2, 3, 5)), world.rng.choice(steps))
     for _ in range(world.rng.randint(0, 3)):
-        _work_meanwhile(world, world.people[host.name])
+        await _work_meanwhile(world, world.people[host.name])
         await trio.sleep(world.rng.choice((0.0, 0.05, 0.5)))
     with trio.move_on_after(world.rng.choice((0.1, 2.0, 5.0))):
         await host.ends()
 
 
-def _work_meanwhile(world: World, people: People) -> None:
+async def _work_meanwhile(world: World, people: People) -> None:
     """Somebody works on a device that is about to end, or somewhere else what then comes to it."""
-    if world.swarm.has("replace a blob") and world.rng.random() < 0.5:
+    if world.swarm.has("end among names") and world.rng.random() < 0.5:
+        await world.rng.choice(_CHANGES_OF_NAMES)(world)
+    elif world.swarm.has("replace a blob") and world.rng.random() < 0.5:
         world.some_people().replace_blob(long=world.rng.random() < 0.5)
     else:
         world.rng.choice((people.edit, people.save, people.append, people.create))()
@@ -192,6 +207,15 @@ async def clone(world: World) -> None:
         world.oracle.copied |= tokens_in(data)
     world.note(f"{host.name} is cloned")
     await host.start()
+
+
+def set_clock(world: World) -> None:
+    """A clock that was wrong is set while the daemon runs, back or forward; what has been written keeps its time."""
+    host = world.some_host(up=True)
+    if host is not None:
+        by_s = world.rng.choice((-7200.0, -60.0, -1.0, 60.0, 7200.0, -40 * 86400.0))
+        host.skew_s += by_s
+        world.note(f"the clock of {host.name} is set by {by_s} s")
 
 
 async def thin(world: World) -> None:

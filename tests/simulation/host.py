@@ -16,6 +16,7 @@ from simulation import readers
 from simulation.disk import REAL, SimulatedDisk, peek
 from simulation.hooks import EPOCH_S, Crash, clock_s, current_host, simulated_database
 from simulation.network import SimulatedListener
+from simulation.troubles import NO_TROUBLE
 
 from yp2p.config import Config, Files
 from yp2p.config import Device as DeviceSettings
@@ -63,6 +64,7 @@ class Host:
         self.is_mounted_over = False  # because another file system is there
         self._has_watched = False
         self._interrupt: tuple[str, int, Callable[[], None]] = ("", 0, lambda: None)
+        self.trouble = NO_TROUBLE
         self._points_left: int | None = None
         self._crash_kind = ""
         self._scope = trio.CancelScope()
@@ -140,6 +142,7 @@ class Host:
                 if not self.is_in_worker:  # a worker thread cannot; whoever waits for it does
                     self._scope.cancel()
                 raise Crash
+        self.trouble.let_fail(kind, self.rng)
 
     def interrupt(self, kind: str, number: int, act: Callable[[], None]) -> None:
         """Somebody does something right before the daemon's next step of a kind, or the second one, and so on."""

@@ -201,15 +201,19 @@ class People:
         """Whether nobody here can read the file."""
         return bool(self.host.locked) and path.startswith(f"{self.host.locked}/")
 
+    def cannot_have(self, path: str) -> bool:
+        """Whether no file can be put at a path here."""
+        return self.is_locked(path) or not self.host.disk.takes(path)
+
     def texts(self) -> list[str]:
         return self._files()
 
     def _files(self) -> list[str]:
-        found = self.host.disk.contents()
-        return sorted(path for path in found if not path.endswith(".bin") and "yp2pignore" not in path)
+        found = self.host.disk.contents().items()
+        return sorted(path for path, data in found if not data.startswith(_BLOB) and "yp2pignore" not in path)
 
-    def _blobs(self) -> list[str]:
-        return sorted(path for path in self.host.disk.contents() if path.endswith(".bin"))
+    def blobs(self) -> list[str]:
+        return sorted(path for path, data in self.host.disk.contents().items() if data.startswith(_BLOB))
 
     def _some_file(self) -> str | None:
         files = [path for path in self._files() if path not in self.editors]
@@ -234,7 +238,7 @@ class People:
         target = host.disk.path / path
         if target.exists():
             self.overwritten.setdefault(path, set()).update(tokens_in(peek(target)) - tokens_in(data))
-        self._make_parents(target)
+        self.make_parents(target)
         name = target if in_place else target.with_name(f".{target.name}.swp")
         with name.open("w+b") as file:
             file.write(data)
@@ -247,7 +251,7 @@ class People:
             REAL.rename(name, target)
             host.disk.changed()
 
-    def _make_parents(self, target: Path) -> None:
+    def make_parents(self, target: Path) -> None:
         missing = [parent for parent in target.parents if not parent.exists()]
         for parent in reversed(missing):
             REAL.mkdir(parent)
@@ -255,7 +259,7 @@ class People:
     def _rename_to(self, path: str, target: str) -> None:
         # Renamed and saved at once, it is another file to the daemon; an edit elsewhere then keeps the old one.
         self.world.oracle.apart |= tokens_in(peek(self.host.disk.path / path))
-        self._make_parents(self.host.disk.path / target)
+        self.make_parents(self.host.disk.path / target)
         self.world.oracle.deleted(self.removed.pop(target, set()))
         REAL.rename(self.host.disk.path / path, self.host.disk.path / target)
         self.host.disk.changed()
@@ -289,7 +293,7 @@ class People:
 
     def create(self) -> None:
         free = [name for name in _NAMES if name not in self._files() and name not in self.editors]
-        free = [name for name in free if not self.is_locked(name)]
+        free = [name for name in free if not self.cannot_have(name)]
         if free:
             path = self.world.rng.choice(free)
             text = "".join(self._line() for _ in range(self.world.rng.randint(1, 4)))
@@ -328,7 +332,7 @@ class People:
 
     def rename(self) -> None:
         path, target = self._some_file(), self.world.rng.choice(_NAMES)
-        if path is None or self.is_locked(target):
+        if path is None or self.cannot_have(target):
             return
         if target not in self._files() and target not in self.editors:
             self._rename_to(path, target)
@@ -349,10 +353,10 @@ class People:
     def replace_blob(self, *, long: bool = False) -> None:
         """Make a blob, or put another one in its place."""
         rng = self.world.rng
-        path = rng.choice(self._blobs() or list(_BLOB_NAMES))
+        path = rng.choice(self.blobs() or list(_BLOB_NAMES))
         if rng.random() < 0.3:
             path = rng.choice(_BLOB_NAMES)
-        if self.is_locked(path):
+        if self.cannot_have(path):
             return
         old = self.host.disk.contents().get(path, b"")
         data = self._new_blob(long=long)
@@ -361,13 +365,13 @@ class People:
         self.world.note(f"{self.host.name} makes the blob {path}: {data[:20]!r} of {old[:20]!r}")
 
     def rename_blob(self) -> None:
-        blobs, target = self._blobs(), self.world.rng.choice(_BLOB_NAMES)
-        if blobs and target not in blobs and not self.is_locked(target):
+        blobs, target = self.blobs(), self.world.rng.choice(_BLOB_NAMES)
+        if blobs and target not in blobs and not self.cannot_have(target):
             path = self.world.rng.choice(blobs)
             self._rename_to(path, target)
 
     def delete_blob(self) -> None:
-        blobs = self._blobs()
+        blobs = self.blobs()
         if blobs:
             path = self.world.rng.choice(blobs)
             self._unlink(path)
@@ -384,7 +388,7 @@ class People:
             self.open_editor()
             return
         editor = self.editors[self.world.rng.choice(sorted(self.editors))]
-        if not (self.host.disk.path / editor.path).exists():
+        if not (self.host.disk.path / editor.path).is_file():
             del self.editors[editor.path]  # deleted or renamed by others; the editor would ask
             return
         editor.buffer = self._insert(editor.buffer, self._line())
@@ -433,7 +437,7 @@ def same_blob(world: World, several: list[People]) -> None:
     """The same new content for a blob on each of several hosts where it is the same: one copy, however many made it."""
     path = world.rng.choice(_BLOB_NAMES)
     old = several[0].host.disk.contents().get(path)
-    equal = [p for p in several if p.host.disk.contents().get(path) == old and not p.is_locked(path)]
+    equal = [p for p in several if p.host.disk.contents().get(path) == old and not p.cannot_have(path)]
     if not equal:
         return
     data = equal[0]._new_blob()
@@ -448,7 +452,7 @@ def same_blob(world: World, several: list[People]) -> None:
 def same_file(world: World, several: list[People]) -> None:
     """The same new file on each of several hosts."""
     path = world.rng.choice(_NAMES)
-    if any(path in p.host.disk.contents() or path in p.editors or p.is_locked(path) for p in several):
+    if any(path in p.host.disk.contents() or path in p.editors or p.cannot_have(path) for p in several):
         return
     data = "".join(several[0]._line() for _ in range(3)).encode()
     for people in several:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from simulation.disk import REAL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simulation.host import Host
     from simulation.world import World
 
@@ -39,6 +41,42 @@ async def lose_marker(world: World) -> None:
     world.note(f"{host.name} has its marker again")
     await host.looks_again()
     host.is_away = False
+
+
+async def move_marker(world: World) -> None:
+    """The daemon's own directory is moved, with all that is in it, maybe to beneath another directory; later it is put
+    back. What is in it is nothing of the folder wherever it stands."""
+    host = world.some_host(up=True)
+    if host is None or host.is_away or host.locked:
+        return
+    people, ours = world.people[host.name], host.disk.path / _OURS
+    beneath = [name for name in _DIRECTORIES if (host.disk.path / name).is_dir()]
+    place = host.disk.path / world.rng.choice(beneath) / _OURS if beneath else host.base / _OURS
+    host.is_away = True
+    REAL.rename(ours, place)
+    host.disk.changed()
+    world.note(f"{host.name} has its {_OURS} at {place.relative_to(host.base)}")
+    for _ in range(world.rng.randint(0, 3)):
+        world.rng.choice((people.edit, people.append, people.create, people.delete))()
+        await world.sleep(0.0, 6.0)
+    _put_back(place, ours)
+    host.disk.changed()
+    world.note(f"{host.name} has its {_OURS} again")
+    await host.looks_again()
+    host.is_away = False
+
+
+def _put_back(source: Path, target: Path) -> None:
+    """As `mv` does, into what was made there meanwhile."""
+    for path in sorted(source.iterdir()) if target.exists() else ():
+        if path.is_dir() and (target / path.name).is_dir():
+            _put_back(path, target / path.name)
+        else:
+            REAL.rename(path, target / path.name)
+    if target.exists():
+        REAL.rmdir(source)
+    else:
+        REAL.rename(source, target)
 
 
 async def lose_root(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from simulation import directories
 from simulation.disk import REAL, peek
 from simulation.hooks import current_host
 from simulation.people import tokens_in
@@ -38,6 +39,24 @@ async def ignore(world: World) -> None:
     if when == "after":
         await world.sleep(0.0, 3.0)
         remove_ignored(world, host)
+
+
+async def move_to_left_out(world: World) -> None:
+    """Somebody moves a file to where some device leaves it out, here or elsewhere; or a whole directory."""
+    patterns = sorted({host.ignored for host in world.hosts} | {world.shared_rule} - {""})
+    people = world.some_people()
+    paths = directories.files(people)
+    if not any(patterns) or not paths:
+        return
+    path, target = world.rng.choice(paths), _left_out_by(world.rng.choice([one for one in patterns if one]))
+    source = path.rpartition("/")[0] if world.rng.random() < 0.3 else path
+    if source and not target.startswith(f"{source}/"):
+        await directories.in_steps(people, [(source, target)])
+
+
+def _left_out_by(pattern: str) -> str:
+    """A path that a rule is about."""
+    return f"{pattern}f.md" if pattern.endswith("/") else pattern.replace("*", "moved")
 
 
 async def heed_again(world: World) -> None:

@@ -10,6 +10,7 @@ from simulation import themes
 from simulation.ablations import ABLATIONS
 from simulation.host import Host
 from simulation.stage import Stage
+from simulation.troubles import NO_TROUBLE
 
 
 def test_every_theme_comes_in_every_period_and_every_second_seed_has_none() -> None:
@@ -27,7 +28,7 @@ def test_the_theme_of_a_rule_exists(rule: str) -> None:
 
 def test_somebody_may_do_something_right_before_a_step() -> None:
     host = cast(Any, Host.__new__(Host))
-    host.is_dead, host._points_left, done = False, None, []
+    host.is_dead, host._points_left, host.trouble, done = False, None, NO_TROUBLE, []
     host.interrupt("rename", 2, lambda: done.append("done"))
     for kind in ("write", "rename", "write"):
         host.point(kind)

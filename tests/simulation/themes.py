@@ -17,8 +17,10 @@ from simulation import scenes_choosing as choosing
 from simulation import scenes_devices as devices
 from simulation import scenes_disks as disks
 from simulation import scenes_members as members
+from simulation import scenes_names as crossing
 from simulation import scenes_readers as reading
 from simulation import scenes_texts as texts
+from simulation import scenes_troubles as troubles
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -73,6 +75,8 @@ THEMES = (
     Theme(reading.a_device_that_only_reads, devices=3, topology="mesh"),
     Theme(choosing.some_files_on_some_disks, devices=3, topology="mesh"),
     Theme(devices.two_remove_each_other, devices=3, topology="mesh"),
+    Theme(crossing.names_that_cross),
+    Theme(troubles.a_disk_that_fills),
 )
 NAMES = tuple(theme.name for theme in THEMES)
 # So many seeds until each theme has come once.

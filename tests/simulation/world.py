@@ -19,7 +19,20 @@ import structlog
 import trio
 import trio._core._run as trio_run
 import trio.testing
-from simulation import beacons, choosing, faults, hooks, hostile, masses, names, places, readers, rules, themes
+from simulation import (
+    beacons,
+    choosing,
+    faults,
+    hooks,
+    hostile,
+    masses,
+    names,
+    places,
+    readers,
+    rules,
+    themes,
+    troubles,
+)
 from simulation.actions import ACTIONS, CONDITIONS
 from simulation.hooks import current_host, installed
 from simulation.host import Host
@@ -154,9 +167,14 @@ class World:
         line = f"{host.name if host else '?'} {method} {event}"
         is_of_hostile = self.hostile is not None and event.get("peer") == self.hostile.shown
         is_allowed = is_of_hostile and event.get("event") in ("peer_fault", "crdt_panic", "history_refused")
+        if host is not None and host.trouble is not troubles.NO_TROUBLE:
+            # Its folder rests, with a reason; how it came to that is for whoever looks for a fault.
+            is_allowed |= method == "debug" and isinstance(event.get("exc_info"), OSError)
         if (event.get("event") in _NEVER_LOGGED or "exc_info" in event) and not is_allowed:
             self._logged.append(line)
-        if self._say is not None and (method != "debug" or event.get("event") in ("file_ingested", "gap")):
+        if self._say is not None and (
+            method != "debug" or (event.get("event") in ("file_ingested", "gap") or os.environ.get("SIM_DEBUG"))
+        ):
             self._say(f"{trio.current_time():9.4f}     {line}")
             if event.get("exc_info"):
                 import traceback
@@ -385,6 +403,7 @@ class World:
         self.network.heal()
         for host in self.hosts:
             places.unlock(self, host)
+            troubles.end_on(self, host)
             if host.ignored or host.name in self.rescan:
                 await host.stop()
                 rules.heed(self, host)
