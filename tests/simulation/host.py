@@ -142,7 +142,8 @@ class Host:
                 if not self.is_in_worker:  # a worker thread cannot; whoever waits for it does
                     self._scope.cancel()
                 raise Crash
-        self.trouble.let_fail(kind, self.rng)
+        if self.trouble is not NO_TROUBLE:
+            self.trouble.let_fail(kind, self.rng)
 
     def interrupt(self, kind: str, number: int, act: Callable[[], None]) -> None:
         """Somebody does something right before the daemon's next step of a kind, or the second one, and so on."""
