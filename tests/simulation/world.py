@@ -172,9 +172,7 @@ class World:
             is_allowed |= method == "debug" and isinstance(event.get("exc_info"), OSError)
         if (event.get("event") in _NEVER_LOGGED or "exc_info" in event) and not is_allowed:
             self._logged.append(line)
-        if self._say is not None and (
-            method != "debug" or (event.get("event") in ("file_ingested", "gap") or os.environ.get("SIM_DEBUG"))
-        ):
+        if self._say is not None and (method != "debug" or event.get("event") in ("file_ingested", "gap")):
             self._say(f"{trio.current_time():9.4f}     {line}")
             if event.get("exc_info"):
                 import traceback
