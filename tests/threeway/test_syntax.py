@@ -48,6 +48,22 @@ PYTHON = [
     "s = 'a\\\n  b'\n",
     "x = 1 + \\\n    2\n",
     "f(a, *b, c=1, **d)\n",
+    "f(a, b=1, *c, **d, e=2)\n",
+    "f(# one\n  a=1,  # two\n  **d,  # three\n)\n",
+    "f(a=1, \\\n  b=2)\nf(**d, \\\n  c=1)\n",
+    "def f(a=1, \\\n  **b): pass\ndef g(*, \\\n  a): pass\n",
+    "def f(* # one\n a, ** # two\n b): pass\n",
+    "f(a for a in b)(c for c, in d)\n",
+    "f((a for a in b), 1)\n",
+    "def f(a, # one\n    *, # two\n    b, **c: int # three\n): pass\n",
+    "def f(a: int = 1, /, *b: int, a1=2, **c: int): pass\n",
+    "f = lambda *, a, **b: lambda a: 1\n",
+    "*a, (*b, c) = *d, *e\n",
+    "[a, *b], *c = f(*d, *e), [*d, *e]\n",
+    "for *a, b in *c, *d: pass\n",
+    "with a as (b, *c): pass\n",
+    "a: int\nb: int = 1\n(c): int = 2\nd = e = f.g = 1\nd += 1\n",
+    "x = b'a' rb'b'\ny = 'é' f'{x}' r'b'\nz = [b'a', 'é']\n",
     "if a:\n    b\n# deeper\n        # and less\nelse:\n    c\n",
     "a = 1\r\nif a:\r\n    b = 2\r\n",
     "",
@@ -66,6 +82,44 @@ NO_PYTHON = [
     "a = 1\nexcept E:\n    b\n",
     "if a:\n\tb\n        c\n",
     "f(a=1, b)\n",
+    "f(a=1, not b)\n",
+    "f(a=1, a=2)\n",
+    "f(**a, b)\n",
+    "f(a)(**b, *c)\n",
+    "class A(**a, b): pass\n",
+    "f(a for a in b, 0)\n",
+    "f(a for a in b,)\n",
+    "def f(**a, b=1): pass\n",
+    "def f(**a: int, b: int): pass\n",
+    "def f(**a, *b): pass\n",
+    "def f(**a, /): pass\n",
+    "f = lambda **a, b: 1\n",
+    "def f(a, a): pass\n",
+    "def f(a: int, *a: int): pass\n",
+    "def f(a=1, *, b, **a): pass\n",
+    "f = lambda a, a=1: 1\n",
+    "def f(a, /, b, /): pass\n",
+    "def f(a, *, /): pass\n",
+    "def f(/, a): pass\n",
+    "def f(a, *): pass\n",
+    "def f(*, **a): pass\n",
+    "*a, *b = c\n",
+    "*a = b\n",
+    "[*a, *b] = c\n",
+    "d = *a, *b = c\n",
+    "for *a, *b in c: pass\n",
+    "with a as (*b, *c): pass\n",
+    "a: int = b = 1\n",
+    "a = b: int = 1\n",
+    "a, b: int = 1\n",
+    "a = b += 1\n",
+    "a += b = 1\n",
+    "a, b += 1\n",
+    "a = b'é'\n",
+    'a = rB"""é"""\n',
+    "a = b'a' 'b'\n",
+    "a = ('a'\n     Rb'b')\n",
+    "a = f'a' b'b'\n",
     "def f(a=1, b): pass\n",
     "def f(*a, *b): pass\n",
     "x = '''\n",
@@ -100,6 +154,25 @@ def test_a_text_is_judged_alike_whatever_was_parsed_before() -> None:
     for pieces in whole:
         alone = Grammar("python").twice(pieces)
         assert used.twice(pieces) == alone, pieces
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "before"),
+    [
+        ("yaml", "a: &a 1\nb: *a\n---\nc: *a\n", None),
+        ("yaml", "a: &a 1\nb: *b\n", None),
+        ("yaml", "a: &a 1\nb: *a\n---\nc: &a 1\nd: *a\n", 0),
+        ("yaml", "a: &a 1\nb: &a 1\nc: *a\n", 1),
+        ("xml", '<a xmlns:b="c" b:d=""><b:e/></a>', 0),
+        ("xml", '<a><e xmlns:b="c"/><b:e/></a>', 1),
+        ("xml", "<a><b:c:d/></a>", 1),
+        ("xml", "<a><b:e></a>", None),
+    ],
+)
+def test_names_that_are_used_are_there(language: str, text: str, before: int | None) -> None:
+    """Or the text does not parse, or it may be so if it was before."""
+    found = Grammar(language).twice([text])
+    assert (None if found is None else sum(found.values())) == before
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ from yp2p.threeway.tally import Tally, tally
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
 
-VERSION = 11
+VERSION = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from yp2p.threeway.alike import cut_changes, cut_lines, kept, likeness
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
 from yp2p.threeway.order import NEAR_LINES, Neighbours, is_in_order
 from yp2p.threeway.sequences import differences
-from yp2p.threeway.words import Clash, Words, merge_words
+from yp2p.threeway.words import SIGN, Clash, Words, merge_words
 
 # Of the letters of the base, what each side has to have kept for its changes to be changes of words.
 _KEPT = 0.4
@@ -44,7 +44,7 @@ _VERSION = re.compile(r"[^\w]*v?\d+(?:\.\d+)+[^\w]*")
 _MAX_VALUE_WORDS = 8
 # What is between members of a list, or words.
 _SEPARATORS = frozenset(" \t\n,;|&\u3000\u3001\u3002\uff01\uff0c\uff1b\uff1f")
-_NUMBER = re.compile(r"\d+|\D+")
+_NUMBER = re.compile(rf"({SIGN}\d+|\d+)")
 _WORD = re.compile(r"\w+")
 _LETTERS = re.compile(r"[^\W_]+")
 # Characters that are looked at by words in one merge, and what a piece costs besides: a second.
@@ -334,7 +334,7 @@ def _is_number(base: str, ours: str, theirs: str) -> bool:
     rows = [row for row, word in enumerate(words) if any(side[row] != word for side in sides)]
     values = [side[row] for side in (words, *sides) for row in rows]
     has_name = any(map(str.isalpha, "".join(words[: rows[0]] if rows else ())))
-    return len(rows) == 1 and has_name and all(value[:1].isdigit() for value in values)
+    return len(rows) == 1 and has_name and all(value.lstrip("+-.\u2212")[:1].isdigit() for value in values)
 
 
 def _by_phrases(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str | None:
@@ -376,10 +376,8 @@ def _are_apart(first: str, second: str) -> bool:
 
 def value_key(text: str) -> list[tuple[int, int, str]]:
     """The order of values: numbers by their value, everything else by its characters."""
-    return [
-        (1, int(part[:400]), "") if part.isascii() and part.isdecimal() else (0, 0, part)
-        for part in _NUMBER.findall(text.strip())
-    ]
+    parts = enumerate(_NUMBER.split(text.strip()))
+    return [(1, int(part[:400]), "") if at % 2 and part.isascii() else (0, 0, part) for at, part in parts if part]
 
 
 def _both(ours: str, theirs: str) -> str:

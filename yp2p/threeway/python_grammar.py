@@ -3,47 +3,32 @@
 Theory of operation
     tree-sitter parses with a pinned grammar, the same for every Python that runs. It forgives wrong indentation and
     some orders of arguments, which is what goes wrong when lines of two texts are put together; so the first is
-    looked at besides (`indentation.py`), and so is the second, where tree-sitter's tree shows arguments.
+    looked at besides (`indentation.py`), and so is what tree-sitter's tree shows of the second (`python_refusals.py`).
 
     A merge tries texts that are much alike. So a text is read in parts, which begin where a function or class of a
     module or of a class does, and each part is parsed once in a merge: of a text that differs from the last one in
     one function that function alone is read. Such a part parses alone, in classes without a name around it, if and
     only if it does in its place. A part in which tree-sitter meets an error is given up at once.
 
-    Accepted though Python refuses it: what needs names (one parameter name twice). Measured in
-    docs/decisions/0018-merging-three-texts.md.
+    Measured in docs/decisions/0018-merging-three-texts.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 import tree_sitter
-import tree_sitter_python
 
 from yp2p.threeway.indentation import Indentation, State
+from yp2p.threeway.python_refusals import is_refused, language
 from yp2p.threeway.sequences import Block, differences
 
-# What the grammar allows and Python does not: a positional argument behind a named one, some orders of parameters, an
-# argument that is named twice.
-_SUSPECTS = """
-(argument_list
-  (keyword_argument)
-  . [(identifier) (attribute) (call) (string) (integer) (list) (tuple)] @argument)
-(argument_list) @arguments
-(keyword_argument name: (identifier) @name)
-(parameters) @parameters
-(lambda_parameters) @parameters
-"""
 # Where a part may begin.
 _HEAD = re.compile(r"[ \t\f]*(?:(?:def|class|async)\b|@)")
 # How often a parser may report progress in one merge, which it does every hundred operations or 40 microseconds: half a
 # second. A megabyte of people's code is 5000.
 _MAX_STEPS = 8_000
-# Nodes within nodes that are looked at; beyond 2**16 the query's time is quadratic. People's code has 50.
-_MAX_DEPTH = 1000
 
 
 class PythonGrammar:
@@ -55,7 +40,7 @@ class PythonGrammar:
         self._indentation = Indentation()
         self._known: dict[str, bool] = {}  # the parts that were parsed, and whether they are right
         self._left = _MAX_STEPS
-        self._parser = tree_sitter.Parser(_language())
+        self._parser = tree_sitter.Parser(language())
 
     def parses(self, pieces: Sequence[str]) -> bool:
         """Whether a text is Python. Raises UnicodeEncodeError where it holds half a surrogate pair.
@@ -93,17 +78,7 @@ class PythonGrammar:
         except ValueError:  # stopped by `is_wrong`
             self._parser.reset()
             return False
-        return not tree.root_node.has_error and _is_in_order(tree, data)
-
-
-@cache
-def _language() -> tree_sitter.Language:
-    return tree_sitter.Language(tree_sitter_python.language())
-
-
-@cache
-def _suspects() -> tree_sitter.Query:
-    return tree_sitter.Query(_language(), _SUSPECTS)
+        return not tree.root_node.has_error and not is_refused(tree, data)
 
 
 def _changed_pieces(
@@ -168,51 +143,3 @@ def _parts(
 def _level(line: str, state: State) -> int | None:
     """How many classes are around a line where a part may begin; None for others."""
     return state.level_of(line) if _HEAD.match(line) else None
-
-
-def _is_in_order(tree: tree_sitter.Tree, data: bytes) -> bool:
-    """Whether arguments and parameters are in an order that Python allows, and each is named once."""
-    cursor = tree_sitter.QueryCursor(_suspects())
-    cursor.set_max_start_depth(_MAX_DEPTH)
-    found = cursor.captures(tree.root_node)
-    return (
-        "argument" not in found
-        and all(map(_are_parameters, found.get("parameters", ())))
-        and _are_named_once(data, found.get("arguments", ()), found.get("name", ()))
-    )
-
-
-def _are_named_once(
-    data: bytes, arguments: Sequence[tree_sitter.Node], names: Sequence[tree_sitter.Node]
-) -> bool:  # fmt: skip
-    """Whether no argument of a call is named twice. The list that a name is in is the last one that is open there: to
-    ask for its parent, or its text, takes as long as all that there is."""
-    lists = sorted((node.start_byte, node.end_byte) for node in arguments)
-    known: set[tuple[int, bytes]] = set()
-    around: list[tuple[int, int]] = []
-    at = 0
-    for name in sorted(names, key=lambda node: node.start_byte):
-        while at < len(lists) and lists[at][0] < name.start_byte:
-            around.append(lists[at])
-            at += 1
-        while around and around[-1][1] <= name.start_byte:
-            around.pop()
-        known.add((around[-1][0] if around else -1, data[name.start_byte : name.end_byte]))
-    return len(known) == len(names)
-
-
-def _are_parameters(node: tree_sitter.Node) -> bool:
-    """Whether these parameters may stand in this order."""
-    stars = 0
-    has_default = False
-    for child in node.named_children:
-        kind = child.type
-        if kind == "typed_parameter" and child.named_children:
-            kind = child.named_children[0].type
-        if kind in ("list_splat_pattern", "keyword_separator"):
-            stars += 1
-        elif kind in ("default_parameter", "typed_default_parameter"):
-            has_default = True
-        elif kind in ("identifier", "tuple_pattern") and has_default and not stars:
-            return False
-    return stars <= 1

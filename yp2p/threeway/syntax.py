@@ -3,12 +3,14 @@
 ==========  ===========================  ===================================================================
 language    parsed by                    besides
 ==========  ===========================  ===================================================================
-Python      tree-sitter                  indentation, order of arguments (`python_grammar.py`)
+Python      tree-sitter                  indentation; what Python refuses (`python_refusals.py`)
 JSON        the standard library's json  no key is twice in an object that was not before
 notebooks   as JSON                      the parts of a notebook have their types
 TOML        the standard library         a key that is twice does not parse
-YAML        libyaml's events             no key is twice in a mapping that was not before
-XML         expat                        a document type of its own is not looked at: such a text is not checked
+YAML        libyaml's events             what an alias names is there; no key is twice in a mapping, and no anchor
+                                         in a document, that was not before
+XML         expat                        each prefix is declared, if it was; a document type of its own is not
+                                         looked at: such a text is not checked
 ==========  ===========================  ===================================================================
 
 The standard library's parsers of these formats accept the same texts in all Pythons that are supported; `ast` does
@@ -85,7 +87,9 @@ class Grammar:
         self._python = PythonGrammar() if language == "python" else None
 
     def twice(self, pieces: Sequence[str]) -> Counter[str] | None:
-        """The keys that are more than once in one object or mapping, and how often; None where the text does not parse.
+        """What a text has that it may have only if it had it before; None where it does not parse.
+
+        That is keys that are more than once in one object or mapping, and how often; or a prefix that nothing declares.
 
         Args:
             pieces: the text. Where as many pieces were given before, less time is needed.
@@ -129,7 +133,13 @@ def _toml(text: str) -> Counter[str]:
 
 
 def _xml(text: str) -> Counter[str]:
-    expat.ParserCreate("utf-8").Parse(text.encode(), True)
+    data = text.encode()
+    try:
+        # Names are put together with a character that no document has: with others, versions of expat differ.
+        expat.ParserCreate("utf-8", "\x01").Parse(data, True)
+    except expat.ExpatError:
+        expat.ParserCreate("utf-8").Parse(data, True)
+        return Counter({"a name outside of all namespaces": 1})
     return Counter()
 
 
@@ -138,11 +148,15 @@ def _yaml(text: str) -> Counter[str]:
     # Of each open mapping its keys, None for a sequence; and how many nodes are in it so far.
     keys: list[set[str] | None] = [None]
     nodes = [0]
+    anchors: set[str] = set()
     for event in yaml.parse(text, Loader=CLoader):
         if isinstance(event, yaml.CollectionEndEvent):
             keys.pop()
             nodes.pop()
+        elif isinstance(event, yaml.DocumentStartEvent):
+            anchors.clear()
         elif isinstance(event, yaml.NodeEvent):
+            twice.update(_anchors_twice(event, anchors))
             known = keys[-1]
             if known is not None and nodes[-1] % 2 == 0 and isinstance(event, yaml.ScalarEvent):
                 key = event.value if event.implicit[0] else repr(event.value)  # `1` and `"1"` are two keys
@@ -154,6 +168,17 @@ def _yaml(text: str) -> Counter[str]:
                 keys.append(set() if isinstance(event, yaml.MappingStartEvent) else None)
                 nodes.append(0)
     return twice
+
+
+def _anchors_twice(event: yaml.NodeEvent, known: set[str]) -> list[str]:
+    """An anchor that the document has already: the standard allows it, some programs do not."""
+    if event.anchor is None:
+        return []
+    if isinstance(event, yaml.AliasEvent) and event.anchor not in known:
+        raise ValueError("an alias of nothing")
+    is_twice = event.anchor in known and not isinstance(event, yaml.AliasEvent)
+    known.add(event.anchor)
+    return [f"&{event.anchor}"] if is_twice else []
 
 
 _PARSERS: dict[str, Callable[[str], Counter[str]]] = {

@@ -1,9 +1,9 @@
 """Three texts by words, inside a place where git would ask.
 
-A word is `\\w+`, or one other character, or a value such as `2.0.1-rc1`, `2026-11-28` or `10.0.0.1` (of which no half
-stands alone). With a character goes what is written on it: accents and vowel signs, the colour of a skin, and what a
-joiner makes one picture of; and two letters are a flag. Chinese and Japanese have no spaces between words: there each
-character is a word, and those that touch are changed together.
+A word is `\\w+`, or one other character, or a value such as `2.0.1-rc1`, `2026-11-28`, `10.0.0.1` or `-5` (of which no
+half stands alone; in `a-5` and `f()-5` the sign is a word). With a character goes what is written on it: accents and
+vowel signs, the colour of a skin, and what a joiner makes one picture of; and two letters are a flag. Chinese and
+Japanese have no spaces between words: there each character is a word, and those that touch are changed together.
 
 The white space before a word is its *layout*. Words are compared without their layout, so a side that only re-indented
 or re-wrapped a block changed no word of it; the layout of a word that all three have is merged by itself.
@@ -36,12 +36,16 @@ UNSPACED = (
 _LETTER = rf"(?:(?![{UNSPACED}])\w[{_MARKS}]*+(?:[\u200c\u200d](?=\w))?)"
 _DIGIT = rf"\d[{_MARKS}]*+"
 _PICTURE = rf"[^\w\s][{_MARKS}{_ON_PICTURES}]*+"
+# A sign directly before a number and not behind what it could be taken from; `\u2212` is the minus of printers.
+SIGN = r"(?<![\w)\]}])[+-]"
+_SIGN = rf"(?<![\w)\]}}{_MARKS}])[+\-\u2212]"
+_BEFORE_DIGITS = r"(?=\.?\d)\.?"
 _WORDS = re.compile(
-    rf"(\s*)({_LETTER}*?{_DIGIT}{_LETTER}*(?:[.:+-]{_LETTER}+)*|{_LETTER}+|[{UNSPACED}][{_MARKS}]*+|{_FLAG}{{2}}"
-    rf"|{_PICTURE}(?:{_JOINER}{_PICTURE})*|$)"
+    rf"(\s*)((?:{_SIGN}{_BEFORE_DIGITS})?{_LETTER}*?{_DIGIT}{_LETTER}*(?:[.:+-]{_LETTER}+)*|{_LETTER}+"
+    rf"|[{UNSPACED}][{_MARKS}]*+|{_FLAG}{{2}}|{_PICTURE}(?:{_JOINER}{_PICTURE})*|$)"
 )
 # Which gives the same of a text without any of these, in half the time.
-_ASCII_WORDS = re.compile(r"(\s*)(\w*\d\w*(?:[.:+-]\w+)*|\w+|[^\w\s]|$)")
+_ASCII_WORDS = re.compile(rf"(\s*)((?:{SIGN}{_BEFORE_DIGITS})?\w*\d\w*(?:[.:+-]\w+)*|\w+|[^\w\s]|$)")
 _IS_UNSPACED = re.compile(rf"[{UNSPACED}]")
 # Line breaks of two ways to wrap a text are no further from each other than a line has words.
 _NEAR_WORDS = 16
