@@ -25,6 +25,7 @@ from yp2p.folder import packs
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.old_versions import older_version
 from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, stored_rows
+from yp2p.folder.recent import recall
 from yp2p.history import packing
 from yp2p.history.ages import DAY_S, HOUR_S
 from yp2p.history.file_log import log
@@ -250,6 +251,11 @@ def test_a_file_that_holds_a_version_in_a_pack_has_its_base() -> None:
     _run(test)
 
 
+async def _recall(bridge: Bridge) -> None:
+    with _live(bridge).being_changed():
+        await recall(bridge.folder, _live(bridge))
+
+
 def test_who_typed_at_the_same_time_is_known_and_what_is_recent() -> None:
     async def test(bridge: Bridge) -> None:
         program = Program(bridge)
@@ -257,7 +263,9 @@ def test_who_typed_at_the_same_time_is_known_and_what_is_recent() -> None:
             program.type(f"ours {number}\n")
             await _peer_types(bridge, f"theirs {number}\n", 1000)
         before = await blame_lines(bridge.folder, NAME, When())
-        recent = await _again(bridge) and _live(bridge).recent.overlap([(1000, 0, 90)])
+        await _again(bridge)
+        await _recall(bridge)
+        recent = _live(bridge).recent.overlap([(1000, 0, 90)])
         await _pack(bridge)
         # As long as only the sender of a row tells who wrote it, it is packed with nobody else's.
         kinds = stored_rows(bridge.folder.database.rows, bridge.folder.id, _live(bridge).id, ALL)
@@ -268,6 +276,7 @@ def test_who_typed_at_the_same_time_is_known_and_what_is_recent() -> None:
         after = await blame_lines(bridge.folder, NAME, When())
         assert [(line["text"], line["device"]) for line in after] == [(line["text"], line["device"]) for line in before]
         await _again(bridge)
+        await _recall(bridge)
         assert _live(bridge).recent.overlap([(1000, 0, 90)]) == recent == 90
         assert _live(bridge).recent.overlap([(4711, 0, 80)]) == 0
         devices = {tuple(sorted(v["devices"])) for v in (await log(bridge.folder, NAME, 100))["versions"][1:]}

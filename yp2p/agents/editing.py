@@ -38,7 +38,7 @@ from yp2p.folder.authors import Maker, maker_of, writers
 from yp2p.folder.folder import Folder
 from yp2p.history.undo import on_disk
 from yp2p.protocol.clients import Writer
-from yp2p.protocol.ysync import parse_update
+from yp2p.protocol.ysync import deleted_ranges, parse_update
 from yp2p.threeway.merge import Merged, Told, merge
 
 # A text that is typed into while it is merged has changed by then.
@@ -278,7 +278,8 @@ def _apply(one: _Edit, update: bytes | None, client: int, name: str | None) -> N
             folder.edits.record(live, news, None, extra=extra, undo_gap_s=gap_s)
             folder.render_queue.want(one.entry.id)
             if name is not None:
-                live.recent.add(time.time(), parse_update(news).sections)  # a save that removes it is told
+                # A save that takes it back is told.
+                live.recent.add(time.time(), parse_update(news).sections, deleted_ranges(news))
                 folder.edits.named.wrote(live.id, client, live.replica.clocks().get(client, 0))
     one.after = head(folder, one.entry)
 

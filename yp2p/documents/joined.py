@@ -29,21 +29,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
-
-from pycrdt import Doc, Text
 
 from yp2p.documents.diff import Hunk
+from yp2p.documents.ordered_blocks import OrderedBlock, in_order, with_text
 from yp2p.documents.put_again import Taken, news_in, words_of
 from yp2p.documents.removals import mark_for
-from yp2p.documents.replica import raising_panics
-from yp2p.documents.shadow import spans_in_order
 from yp2p.documents.shared_past import OneSide, Ranges, SharedPast, Side
 from yp2p.protocol import delete_sets
 from yp2p.protocol.clients import Writer, client_id_from
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.state_vectors import StateVector
-from yp2p.protocol.update_merge import Block, read_blocks
 from yp2p.protocol.wire import write_varint
 from yp2p.protocol.ysync import Shape
 from yp2p.threeway.lines import split_lines
@@ -124,16 +119,16 @@ def _all_parts(
 ) -> Sequence[_Part] | None:
     """What either side had, in the order of the document; None where that order cannot be told."""
     updates, said = list(updates), list(said)
-    blocks = _in_order(updates)
+    blocks = in_order(updates)
     if blocks is None:
         return None
     if said:
-        blocks = list(_with_text(blocks, said))
+        blocks = list(with_text(blocks, said))
     cuts = [_cut(blocks, ours, theirs, past) for past in SharedPast.all_of(updates, ours, theirs)]
     return min(cuts, key=_distance) if len(cuts) > 1 else cuts[0]
 
 
-def _cut(blocks: Iterable[_Block], ours: Side, theirs: Side, past: SharedPast) -> list[_Part]:
+def _cut(blocks: Iterable[OrderedBlock], ours: Side, theirs: Side, past: SharedPast) -> list[_Part]:
     gone = Ranges(ours.deleted), Ranges(theirs.deleted), Ranges(past.deleted)
     vectors = ours.vector, theirs.vector, past.vector
     parts = [part for block in blocks for part in _parts(block, vectors, gone)]
@@ -222,89 +217,7 @@ def _brought_back(base: str, ours: str, theirs: str, parts: Iterable[_Part]) -> 
     return back.intersection(map(str.strip, had.split("\n")))
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    client: int
-    clock: int
-    length: int
-    text: str | None
-
-
-def _in_order(updates: Iterable[bytes]) -> list[_Block] | None:
-    """All blocks that ever were, in the order of the document."""
-    with raising_panics():
-        doc: Doc[Any] = Doc(client_id=1, skip_gc=True)
-        doc.get(Shape.TEXT.value, type=Text)
-        with doc.transaction():
-            for update in updates:
-                doc.apply_update(update)
-        blocks = read_blocks(doc.get_update())
-    spans = spans_in_order(blocks)
-    if spans is None or len(spans) != len(blocks):
-        return None
-    return [_Block(*span, blocks[number].text()) for number, span in spans]
-
-
-def _with_text(blocks: Sequence[_Block], updates: Iterable[bytes]) -> Iterator[_Block]:
-    """The same blocks, with the text of those that are known as deleted where one of these updates says it."""
-    strings: dict[int, list[Block]] = {block.client: [] for block in blocks if block.text is None}
-    for update in updates:
-        for found in read_blocks(update):
-            if found.is_string and found.client in strings:
-                strings[found.client].append(found)
-    said = {client: _Strings(blocks) for client, blocks in strings.items()}
-    for block in blocks:
-        if block.text is None and block.client in said:
-            yield from said[block.client].pieces_of(block)
-        else:
-            yield block
-
-
-class _Strings:
-    """Blocks of one client that have a text; of what several say, the first one's."""
-
-    def __init__(self, blocks: Iterable[Block]) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
-        self._units: list[bytes] = []  # UTF-16 from the start on
-        reached = 0
-        for block in sorted(blocks, key=lambda block: (block.clock, -block.length)):
-            stop = block.clock + block.length
-            if stop > reached:
-                start = max(block.clock, reached)
-                self._starts.append(start)
-                self._stops.append(stop)
-                self._units.append((block.text() or "").encode("utf-16-le")[2 * (start - block.clock) :])
-                reached = stop
-
-    def pieces_of(self, block: _Block) -> Iterator[_Block]:
-        """A block without text, with the text that there is."""
-        clock, stop = block.clock, block.clock + block.length
-        for number in range(bisect_right(self._stops, clock), len(self._units)):
-            begin = self._starts[number]
-            start, until = min(begin, stop), min(self._stops[number], stop)
-            if clock < start:
-                yield _Block(block.client, clock, start - clock, None)
-                clock = start
-            if clock < until:
-                units = self._units[number][2 * (clock - begin) : 2 * (until - begin)]
-                yield _Block(block.client, clock, until - clock, _decoded(units))
-                clock = until
-            if clock >= stop:
-                return
-        if clock < stop:
-            yield _Block(block.client, clock, stop - clock, None)
-
-
-def _decoded(units: bytes) -> str | None:
-    """UTF-16 as text; None where half of a surrogate pair is cut off."""
-    try:
-        return units.decode("utf-16-le")
-    except UnicodeDecodeError:
-        return None
-
-
-def _parts(block: _Block, vectors: Sequence[StateVector], gone: Sequence[Ranges]) -> Iterator[_Part]:
+def _parts(block: OrderedBlock, vectors: Sequence[StateVector], gone: Sequence[Ranges]) -> Iterator[_Part]:
     client, start, stop = block.client, block.clock, block.clock + block.length
     reached = [vector.get(client, 0) for vector in vectors]
     edges = {start, stop, *(clock for clock in reached if start < clock < stop)}

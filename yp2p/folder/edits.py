@@ -25,6 +25,7 @@ from yp2p.folder.meetings import Meetings, Settled
 from yp2p.folder.named_writers import NamedWriters
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.own_claims import OwnClaims
+from yp2p.folder.recent import new_sections
 from yp2p.folder.records import Digest, Steps, log_row
 from yp2p.identity import ID_BYTES, DeviceID, DocumentID, EntryID
 from yp2p.protocol.dependencies import written_beyond
@@ -77,7 +78,9 @@ class Edits:
         if not self._in_our_name and written_beyond(update.parsed, before, folder.clients.earlier):
             self._tell_in_our_name(live.id)
         is_at_work(source)
-        live.recent.add(time.time(), update.parsed.sections)
+        folder.texts.waking_time.note()
+        removed = deleted_ranges(news) if update.deleted else ()
+        live.recent.add(time.time(), new_sections(update.parsed.sections, before), removed)
         return self.record(live, as_logged(update, before, news), source)
 
     def _weigh(self, live: LiveDocument, weight: int) -> None:
@@ -132,7 +135,7 @@ class Edits:
             brought = own if len(own) > _MAX_CLIENTS_OF_PROGRAM else set()
             own -= brought
         self.own_claims.to_publish |= own
-        live.recent_here.add_typed(time.time(), {one: (before.get(one, 0), clocks[one]) for one in wrote})
+        live.recent_here.add(time.time(), {one: (before.get(one, 0), clocks[one]) for one in wrote})
         return self.record(live, news, source, undo_gap_s=None if brought else undo_gap_s)
 
     @contextmanager

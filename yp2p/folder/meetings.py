@@ -47,6 +47,7 @@ from yp2p.folder.authors import Maker, maker_of
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.merger import Merger
 from yp2p.folder.notices import NoticeKind
+from yp2p.folder.recent import recall
 from yp2p.folder.shown_texts import Save, Shown, WentOnFrom
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, EntryID
@@ -93,6 +94,7 @@ class Meetings:
             InvalidUpdate, MissingDependency, MissingCharacters, CrdtPanic: as `LiveDocument.receive_all`.
         """
         with live.being_changed():
+            await recall(self._folder, live)  # what a repair puts in again may be others' recent text
             return await self._receive(live, updates, source, theirs)
 
     async def _receive(self, live: LiveDocument, updates: Sequence[Checked], source: object, theirs: PeerState) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -22,6 +22,8 @@ from yp2p.store.database import Database
 from yp2p.store.sql import Statement
 
 _Value = TypeVar("_Value", bound="bytes | str")
+# Rows of others that are read at a time: each may be a pack, which is unpacked in a few milliseconds.
+_ROWS_AT_ONCE = 16
 
 # An editor that was open for longer than this has been asked whether to load the file again.
 BASES_S = 86400.0
@@ -348,16 +350,19 @@ def load_log(database: Database, folder: FolderID, document: DocumentID) -> list
 
 def recent_of_others(
     database: Database, folder: FolderID, document: DocumentID, since: float
-) -> list[tuple[float, bytes]]:
+) -> Iterator[tuple[float, bytes]]:
     """Updates of other devices since a time (seconds since 1970), but the one that brought the document.
 
-    Of those that are packed together with all of a minute some can be older.
+    Of those that are packed together with all of a minute some can be older. A few rows are read at a time: who takes
+    long over them lets others go on in between.
     """
-    found: list[tuple[float, bytes]] = []
-    for row in tables.log.rows_of_others(database.rows, folder, document, since):
-        stored = Stored.of(row)
-        if stored.rows is None:
-            found.append((stored.at, stored.data))
-        else:
-            found += [(single.at, single.data) for single in stored.singles() if single.origin and single.at > since]
-    return found
+    after = 0
+    while rows := tables.log.rows_of_others(database.rows, folder, document, since, after, _ROWS_AT_ONCE):
+        for row in rows:
+            stored = Stored.of(row)
+            after = stored.seq
+            if stored.rows is None:
+                yield stored.at, stored.data
+            else:
+                found = [(single.at, single.data) for single in stored.singles() if single.origin and single.at > since]
+                yield from found

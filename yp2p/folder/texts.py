@@ -25,12 +25,11 @@ from yp2p.folder.client_ids import ClientIDs
 from yp2p.folder.digests import Digests
 from yp2p.folder.live_document import Accept, Keeper, LiveDocument, Meet
 from yp2p.folder.packs import rows_as_made, rows_until
-from yp2p.folder.recent import RECENT_S
-from yp2p.folder.records import FileRecord, recent_of_others
+from yp2p.folder.records import FileRecord
+from yp2p.folder.waking_time import WakingTime
 from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.insertions import inserted_text
 from yp2p.protocol.state_vectors import StateVector, read_state_vector
-from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
 from yp2p.store.database import Database
 
@@ -56,6 +55,7 @@ class Texts:
 
     Attributes:
         held: what others brought into those that are in memory (`burden.py`).
+        waking_time: tells which changes are recent.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Texts:
         self.digests = Digests(folder, database, self.open)
         self._open: dict[DocumentID, LiveDocument] = {}
         self.held = Held()
+        self.waking_time = WakingTime()
         # Documents of one row that may be on its way to the store, until everything is there.
         self._unstored: dict[DocumentID, tuple[int, bytes]] = {}
         self._going: set[DocumentID] = set()  # documents whose rows are about to be deleted
@@ -97,8 +98,6 @@ class Texts:
             live = LiveDocument(document, replica, self._keeper)
             live.last_seq = rows[-1][0] if rows else 0
             live.bytes = sum(len(data) for _, data in rows)
-            for at, data in recent_of_others(self._database, self._folder, document, time.time() - RECENT_S):
-                live.recent.add(at, parse_update(data).sections)
             self._open[document] = live
             self.held.opened(document)
         live.used_at = trio.current_time()

@@ -10,7 +10,8 @@ Invariants
     * The base advances in the same transaction that stores the update.
     * All operations of the fork client are in the base, so the fork client never writes one clock twice. A save
       against an older base writes with a client ID of its own.
-    * What a save removes of others' recent text is told, with what brings it back.
+    * What a save removes of others' recent text, and what it brings back of what they removed, is told
+      (`taken_back.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from yp2p.disk.ingest.file_status import observable_mode, take_status
 from yp2p.disk.ingest.meaning import ScanContext
 from yp2p.disk.ingest.read_tracker import ReadTracker
 from yp2p.disk.ingest.save_base import SaveBases
+from yp2p.disk.ingest.taken_back import BeforeSave
 from yp2p.documents.diff import Hunk, extent, hunks, split_lines
 from yp2p.documents.gone_back import GoneBack
 from yp2p.documents.meeting import Decision
@@ -38,13 +40,13 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.gone_back import gone_back
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.meetings import Settled
-from yp2p.folder.notices import NoticeKind, Undo
+from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import nearest_version
+from yp2p.folder.recent import recall
 from yp2p.folder.records import Candidate, FileRecord
 from yp2p.folder.shown_texts import Save
 from yp2p.identity import EntryID
 from yp2p.protocol.clients import Writer, client_id_from
-from yp2p.protocol.ysync import deleted_ranges
 from yp2p.store.sql import Statement
 from yp2p.threeway.merge import Told
 
@@ -164,16 +166,13 @@ class LocalEdits:
         told: tuple[Decision, tuple[Maker, Maker]] | None, lacked: GoneBack | None,
     ) -> Settled:  # fmt: skip
         folder = self._folder
+        await recall(folder, live)
         fork, found = await self._changes(live, base, finding)
         fork, update, is_head, settled = await self._made_on(
             live, base, fork, found, context, lacked, _written_at_s(finding)
         )
         # no await from here: whether the base is the head, and what met, is decided together with the merge
-        # What it removes is told of others' text, and where it may be made of an older version, of what was typed here.
-        is_doubtful = bool(self._readers.candidates(record.entry))
-        recents = [live.recent, live.recent_here] if is_doubtful else [live.recent]
-        has_recent = any(recents)
-        before = live.text.text() if has_recent else ""
+        before = BeforeSave.of(live, is_doubtful=bool(self._readers.candidates(record.entry)))
         if is_head and not context.is_scan:
             news = update = fork.edit(found)
         else:
@@ -190,7 +189,7 @@ class LocalEdits:
             record.mode, finding.stamp, is_own=True,
         )  # fmt: skip
         extra = [updated.save(folder.id), *record.keep_base(folder.id)]
-        after = live.text.text() if has_recent and settled.repair is None else ""
+        taken = before.taken_by(update, live.text.text() if settled.repair is None else "")
         with folder.edits.as_one(live):
             commit = folder.edits.record(live, news, None, extra=extra, undo_gap_s=0.0)
             assert live.last_seq == seq, "the base ends at the row that holds the save"
@@ -200,7 +199,6 @@ class LocalEdits:
         self._is_edited(record.entry)
         if not is_head:
             folder.render_queue.want(record.entry)
-        removed = sum(recent.overlap(deleted_ranges(update)) for recent in recents) if has_recent else 0
         await commit.wait()
         log.debug(
             "file_ingested", path=record.path, hunks=len(found), base=base.base_seq, head=is_head,
@@ -212,8 +210,8 @@ class LocalEdits:
         if told is not None:
             for message in folder.notices.tell_meeting(record.path, record.entry, *told):
                 folder.observers.both_changed(message)
-        elif removed:
-            await self._tell_removal(record, removed, seq, before, after)
+        elif taken is not None:
+            await taken.tell(folder, record, seq)
         return settled
 
     async def _made_on(
@@ -244,16 +242,6 @@ class LocalEdits:
             if live.changes == changes:
                 break
         return fork, update, False, settled
-
-    async def _tell_removal(self, record: FileRecord, removed: int, seq: int, before: str, after: str) -> None:
-        """A save took out what was written elsewhere a moment ago: say so, with what brings it back."""
-        undo = None
-        if after:
-            changes = await trio.to_thread.run_sync(hunks, after, before)
-            # Only what was removed comes back, behind what replaced it; what the save brought stays.
-            undo = Undo.of(record.document, seq, [Hunk(h.stop, h.stop, h.text) for h in changes if h.text])
-        text = f"a save here removed {removed} characters that another device or program wrote in the last ten minutes"
-        self._folder.notices.add(NoticeKind.REMOVED_OTHERS_TEXT, record.path, text, record.entry, undo)
 
     async def _changes(
         self, live: LiveDocument, base: FileRecord, finding: Finding
