@@ -246,22 +246,77 @@ def test_a_place_where_a_device_may_be_is_tried_once(monkeypatch: pytest.MonkeyP
 
 def test_three_devices_at_most_learn_whether_they_guessed_right() -> None:
     async def test(room: Room) -> None:
+        async with _somebody(_answer_without_effect) as somebody:
+            many = [replace(somebody, instance=f"wrong {number}") for number in range(6)]
+            with pytest.raises(PairingError, match="3 devices answered to the digits"):
+                await _join(Code("47", "2" * 6), many)
+
+    _run(test)
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "mistyped"])
+def test_a_device_that_is_announced_and_named_is_asked_once(is_right: bool) -> None:
+    """Each run is one of the three guesses of its window, and a miss is told to people there."""
+
+    async def test(room: Room) -> None:
         window = room.host.open_window(room.folder)
-        wrong = Candidate("wrong", room.candidate.addresses, announced=True)
-        many = [Candidate(f"wrong {number}", wrong.addresses, announced=True) for number in range(6)]
-        with pytest.raises(PairingError, match="3 devices answered to the digits"):
-            await _join(_other(window.code), many)
-        assert window.failed_attempts == MAX_FAILED_ATTEMPTS
+        code = window.code if is_right else _other(window.code)
+        named = Candidate("127.0.0.1", room.candidate.addresses, announced=False, named=True)
+        listed = Candidate("of the settings", room.candidate.addresses, announced=False)
+        joiner = Joiner(JOINER, "joiner", lambda digits: [named, room.candidate, listed], trio.sleep_forever)
+        if is_right:
+            await joiner.look(code, 60.0)
+        else:
+            with pytest.raises(PairingError, match="wrong code: the device at"):
+                await joiner.look(code, 60.0)
+        await until(lambda: window.running == 0)
+        assert window.failed_attempts == (0 if is_right else 1)
+        assert room.folder.notices.counts()[NoticeKind.WRONG_CODE] == (0 if is_right else 1)
+
+    _run(test)
+
+
+def test_who_passes_a_run_on_and_holds_it_up_keeps_nobody_from_the_device_itself() -> None:
+    """The joiner hears of the same device from whoever passes on its bytes, and then nothing more."""
+
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        is_held = trio.Event()
+
+        async def pass_on(stream: trio.SocketStream) -> None:
+            behind = await trio.open_tcp_stream("127.0.0.1", room.port)
+
+            async def back() -> None:
+                await stream.send_all(await behind.receive_some())  # the handshake
+                await behind.receive_some()
+                is_held.set()
+
+            async with behind, trio.open_nursery() as nursery:
+                nursery.start_soon(back)
+                async for data in stream:
+                    await behind.send_all(data)
+
+        async with trio.open_nursery() as nursery:
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            nursery.start_soon(trio.serve_listeners, pass_on, [listener])
+            between = Candidate("between", (Address("127.0.0.1", listener.socket.getsockname()[1]),), announced=True)
+            announced = _Announced(between)
+            await nursery.start(announced.join, window.code)
+            await is_held.wait()
+            announced.add(room.candidate)
+            await until(lambda: window.used)
+            nursery.cancel_scope.cancel()
 
     _run(test)
 
 
 @asynccontextmanager
 async def _somebody(answer: Callable[[SecureMessages], Awaitable[None]]) -> AsyncIterator[Candidate]:
-    """Announces the digits, and answers a joiner's first message like this."""
+    """Announces the digits, and answers a joiner's first message like this; each time it is another device."""
 
     async def connection(stream: trio.SocketStream) -> None:
-        _, secured = await respond(stream, GUESSER, is_known=lambda key: False, pairing_open=lambda: True)
+        one = Identity(secrets.token_bytes(32))
+        _, secured = await respond(stream, one, is_known=lambda key: False, pairing_open=lambda: True)
         async with SecureMessages(secured) as messages:
             await messages.receive()
             await answer(messages)

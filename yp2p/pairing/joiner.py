@@ -7,6 +7,9 @@ nothing, and is tried again until the time is up.
 A wrong answer says nothing of the others: anybody on the network can announce the same digits, and may be quicker than
 the device whose announcement is still to come. So the search goes on as long as somebody is being tried, and as long as
 it may take until all that are there were seen. One of the runs is kept for whom the person who joins names.
+
+A device that is found in several ways (it is announced, and named by the person) is asked once: each run is one of the
+guesses that it allows.
 """
 
 from __future__ import annotations
@@ -51,6 +54,8 @@ _SEEN_S = 5.0
 _OTHERS_S = 1.0
 _NEXT_ADDRESS_S, _REACH_LIMIT_S = 0.25, 3.0
 _AGAIN_S = 0.5
+# Whoever passes a run on to the device that shows the code can hold it up; then that device is asked again.
+_PATIENCE_S = 2.0
 _DONE = b"done"
 
 log = structlog.get_logger()
@@ -90,6 +95,14 @@ class _Proven:
     confirmation: bytes  # what proves to it that we know the code
 
 
+class _Run:
+    """One run with a device."""
+
+    def __init__(self) -> None:
+        self.has_answered = False
+        self.over = trio.Event()
+
+
 class _Search:
     """The search for the device that shows a code: who was tried, and how that ended.
 
@@ -107,6 +120,7 @@ class _Search:
         self.unproven: list[Address] = []  # who announces the digits, and has not answered our half
         self._tried: set[str] = set()
         self._trying: list[Candidate] = []
+        self._runs: dict[bytes, _Run] = {}  # by the key of the other device
         self._has_named_answered = False
         self._seen_by = trio.current_time() + _SEEN_S
         self._limit = math.inf
@@ -130,6 +144,23 @@ class _Search:
         """Whether what a device answers may be looked at, which tells it whether it guessed right."""
         is_kept = not candidate.named and any(other.named for other in self._trying)
         return self.proven is None and len(self.wrong) < MAX_RUNS - is_kept
+
+    async def may_ask(self, device: bytes) -> bool:
+        """Whether a device has not answered yet, at another of its addresses: each run is one of the guesses there."""
+        with trio.move_on_after(_PATIENCE_S):
+            while (run := self._runs.get(device)) is not None and not run.over.is_set():
+                await run.over.wait()
+        run = self._runs.get(device)
+        return run is None or not run.has_answered
+
+    @contextmanager
+    def asking(self, device: bytes) -> Iterator[_Run]:
+        """While this lasts, a device is asked for its half."""
+        run = self._runs[device] = _Run()
+        try:
+            yield run
+        finally:
+            run.over.set()
 
     @contextmanager
     def trying(self, candidate: Candidate) -> Iterator[None]:
@@ -308,19 +339,23 @@ class Joiner:
         """Prove that we know the code to a device that proves it to us. Raises PairingError when it does not."""
         messages = SecureMessages(secured)
         try:
+            if not await search.may_ask(secured.remote_noise_key):
+                return
             run = PairingRun(
                 search.code, secured.transport.handshake_hash, self._identity.public, secured.remote_noise_key,
                 scalar=secrets.token_bytes(32),
             )  # fmt: skip
             if candidate.announced:
                 search.unproven.append(address)
-            await messages.send(run.open())
-            answer = await messages.receive()
-            if candidate.announced:
-                search.unproven.remove(address)
-            # no await: whoever answers learns whether a guess of the code was right, and only `MAX_RUNS` may
-            if not search.may_answer(candidate):
-                return
+            with search.asking(secured.remote_noise_key) as asked:
+                await messages.send(run.open())
+                answer = await messages.receive()
+                if candidate.announced:
+                    search.unproven.remove(address)
+                # no await: whoever answers learns whether a guess of the code was right, and only `MAX_RUNS` may
+                if not search.may_answer(candidate):
+                    return
+                asked.has_answered = True
             if answer[:1] != WELCOME:
                 if candidate.announced or candidate.named:
                     search.closed.append(Closed.read(answer[1:]))
