@@ -5,6 +5,7 @@ ONE removed TWO, which had let FRIEND in. THREE took what FRIEND did, and took i
 
 from __future__ import annotations
 
+import pytest
 from peers.removed_device import (
     FIVE,
     FOUR,
@@ -26,9 +27,14 @@ from peers.removed_device import (
 from peers.test_links import HOSTILE as FRIEND
 from peers.test_links import ONE, TWO
 
+from yp2p.documents.registers import Change, Deletion
+from yp2p.folder import while_out
 from yp2p.folder.folder import Folder
+from yp2p.folder.packs import Stored, stored_rows
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.while_out import WhileOut
+from yp2p.identity import DocumentID, FolderID
+from yp2p.store.sql import Read, Statement
 from yp2p.trust.statements import Role, Signer, read_statement
 
 _OF_ONE = Signer(ONE, NOTES)
@@ -121,3 +127,61 @@ async def test_it_is_told_after_a_restart_too_and_to_nobody_who_never_was_out(
     four.observers.while_out.removed(entry("a.txt"), "a.txt")
     assert told(four) == []
     await settled(one, three)
+
+
+def _delete(folder: Folder, name: str) -> None:
+    document = folder.catalogue.entries[entry(name)].document
+    seen = folder.texts.open(document).replica.state_vector()
+    folder.catalogue.write([Change(entry(name), deletion=Deletion(document, seen))])
+
+
+@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+async def test_in_step_is_in_step_though_nothing_was_written_since_the_return(
+    room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
+) -> None:
+    for folder in (one, friend):
+        await folder.membership.receive([_LET_IN])
+    make(friend, "b.txt")
+    await hand_over(friend, one)
+    await one.membership.receive([_REMOVAL])
+    await _let_in(one, friend)
+    friend.observers.uncounted.judged(dict(friend.observers.uncounted.doubted))
+    for device in (ONE, THREE, FOUR, FIVE):
+        friend.observers.uncounted.agreed(device.device_id, friend.database.last_seq)
+    edit(one, "b.txt", lines({2: None}))
+    await hand_over(one, friend)
+    _delete(one, "b.txt")
+    await hand_over(one, friend)
+    assert "b.txt" not in paths_in(one, friend)
+    friend.observers.while_out.removed(entry("b.txt"), "b.txt")
+    assert told(friend) == []
+
+
+@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+async def test_the_log_is_read_once_for_a_text_and_not_when_enough_was_told(
+    room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
+) -> None:
+    reads: list[DocumentID] = []
+
+    def count(read: Read, folder: FolderID, document: DocumentID, unpack: Statement) -> list[Stored]:
+        reads.append(document)
+        return stored_rows(read, folder, document, unpack)
+
+    make(one, "b.txt")
+    await room.agree()
+    await _taken_back(room, three, friend)
+    await _let_in(one, friend)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(while_out, "stored_rows", count)
+        for number in range(4):
+            edit(one, "b.txt", lines({number: None}))
+            await hand_over(one, friend)
+        assert len(reads) == len(set(reads)) == 2  # `a.txt` and `b.txt`
+        assert told(friend) == ["a.txt"]
+        patch.setattr(while_out, "_MAX_TOLD", 1)
+        reads.clear()
+        edit(one, "b.txt", lines({7: None}))
+        await hand_over(one, friend)
+        friend.observers.while_out.removed(entry("new"), "new")
+        assert reads == []
+        assert told(friend) == ["a.txt"]

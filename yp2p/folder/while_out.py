@@ -30,7 +30,8 @@ from yp2p.documents.registers import Entry, index_of
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.packs import Single, stored_rows
 from yp2p.identity import DeviceID, DocumentID, EntryID
-from yp2p.protocol.delete_sets import shared
+from yp2p.protocol.delete_sets import in_order, shared
+from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.ysync import Shape, UpdateParser, parse_update
 from yp2p.store import tables
@@ -57,6 +58,8 @@ class WhileOut:
         self._told: set[EntryID] = set()
         self._changed: set[EntryID] = set()  # entries of which others said something of then; the disk may follow later
         self._ours: dict[int, set[EntryID]] = {}
+        self._wrote: dict[DocumentID, list[DeletedRange]] = {}  # what this device wrote then in texts
+        self._in_step: set[DeviceID] = set()  # these have been since, also where nothing was written since
 
     def load(self) -> None:
         """Read what is stored; call once, before use, when the membership is known."""
@@ -91,15 +94,22 @@ class WhileOut:
         self._told.clear()
         self._changed.clear()
         self._ours.clear()
+        self._wrote.clear()
+        self._in_step.clear()
         row = tables.agreement.save(self._folder.id, DeviceID(min(self._known)), self._until, is_doubted=False)
         database.submit([row])
+
+    def in_step(self, device: DeviceID) -> None:
+        """Another device has all that is here, and this one all that is there."""
+        if self._until:
+            self._in_step.add(device)
 
     def _is_of_then(self, devices: Iterable[DeviceID]) -> bool:
         """Whether one of these others was not in step with this device since."""
         folder = self._folder
         own, agreed = folder.clients.device, folder.observers.uncounted.agreed_with
-        others = (device for device in devices if device != own and folder.membership.takes_from(device))
-        return bool(self._until) and any(agreed(device) <= self._until for device in others)
+        others = {device for device in devices if device != own and folder.membership.takes_from(device)}
+        return bool(self._until) and any(agreed(device) <= self._until for device in others - self._in_step)
 
     # --- what others took back ------------------------------------------------------------------------------------
 
@@ -110,7 +120,7 @@ class WhileOut:
 
     def removed(self, entry: EntryID, path: str, *, is_replaced: bool = False) -> None:
         """Others deleted a file, or replaced what it held: what was there is in the trash."""
-        if entry in self._changed and self._made_then(entry):
+        if entry in self._changed and self._may_be_told(entry) and self._made_then(entry):
             how = "`yp2p trash list` shows it" if is_replaced else "`yp2p trash restore` brings it back"
             self._tell(entry, path, f"others took back what this device did {_WHEN}; it is in the trash: {how}")
 
@@ -119,26 +129,22 @@ class WhileOut:
         if not self._is_of_then([source]):
             return
         entry = self._folder.catalogue.entry_of.get(document)
+        if entry is None or not self._may_be_told(entry):
+            return
         deleted = UpdateParser(news, Shape.TEXT)
         deleted.parse()
-        if entry is None or entry in self._told or not deleted.ranges:
-            return
-        own = [
-            (client, start, stop - start)
-            for row in self._own_rows(document)
-            for client, (start, stop) in parse_update(row.data).sections.items()
-        ]
-        if own and shared(own, deleted.ranges):
+        if deleted.ranges and shared(self._written_in(document), deleted.ranges):
             path = self._folder.catalogue.layout().path_of.get(entry, "")
             text = (
-                f"others took back what this device wrote here {_WHEN}; `yp2p log` lists the versions with it, and"
-                " `yp2p restore` brings one back"
+                f"others took back what this device wrote here {_WHEN}; `yp2p log` lists the versions with it,"
+                " `yp2p restore` restores one"
             )
             self._tell(entry, path, text)
 
+    def _may_be_told(self, entry: EntryID) -> bool:
+        return entry not in self._told and len(self._told) < _MAX_TOLD
+
     def _tell(self, entry: EntryID, path: str, text: str) -> None:
-        if entry in self._told or len(self._told) >= _MAX_TOLD:
-            return
         self._told.add(entry)
         is_last = len(self._told) == _MAX_TOLD
         more = "; there may be more files like it" if is_last else ""
@@ -165,6 +171,17 @@ class WhileOut:
             if not origin and seq <= self._until and at >= earliest:
                 found |= changed
         return found
+
+    def _written_in(self, document: DocumentID) -> list[DeletedRange]:
+        """The operations of a text that this device made then."""
+        if document not in self._wrote:
+            made = [
+                (client, start, stop - start)
+                for row in self._own_rows(document)
+                for client, (start, stop) in parse_update(row.data).sections.items()
+            ]
+            self._wrote[document] = in_order(made)
+        return self._wrote[document]
 
     def _own_rows(self, document: DocumentID) -> list[Single]:
         folder, earliest = self._folder, time.time() - _MAX_AGE_S
