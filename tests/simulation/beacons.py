@@ -99,7 +99,7 @@ PLACES = (
     Place("a save whose lines stand", _MADE_OF, _of(Stands)),
     Place("a save against another version", f"{_INGEST}.local_edits:LocalEdits.merge_late_save"),
     Place("a save over a file that was moved away", f"{_INGEST}.local_edits:LocalEdits.merge_save_of_former"),
-    Place("others' text that a save removed", f"{_INGEST}.local_edits:LocalEdits._tell_removal"),
+    Place("others' text that a save removed", f"{_INGEST}.taken_back:TakenBack.tell"),
     Place("somebody read what was rendered", f"{_INGEST}.read_tracker:ReadTracker.was_read"),
     Place("a version that a file had in the log", f"{_INGEST}.known_files:version_found", lambda r: r is not None),
     # Names that come and go.

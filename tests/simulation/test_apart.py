@@ -90,7 +90,7 @@ def _without_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def _without_repairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Yjs alone."""
     decide: Callable[..., Any] = meetings.meet
-    monkeypatch.setattr(meetings, "meet", lambda *arguments: (None, decide(*arguments)[1]))
+    monkeypatch.setattr(meetings, "meet", lambda *arguments, said: (None, decide(*arguments, said=said)[1]))
 
 
 def _without_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
