@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from service.test_installing import FakeSystemd
 
 from yp2p.cli import hub, options
 from yp2p.cli.main import main
 from yp2p.cli.service import status_lines
 from yp2p.errors import NotRunning
+from yp2p.service.installing import Service
+from yp2p.service.units import Kind, Person, unit_of
 
 _FOUND: dict[str, Any] = {
     "unit": "yp2p.service", "kind": "user", "file": "/home/me/.config/systemd/user/yp2p.service", "installed": True,
@@ -71,9 +76,20 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["yp2p", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
-        return int(ended.value.code or 0), capsys.readouterr().err
+        printed = capsys.readouterr()
+        _PRINTED[:] = [printed.out]
+        return int(ended.value.code or 0), printed.err
 
     return run_command
+
+
+_PRINTED: list[str] = []
+
+
+@pytest.fixture
+def output() -> Callable[[], str]:
+    """Gives what the last command of `run` printed on standard output."""
+    return lambda: _PRINTED[0]
 
 
 @pytest.fixture
@@ -180,3 +196,46 @@ def test_only_root_asks_the_hub(run: Callable[..., tuple[int, str]], monkeypatch
     code, said = run("--hub", "status")
     assert code == 2
     assert "the hub of this machine answers root only: `sudo yp2p --hub ...`" in said
+
+
+@pytest.fixture(params=list(Kind), ids=lambda kind: kind.value)
+def service(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service of a systemd of the test, which root installs."""
+    person = Person("me", 1000, tmp_path / "home/me")
+    unit = unit_of(request.param, person)
+    unit = replace(unit, path=tmp_path / "etc" / unit.path.name, state=tmp_path / "state")
+    systemd: Any = FakeSystemd(unit)
+    monkeypatch.setattr(FakeSystemd, "lingers", lambda self, name: False, raising=False)
+    monkeypatch.setattr("yp2p.service.installing.this_program", lambda: Path("/opt/yp2p/bin/yp2p"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    found = Service(unit, person, systemd)
+    monkeypatch.setattr("yp2p.cli.service._service", lambda which, name: replace(found, said=[]))
+    return found
+
+
+def test_programs_are_told_what_was_done_and_how_it_is_doing(
+    service: Service, run: Callable[..., tuple[int, str]], output: Callable[[], str]
+) -> None:
+    option = f"--{service.unit.kind.value}"
+    assert run("service", "install", option, "--json") == (0, "")
+    installed = json.loads(output())
+    assert (installed["installed"], installed["running"]) == (True, True)
+    assert f"{service.unit.name} runs now." in installed["done"]
+    assert run("service", "status", option, "--json") == (0, "")
+    assert json.loads(output()) == {key: value for key, value in installed.items() if key != "done"}
+    assert run("service", "uninstall", option, "--json") == (0, "")
+    removed = json.loads(output())
+    assert not removed["installed"]
+    assert f"{service.unit.path} is removed." in removed["done"]
+    assert removed.keys() == installed.keys()
+
+
+def test_what_was_done_before_it_failed_is_no_answer_for_programs(
+    service: Service, run: Callable[..., tuple[int, str]], output: Callable[[], str]
+) -> None:
+    fake: Any = service.systemctl
+    fake.fails = "the port is taken"
+    code, said = run("service", "install", f"--{service.unit.kind.value}", "--json")
+    assert (code, output()) == (1, "")
+    assert f"{service.unit.path} is written." in said
+    assert "does not start: the port is taken" in said

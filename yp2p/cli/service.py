@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +50,8 @@ def command() -> None:
 @command.command(short_help="Write the unit, enable it, and start it.")
 @_which
 @click.option("--linger/--no-linger", default=None, help="With --user: whether it goes on when you have logged out.")
-def install(which: str | None, name: str | None, linger: bool | None) -> None:
+@json_option
+def install(which: str | None, name: str | None, linger: bool | None, as_json: bool) -> None:
     """Write the unit with the path of this program, enable it, and start it.
 
     Without an option it is --user. A daemon that runs already is not stopped: `yp2p stop` does that.
@@ -58,21 +61,37 @@ def install(which: str | None, name: str | None, linger: bool | None) -> None:
     service = _changed(which, name, "install")
     if linger is not None and which not in (None, "user"):
         raise UsageError("--linger is for --user; the other services start with the machine")
-    try:
+    with _telling(service, as_json=as_json):
         service.install(this_program(), dict(os.environ))
-    finally:
-        say(*service.said)
-    if service.unit.kind.value == "user":
-        _linger(service, linger)
+        if service.unit.kind.value == "user":
+            _linger(service, linger, may_ask=not as_json and is_terminal())
 
 
-def _linger(service: Service, wanted: bool | None) -> None:
+@contextmanager
+def _telling(service: Service, *, as_json: bool) -> Iterator[None]:
+    """Say what is done with it: sentences as they come, or how it is doing afterwards, with these.
+
+    What was done before something failed is told beside the error.
+    """
+    if not as_json:
+        service.tell = say
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        say(*service.said, err=True)
+        raise
+    print_json({**service.status(), "done": service.said})
+
+
+def _linger(service: Service, wanted: bool | None, *, may_ask: bool) -> None:
     """Say whether it goes on after a logout, and have it so where that is wished."""
     name = service.person.name
     if service.systemctl.lingers(name):
-        say("It goes on when you have logged out (lingering is on).")
+        service.say("It goes on when you have logged out (lingering is on).")
         return
-    if wanted is None and is_terminal():
+    if wanted is None and may_ask:
         try:
             confirm("It stops when you have logged out. Have it go on (loginctl enable-linger)?", otherwise="")
             wanted = True
@@ -80,20 +99,19 @@ def _linger(service: Service, wanted: bool | None) -> None:
             wanted = False
     if wanted:
         service.systemctl.enable_linger(name)
-        say("It goes on when you have logged out (lingering is on).")
+        service.say("It goes on when you have logged out (lingering is on).")
     else:
-        say(f"It stops when you have logged out; `loginctl enable-linger {name}` has it go on.")
+        service.say(f"It stops when you have logged out; `loginctl enable-linger {name}` has it go on.")
 
 
 @command.command(short_help="Stop the service, and remove its unit; the data stays.")
 @_which
-def uninstall(which: str | None, name: str | None) -> None:
+@json_option
+def uninstall(which: str | None, name: str | None, as_json: bool) -> None:
     """Stop and disable the service, and remove its unit. Folders, settings, key and store stay."""
     service = _changed(which, name, "uninstall")
-    try:
+    with _telling(service, as_json=as_json):
         service.uninstall()
-    finally:
-        say(*service.said)
 
 
 @command.command(short_help="Show how the service is doing.")

@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +44,18 @@ _NO_NAMESPACES = ("217", "218", "226")
 
 @dataclass(slots=True)
 class Service:
-    """One service, and what was done with it: sentences in `said`."""
+    """One service, and what was done with it: sentences in `said`, each told as soon as it is so."""
 
     unit: Unit
     person: Person
     systemctl: Systemctl
     said: list[str] = field(default_factory=list)
+    tell: Callable[[str], object] = lambda sentence: None
+
+    def say(self, sentence: str) -> None:
+        """This was done."""
+        self.said.append(sentence)
+        self.tell(sentence)
 
     # --- installing ---------------------------------------------------------------------------------------------
 
@@ -59,7 +66,7 @@ class Service:
         own = program if given is None and is_own(program, self.unit.kind, self.person) else None
         has_changed = False
         if given is not None:
-            self.said.append(f"{given} is there already, from a package or by hand, and is used as it is.")
+            self.say(f"{given} is there already, from a package or by hand, and is used as it is.")
         else:
             for_all = program if own is None else shared_program(self._ours(self.unit.path))
             text = written_for(template(self.unit.kind), for_all, self.systemctl.version())
@@ -130,7 +137,7 @@ class Service:
             path.write_text(text)
         except OSError as error:
             raise YpError(f"{error.filename or path} cannot be written: {reason(error)}") from error
-        self.said.append(f"{path} is written.")
+        self.say(f"{path} is written.")
         return True
 
     def _have_drop_in(self, text: str) -> bool:
@@ -150,7 +157,7 @@ class Service:
                 path.parent.rmdir()
         except OSError as error:
             raise YpError(f"{path} cannot be removed: {reason(error)}") from error
-        self.said.append(f"{path} is removed.")
+        self.say(f"{path} is removed.")
 
     def _drop_in(self) -> Path:
         return self.unit.path.parent / f"{self.unit.name}.d/yp2p-service.conf"
@@ -161,16 +168,16 @@ class Service:
         is_running = before["ActiveState"] in ("active", "reloading")
         if before["UnitFileState"] != "enabled":
             self.systemctl.run("enable", name)
-            self.said.append(f"{name} starts with {'every login' if self.unit.kind is Kind.USER else 'the machine'}.")
+            self.say(f"{name} starts with {'every login' if self.unit.kind is Kind.USER else 'the machine'}.")
         if is_running and not has_changed:
-            self.said.append(f"{name} runs already.")
+            self.say(f"{name} runs already.")
             return
         try:
             self._restart()
         except Refused as error:
             why = self.systemctl.last_words(name) or str(error)
             raise YpError(f"{name} is installed, and does not start: {why}") from error
-        self.said.append(f"{name} runs now.")
+        self.say(f"{name} runs now.")
 
     def _restart(self) -> None:
         """Start it anew, without what this machine cannot give it. Raises Refused."""
@@ -180,7 +187,7 @@ class Service:
             status = self.systemctl.properties(self.unit.name, "ExecMainStatus")["ExecMainStatus"]
             if self.unit.kind is not Kind.USER or status not in _NO_NAMESPACES or self._is_ours(self._drop_in()):
                 raise
-            self.said.append("The kernel lets no user have namespaces: the service does without users of its own.")
+            self.say("The kernel lets no user have namespaces: the service does without users of its own.")
             self._write(self._drop_in(), WITHOUT_NAMESPACES)
             self.systemctl.run("daemon-reload")
             self.systemctl.run("restart", self.unit.name)
@@ -191,10 +198,10 @@ class Service:
         """Stop and disable it, and remove what `install` wrote. Raises YpError."""
         before = self._properties()
         if before["LoadState"] == "not-found" and not self.unit.path.exists():
-            self.said.append(f"There is no {self.unit.name}.")
+            self.say(f"There is no {self.unit.name}.")
         else:
             self._stop(before)
-        self.said.append(self._what_stays())
+        self.say(self._what_stays())
 
     def _what_stays(self) -> str:
         if self.unit.kind is Kind.HUB:
@@ -208,7 +215,7 @@ class Service:
             "failed",
         ):
             self.systemctl.run("disable", "--now", name)
-            self.said.append(f"{name} is stopped, and does not start any more.")
+            self.say(f"{name} is stopped, and does not start any more.")
         removed = [
             path for path in (self._drop_in(), self.unit.path) if self._is_ours(path) and not self._is_used(path)
         ]
@@ -217,7 +224,7 @@ class Service:
         if removed:
             self.systemctl.run("daemon-reload")
         elif self._given_file() is not None:
-            self.said.append(f"{self._given_file()} stays: yp2p did not write it.")
+            self.say(f"{self._given_file()} stays: yp2p did not write it.")
         if before["ActiveState"] == "failed":
             self.systemctl.run("reset-failed", name)
 
