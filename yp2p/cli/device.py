@@ -313,7 +313,8 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
 
 def _remove(device: str, folder: str | None, *, with_let_in: bool) -> dict[str, Any]:
     body = {"device": device, "folder": folder, "with_let_in": with_let_in}
-    return dict(call("POST", "/v1/device/remove", body))
+    answer: dict[str, Any] = call("POST", "/v1/device/remove", body)
+    return answer
 
 
 def _ask(devices: list[str], replaced_by: str | None, folder: str | None, *, with_let_in: bool) -> None:

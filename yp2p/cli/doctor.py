@@ -25,7 +25,7 @@ def command(device: str | None, as_json: bool) -> int:
     from yp2p.doctor.examine import examine
 
     found = examine(
-        find_paths(), lambda: dict(call("POST", "/v1/doctor", {"device": device}, _LIMIT_S)), named=device is not None
+        find_paths(), lambda: call("POST", "/v1/doctor", {"device": device}, _LIMIT_S), named=device is not None
     )
     problems = [one for one in found if one.is_problem]
     if as_json:

@@ -43,7 +43,10 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class _Object(dict[str, Any]):
-    """An object of an answer. A daemon of another version may not say what is looked for: that is a sentence, too."""
+    """An object of an answer. A daemon of another version may not say what is looked for: that is a sentence, too.
+
+    A copy made with `dict()`, `|` or `**` is no such object any more.
+    """
 
     __slots__ = ("_daemon",)
 
@@ -53,6 +56,15 @@ class _Object(dict[str, Any]):
 
     def __missing__(self, key: str) -> NoReturn:
         raise RemoteError(f"the daemon does not say {key!r}: {_why(self._daemon)}", 1)
+
+
+def read_answer(data: bytes, daemon: str) -> Any:
+    """What a daemon of that version says in JSON. A field that is looked for and is not there is a RemoteError.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return json.loads(data, object_hook=lambda found: _Object(found, daemon))
 
 
 def _why(daemon: str) -> str:
@@ -105,7 +117,7 @@ def _answer(response: http.client.HTTPResponse, data: bytes) -> Any:
     if response.status == 200 and response.getheader("Content-Type", "").startswith("text/plain"):
         return data.decode()
     try:
-        answer: Any = json.loads(data, object_hook=lambda found: _Object(found, daemon)) if data else {}
+        answer: Any = read_answer(data, daemon) if data else {}
     except ValueError:
         raise RemoteError("; ".join(filter(None, (_odd(response), other))), 1) from None
     if response.status < 400:
@@ -153,11 +165,12 @@ class EventStream:
             raise
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Until the daemon ends, or `interrupt` is called."""
+        """Until the daemon ends, or `interrupt` is called. An event is an answer (`read_answer`)."""
+        daemon = self._response.getheader(VERSION_HEADER, "")
         try:
             for line in self._response:
                 if line.startswith(b"data: "):
-                    yield json.loads(line.removeprefix(b"data: "))
+                    yield read_answer(line.removeprefix(b"data: "), daemon)
         except (OSError, http.client.HTTPException, ValueError):
             pass  # cut off: it ended without a word
 
