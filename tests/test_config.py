@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from typing import get_type_hints
 
 import msgspec
 import pytest
 
-from yp2p.config import Config, describe, find_paths, load_config, sections
+from yp2p.config import Config, KnownDevice, SharedFolder, describe, find_paths, load_config, sections
+from yp2p.control.socket import find_control_socket
 from yp2p.errors import ConfigError, YpError
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "config" / "yp2p.example.toml"
@@ -57,6 +59,13 @@ def test_environment_beats_file(tmp_path: Path) -> None:
         ("[[folders]]\npath = '/a'\ninvite = 'x'\ninvite_file = '/b'\n", {}, ["invite_file", "say one"]),
         ("[[folders]]\npath = '/a'\ninvite = 'x'\nlabel = 'b'\n", {}, ["leave label out"]),
         ("[folders]\npath = '/a'\n", {}, ["[[folders]]", "once for each"]),
+        ("[discovery.commands]\ndesk = 'ssh \\u0000'\n".replace("'", '"'), {}, ["commands", "a NUL"]),
+        ("[[devices]]\nname = 'a'\nkey = 'b'\nfolders = ['\\u0000']\n".replace("'", '"'), {}, ["folders", "a NUL"]),
+        ("", {"YP2P_DEVICE__NAME": "caf\udce9"}, ["YP2P_DEVICE__NAME", "not UTF-8"]),
+        ("", {"YP2P_FILES__IGNORE": "a,caf\udce9"}, ["YP2P_FILES__IGNORE", "not UTF-8"]),
+        ("[page]\ndirectory = 'web'\n", {}, ["'web'", "absolute path"]),
+        ("[page]\ndirectory = '~nobody-here/web'\n", {}, ["'~nobody-here/web'", "absolute path"]),
+        ("[[folders]]\npath = '~nobody-here/notes'\n", {}, ["'~nobody-here/notes'", "absolute path"]),
         ("", {"YP2P_FOLDERS__PATH": "/a"}, ["YP2P_FOLDERS__PATH", "[[folders]]", "only"]),
     ],
 )
@@ -69,6 +78,26 @@ def test_mistakes(tmp_path: Path, text: str, environment: dict[str, str], words:
         assert word in str(caught.value)
 
 
+_TEXTS = [
+    (section, key)
+    for section, kind in {**sections(), "[folders]": SharedFolder, "[devices]": KnownDevice}.items()
+    for key, hint in get_type_hints(kind).items()
+    if hint in (str, list[str])
+]
+
+
+@pytest.mark.parametrize(("section", "key"), _TEXTS)
+def test_what_the_system_takes_in_no_name_is_refused_where_the_settings_are_read(
+    tmp_path: Path, section: str, key: str
+) -> None:
+    path = tmp_path / "config.toml"
+    for value in ('"a\\u0000b"', '["a\\u0000b"]'):
+        path.write_text(f"[{section}]\n{key} = {value}\n")
+        with pytest.raises(ConfigError, match="no setting may hold a NUL") as caught:
+            load_config(path, {})
+        assert key in str(caught.value)
+
+
 def test_settings_that_are_no_text_say_so(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b'[device]\nname = "caf\xe9"\n')
@@ -78,6 +107,21 @@ def test_settings_that_are_no_text_say_so(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(ConfigError, match=r"cannot be read: Is a directory$"):
         load_config(path, {})
+
+
+def test_settings_that_have_no_end_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ConfigError, match=r"cannot be read: it has more than 4 MiB$"):
+        load_config(path, {})
+
+
+def test_the_home_of_a_user_whom_nobody_knows_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = find_paths({"YP2P_HOME": "~nobody-here/home"})
+    assert paths.socket == find_control_socket({"YP2P_HOME": "~nobody-here/home"})
+    assert paths.config == tmp_path / "~nobody-here" / "home" / "config.toml"
 
 
 def test_a_home_keeps_everything_beneath_it(tmp_path: Path) -> None:
@@ -93,8 +137,6 @@ def test_xdg_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths.store == tmp_path / "state" / "yp2p" / "store.db"
     assert paths.config == tmp_path / "config" / "yp2p" / "config.toml"
     assert paths.socket == tmp_path / "run" / "yp2p" / "control.sock"
-    from yp2p.control.socket import find_control_socket
-
     assert find_control_socket({"XDG_RUNTIME_DIR": str(tmp_path / "run")}) == paths.socket
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find_control_socket({"XDG_STATE_HOME": str(tmp_path / "state")}) == find_paths({}).socket

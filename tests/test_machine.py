@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from yp2p import machine
-from yp2p.machine import is_passing, is_shortage, reason
+from yp2p.machine import is_passing, is_shortage, read_regular_bytes, reason
 
 _SOURCES = Path(machine.__file__).parent
 # Where the words of the system stand in a sentence that itself says what helps, or that a program reads.
@@ -39,6 +39,19 @@ def test_words_of_ours_keep_their_remedy() -> None:
 def test_what_is_short_says_nothing_of_a_file() -> None:
     assert all(is_shortage(OSError(number, "")) for number in _SHORT)
     assert not any(is_shortage(OSError(number, "")) for number in (*_FULL, errno.EACCES, errno.ENOENT))
+
+
+def test_a_file_that_is_not_what_was_meant_is_neither_waited_for_nor_read_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with (tmp_path / "endless").open("wb") as file:
+        file.truncate(1 << 40)
+    (tmp_path / "text").write_text("text")
+    for path, words in (("fifo", "no regular"), ("endless", "more than 4 MiB"), ("/dev/zero", "no regular")):
+        with pytest.raises(OSError, match=words):
+            read_regular_bytes(tmp_path / path)
+    assert read_regular_bytes(tmp_path / "text", 4) == b"text"
+    with pytest.raises(OSError, match="more than"):
+        read_regular_bytes(tmp_path / "text", 3)
 
 
 def test_nobody_else_words_an_error_of_the_system() -> None:

@@ -282,7 +282,7 @@ def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
     """Everything beneath `YP2P_HOME` when that is set, otherwise the XDG directories."""
     home = environment.get(HOME_VARIABLE)
     if home:
-        base = Path(home).expanduser().absolute()
+        base = expanded(home).absolute()
         return Paths(base / "config.toml", base, base)
     dirs = PlatformDirs("yp2p", appauthor=False)
     state = Path(dirs.user_state_dir)
@@ -326,6 +326,7 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
     config = Config(**decoded)
     _check_folders(config, path)
     _check_limits(config.limits, path)
+    _check_page(config.page, path)
     return config
 
 
@@ -395,6 +396,8 @@ def _decode(section: type[msgspec.Struct], title: str, keys: _Found) -> msgspec.
     for key, (where, value) in keys.items():
         if key not in hints:
             raise ConfigError(f"{where}: {title} has no setting {key!r}; its settings are: {', '.join(hints)}")
+        if fault := _fault_in(value):
+            raise ConfigError(f"{where} is {value!r}, but no setting may hold {fault}")
         from_text = isinstance(value, _Text)
         if isinstance(value, str) and hints[key].__origin__ == list[str]:
             value = [part.strip() for part in value.split(",") if part.strip()]
@@ -407,6 +410,26 @@ def _decode(section: type[msgspec.Struct], title: str, keys: _Found) -> msgspec.
             beside = next((where for where, _ in keys.values()), title)
             raise ConfigError(f"beside {beside} has to stand {field.name}: {describe(section, field.name)}")
     return section(**values)
+
+
+def _fault_in(value: Any) -> str:
+    """What is in a value that neither the system nor other devices would take in any name; empty where nothing is."""
+    if isinstance(value, dict):
+        return next(filter(None, map(_fault_in, (*value, *value.values()))), "")
+    if isinstance(value, list):
+        return next(filter(None, map(_fault_in, value)), "")
+    if not isinstance(value, str):
+        return ""
+    if "\0" in value:
+        return "a NUL"
+    return "bytes that are not UTF-8" if any("\ud800" <= character <= "\udfff" for character in value) else ""
+
+
+def _check_page(page: Page, path: Path) -> None:
+    """Raises ConfigError: its directory depends on where the daemon runs."""
+    if page.directory and not expanded(page.directory).is_absolute():
+        what = describe(Page, "directory")
+        raise ConfigError(f"{path}: [page] directory is {page.directory!r}, but must be {what}")
 
 
 def _check_folders(config: Config, path: Path) -> None:
@@ -442,5 +465,5 @@ def _check_limits(limits: Limits, path: Path) -> None:
 
 
 def expanded(path: str) -> Path:
-    """A path of the settings, which may begin with ~."""
-    return Path(path).expanduser()
+    """A path of the settings, which may begin with ~; that of a user whom nobody knows stays as it is."""
+    return Path(os.path.expanduser(path))

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 _LARGEST_FLOOR_BYTES = 256 << 20
+# Settings, keys and tokens are some kilobytes.
+_MOST_BYTES = 4 << 20
 # More than a thousand devices and programs need.
 _OPEN_FILES = 65536
 
@@ -96,12 +98,28 @@ def low_room(directory: Path, wanted_bytes: int = 0) -> str:
 
 
 def read_regular(path: Path) -> str:
-    """The text of a file, and of nothing else: a FIFO would be waited for. Raises OSError, UnicodeDecodeError."""
+    """The text of a file, and of nothing else (`read_regular_bytes`). Raises OSError, UnicodeDecodeError."""
+    return read_regular_bytes(path).decode("utf-8-sig")
+
+
+def read_regular_bytes(path: Path, most: int = _MOST_BYTES) -> bytes:
+    """What a file holds whose path a person has set, or chosen, and which may be anything.
+
+    A FIFO would be waited for, and some files of /proc as well; others have no end.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more bytes than that.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        return file.read().decode("utf-8-sig")
+        data: bytes | None = file.read(most + 1)
+    if data is None:
+        raise OSError(errno.EAGAIN, "it gives nothing now", str(path))
+    if len(data) > most:
+        raise OSError(errno.EINVAL, f"it has more than {most >> 20} MiB", str(path))
+    return data
 
 
 def put_aside(path: Path, kind: Callable[[int], bool] = lambda mode: False) -> Path | None:

@@ -70,6 +70,15 @@ def test_a_key_file_that_is_none_says_what_to_do(tmp_path: Path) -> None:
         take_given_key(Device(key_file="keys/device"), {})
     with pytest.raises(ConfigError, match="cannot be read"):
         take_given_key(Device(key_file=str(tmp_path)), {})
+    with pytest.raises(ConfigError, match="File name too long"):
+        take_given_key(Device(key_file="/" + "x" * 300), {})
+    with pytest.raises(ConfigError, match="absolute path"):
+        take_given_key(Device(key_file="~nobody-here/key"), {})
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ConfigError, match="no regular file"):
+        take_given_key(Device(key_file=str(tmp_path / "fifo")), {})
+    with pytest.raises(YpError, match="cannot be read"):
+        take_given_key(Device(key_file="/proc/self/mem"), {})
     with pytest.raises(YpError, match="not there") as missing:  # its disk may come later: a unit tries again
         take_given_key(Device(key_file=str(tmp_path / "usb" / "key")), {})
     assert missing.value.exit_code == 1

@@ -19,6 +19,7 @@ from yp2p.control.answers import Answer
 from yp2p.control.requests import Request
 from yp2p.control.routes import Route
 from yp2p.errors import NotInstalled
+from yp2p.machine import read_regular_bytes
 
 PLACE = Path(__file__).parent / "assets"
 _INDEX, _PAGE = "index.html", "text/html; charset=utf-8"
@@ -71,7 +72,8 @@ def read(place: Path) -> dict[str, File]:
         NotInstalled: they are not in the package.
     """
     try:
-        found = {path.name: path.read_bytes() for path in sorted(place.iterdir()) if path.suffix in _KINDS}
+        paths = [path for path in sorted(place.iterdir()) if path.suffix in _KINDS]
+        found = {path.name: read_regular_bytes(path, _MAX_BYTES) for path in paths}
     except OSError:
         found = {}
     if _INDEX not in found or sum(map(len, found.values())) > _MAX_BYTES:

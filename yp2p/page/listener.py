@@ -41,7 +41,7 @@ import msgspec
 import structlog
 import trio
 
-from yp2p.config import Config
+from yp2p.config import Config, expanded
 from yp2p.config import Page as Settings
 from yp2p.control.answers import Answer, error_answer, json_answer
 from yp2p.control.requests import Request, request_of
@@ -207,8 +207,14 @@ class Page:
 
     async def _files(self) -> Mapping[str, assets.File]:
         """Raises NotInstalled."""
-        place = Path(self._settings.directory) if self._settings.directory else assets.PLACE
-        return await trio.to_thread.run_sync(self._read_files, place)
+        directory = self._settings.directory
+        place = expanded(directory) if directory else assets.PLACE
+        try:
+            return await trio.to_thread.run_sync(self._read_files, place)
+        except NotInstalled:
+            if directory:
+                raise NotInstalled(f"[page] directory is {directory!r}, and the page is not in it") from None
+            raise
 
     def _begin(self, files: Mapping[str, assets.File]) -> None:
         """Open the page, at the port that was kept or at a new one. Raises ListenError."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import structlog
 
-from yp2p.config import Device
+from yp2p.config import Device, expanded
 from yp2p.errors import ConfigError, YpError
 from yp2p.identity import Identity
 from yp2p.machine import is_passing, read_regular, reason
@@ -69,7 +69,7 @@ def _key_in_file(settings: Device, environment: Mapping[str, str]) -> GivenKey |
     if settings.key_file:
         if is_key_text(settings.key_file):
             raise ConfigError(f"{_SETTING} holds a key, but must name a file; a key itself goes into {KEY_VARIABLE}")
-        path = Path(settings.key_file).expanduser()
+        path = expanded(settings.key_file)
         if not path.is_absolute():
             raise ConfigError(f"{_SETTING} is {settings.key_file!r}, but must be an absolute path")
         text = _read(path)
