@@ -70,7 +70,7 @@ def _text(root: Root, path: str) -> None:
 def _copy(root: Root, path: str) -> None:
     (root.path / "old").write_bytes(b"old")
     temporary = temporary_files.create_temporary(root, path)
-    copy = "old", Stamp.of((root.path / "old").stat())
+    copy = "old", Stamp.of((root.path / "old").stat()), b""
     assert temporary_files.fill_temporaries(root, [Filling(temporary, None, None, Mode.PLAIN, copy_of=copy)]) == [None]
     assert replace.install_new(root, temporary, path).outcome is Outcome.DONE
 

@@ -59,7 +59,7 @@ def _move_away(root: Root, path: str) -> None:
 
 
 def _copy(root: Root, path: str) -> None:
-    copy = path, Stamp.of(os.stat(root.path / path))
+    copy = path, Stamp.of(os.stat(root.path / path)), b""
     [failure] = temporary_files.fill_temporaries(
         root, [Filling(temporary_files.create_temporary(root, path), None, None, Mode.PLAIN, copy_of=copy)]
     )

@@ -9,17 +9,22 @@ import errno
 import os
 
 from yp2p.files.holes import next_data
-from yp2p.files.inspect import Stamp, mode_of
+from yp2p.files.inspect import Stamp, mode_of, read_chunk_hashes
 from yp2p.files.permissions import set_permissions
 from yp2p.files.root import Root, write_all
+from yp2p.protocol.blobs import blob_hash
 
 _AT_ONCE_BYTES = 1 << 20
 # Between some file systems the kernel copies nothing.
 _CANNOT_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def copy_file(root: Root, path: str, stamp: Stamp, target: int) -> None:
+def copy_file(root: Root, path: str, stamp: Stamp, target: int, blob: bytes = b"") -> None:
     """Copy a file that must have this stamp before and after into an empty one, a descriptor.
+
+    Args:
+        blob: the hash of what it must hold, as a blob; empty where it may hold anything. Its stamp does not tell of bit
+            rot, nor that what is known of it is of another file.
 
     Raises:
         OSError: ESTALE: it is another one by now.
@@ -29,6 +34,7 @@ def copy_file(root: Root, path: str, stamp: Stamp, target: int) -> None:
         is_same = Stamp.of(os.fstat(source)) == stamp
         if is_same:
             _copy_data(source, target, stamp.size)
+            is_same = not blob or blob_hash(stamp.size, list(read_chunk_hashes(source))) == blob
         if not is_same or Stamp.of(os.fstat(source)) != stamp:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
     finally:

@@ -312,7 +312,9 @@ def set_mode(root: Root, purpose: Purpose, path: str, mode: Mode, kind: Kind) ->
         return None
     stamp = Stamp.of(status)
     temporary = create_temporary(root, path, purpose)
-    [failure] = fill_temporaries(root, [Filling(temporary, path, None, mode, stamp.mtime_ns, copy_of=(path, stamp))])
+    [failure] = fill_temporaries(
+        root, [Filling(temporary, path, None, mode, stamp.mtime_ns, copy_of=(path, stamp, b""))]
+    )
     if failure is not None:
         discard(root, temporary.name)
         raise failure

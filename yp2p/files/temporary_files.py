@@ -28,7 +28,7 @@ class Filling:
     Args:
         like: the path whose owner, permissions and attributes are kept; None for a new file.
         data: the content; None when it is in the file already, or copied.
-        copy_of: a file to copy, which must have this stamp before and after.
+        copy_of: a file to copy, which must have this stamp before and after, and hold this blob, if one is named.
         is_link: a symlink, which is whole already.
         mtime_ns: when it was changed, nanoseconds since 1970; None for now.
     """
@@ -38,7 +38,7 @@ class Filling:
     data: bytes | None
     mode: Mode
     mtime_ns: int | None = None
-    copy_of: tuple[str, Stamp] | None = None
+    copy_of: tuple[str, Stamp, bytes] | None = None
     is_link: bool = False
 
 
@@ -149,7 +149,8 @@ def fill_temporary(root: Root, item: Filling, *, sync: bool) -> None:
 def _write(root: Root, descriptor: int, item: Filling, *, sync: bool) -> None:
     write_all(descriptor, item.data or b"")
     if item.copy_of is not None:
-        copy_file(root, *item.copy_of, descriptor)
+        path, stamp, blob = item.copy_of
+        copy_file(root, path, stamp, descriptor, blob)
     set_permissions(root, descriptor, item.like, item.mode)
     if item.mtime_ns is not None:
         os.utime(descriptor, ns=(item.mtime_ns, item.mtime_ns))

@@ -328,10 +328,11 @@ def _make(root: Root, file: _File, item: trash.Item | None, *, is_taken: bool) -
         return temporary_files.take_over(root, f"{TRASH}/{item.name}")
     if file.content.kind is Kind.SYMLINK:
         return temporary_files.make_symlink(root, file.path, file.content.target)
-    copy = (file.copy_of.path, file.copy_of.stamp) if file.copy_of is not None else None
+    copy = (file.copy_of.path, file.copy_of.stamp, file.content.hash) if file.copy_of is not None else None
     if item is not None:
         with root.parent(f"{TRASH}/{item.name}") as (directory, name):
-            copy = f"{TRASH}/{item.name}", Stamp.of(os.stat(name, dir_fd=directory, follow_symlinks=False))
+            stamp = Stamp.of(os.stat(name, dir_fd=directory, follow_symlinks=False))
+        copy = f"{TRASH}/{item.name}", stamp, file.content.hash
     temporary = temporary_files.create_temporary(root, file.path)
     data = file.text.encode() if file.content.kind is Kind.TEXT else None
     [failure] = temporary_files.fill_temporaries(

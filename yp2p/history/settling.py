@@ -95,7 +95,7 @@ def _replaced(root: Root, named: str, found: os.stat_result, copy: str, other: o
     made = create_temporary(root, named)
     place = f"{new_place()}/{_free_name(root, named)}"
     try:
-        filling = Filling(made, named, None, mode_of(found), copy_of=(copy, Stamp.of(other)))
+        filling = Filling(made, named, None, mode_of(found), copy_of=(copy, Stamp.of(other), b""))
         [failure] = fill_temporaries(root, [filling])
         if failure is not None:
             raise failure

@@ -152,7 +152,23 @@ class ExchangedNames:
             and finding.stamp.inode != record.stamp.inode
             and not finding.is_linked
             and record.entry not in self._folder.files.ignored
+            and not self._is_in_place(record, finding)
         )
+
+    def _is_in_place(self, record: FileRecord, finding: Finding) -> bool:
+        """Whether a file holds what its entry says: then it is what is known of it that is another one's."""
+        folder = self._folder
+        found = folder.catalogue.entries.get(record.entry)
+        if (
+            found is None
+            or found.kind is not finding.kind
+            or folder.catalogue.layout().path_of.get(found.id) != finding.path
+        ):
+            return False
+        if found.kind is Kind.BLOB:
+            return found.content.hash == finding.content
+        digest = folder.texts.digests.get(found.document)
+        return digest is not None and digest.content == finding.content
 
     def _file_of(
         self, finding: Finding, by_inode: dict[int, FileRecord], by_content: dict[bytes, list[FileRecord]]

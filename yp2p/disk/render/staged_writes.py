@@ -115,7 +115,7 @@ class StagedWrite:
             self.text.encode() if self.kind is Kind.TEXT else None,
             self.mode,
             self.mtime_ns,
-            (copy.path, copy.stamp) if copy is not None else None,
+            (copy.path, copy.stamp, self.content) if copy is not None else None,
             is_link=self.kind is Kind.SYMLINK,
         )
 
