@@ -79,7 +79,7 @@ class Node:
 
     def receive(self, message: Message) -> None:
         missing, said, news = self._missing(message), (), message.updates
-        if missing:  # as `Provider._ask_for` and `Meetings`
+        if missing:  # as `Conversation._ask_for` and `Meetings`
             self.asked += 1
             message = message.sender.answer(self, missing)
             clocks = self.replica.clocks()

@@ -20,8 +20,8 @@ from yp2p.disk.ingest import first_imports
 from yp2p.disk.render.directory_moves import DirectoryMoves
 from yp2p.documents.diff import Hunk
 from yp2p.documents.manifest import Manifest
-from yp2p.documents.provider import PeerState
 from yp2p.documents.registers import Change, Deletion
+from yp2p.documents.synced import PeerState
 from yp2p.documents.text import read_first_import
 from yp2p.files import temporary_files
 from yp2p.files.new_files import NewFiles

@@ -11,7 +11,7 @@ import trio.testing
 from bridge import FOLDER, PEER, Bridge, open_bridge
 from peers.sessions import Wire, session_over
 
-from yp2p.documents.provider import Provider
+from yp2p.documents.conversation import Conversation
 from yp2p.folder.budget import SHARE, Budget, charged, is_at_work
 from yp2p.identity import DeviceID, DocumentID
 from yp2p.peers.answers import Answers
@@ -70,11 +70,11 @@ async def test_a_channel_is_work_for_its_own_peer_whoever_has_it_opened(
 ) -> None:
     """What one member writes opens the channels of the others, in a task that works for the first."""
 
-    async def start(provider: Provider) -> None:
+    async def begin(conversation: Conversation, on_more: Callable[[], None]) -> None:
         work(0.3)
         await trio.sleep_forever()
 
-    monkeypatch.setattr(Provider, "start", start)
+    monkeypatch.setattr(Conversation, "begin", begin)
     (tmp_path / "dir").mkdir()
     own, other = Budget(PEER), Budget(DeviceID(b"o" * 32))
     async with open_bridge(tmp_path) as bridge, trio.open_nursery() as nursery:

@@ -129,11 +129,11 @@ async def test_a_channel_that_was_closed_goes_from_memory_without_the_collector(
         await channels.deliver(live.id, wire.encode(wire.Step2(other.state())))
         await trio.testing.wait_all_tasks_blocked()
         opened = channels._open[live.id]
-        there = [weakref.ref(opened.provider), weakref.ref(opened.channel)]
+        there = [weakref.ref(opened.conversation), weakref.ref(opened.channel), weakref.ref(opened)]
         del opened
         channels.closed_by_peer(live.id)
         await trio.testing.wait_all_tasks_blocked()
-        assert [one() for one in there] == [None, None]
+        assert [one() for one in there] == [None, None, None]
         nursery.cancel_scope.cancel()
 
 

@@ -19,7 +19,7 @@ from simulation.beacons import find
 from simulation.hooks import SimulatedWriter, current_host
 
 from yp2p.disk.ingest.meaning import Meaning
-from yp2p.documents.provider import Provider
+from yp2p.documents.conversation import Conversation
 from yp2p.documents.registers import Deletion
 from yp2p.documents.save_evidence import Replaces
 from yp2p.documents.text import TextReplica
@@ -135,12 +135,12 @@ def _without_forking_at_the_base() -> Taken:
 
 
 def _with_echo() -> Taken:
-    on_update = Provider._on_update
+    on_update = Conversation._on_update
 
-    def echo(provider: Provider, update: bytes, source: object, vector: bytes | None = None) -> None:
-        on_update(provider, update, None, vector)
+    def echo(conversation: Conversation, update: bytes, source: object, vector: bytes | None = None) -> None:
+        on_update(conversation, update, None, vector)
 
-    return patch.object(Provider, "_on_update", echo)
+    return patch.object(Conversation, "_on_update", echo)
 
 
 def _with_old_client_ids() -> Taken:

@@ -136,7 +136,7 @@ PLACES = (
     Place("the same first import from two", "yp2p.folder.edits:Edits.take_first_imports", bool),
     Place("a channel is opened anew", "yp2p.peers.channels:Channels.restart"),
     Place("a quiet channel is closed", "yp2p.peers.channels:Channels.closed_by_peer"),
-    Place("a gap", "yp2p.documents.provider:Provider._resync"),
+    Place("a gap", "yp2p.documents.conversation:Conversation._resync"),
     Place("an edit is relayed", "yp2p.peers.relaying:Relaying.must_relay", _is(True)),
     Place("local files are reused at joining", "yp2p.peers.reconciliation:adopt"),
     Place("documents are pulled", "yp2p.peers.pulls:Pulls._take"),

@@ -1,7 +1,7 @@
 """What two ends that synchronise a document have to be: the document, as the provider sees it, and the channel.
 
 Documents of folders, of programs and of their clients are such documents; links, sockets and programs of others are the
-channels (`provider.py`).
+channels (`conversation.py`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Theory of operation
     `documents/meeting.py` decides; this module gathers what it needs, and sees to it that nothing happens meanwhile.
     What came is applied together with its repair, so no document and no file ever shows the union without it.
     Where the peer's text has characters of which nothing but their deletion is known here, nothing of it is taken: the
-    provider asks for them, and what it gets says all again (`documents/provider.py`).
+    provider asks for them, and what it gets says all again (`documents/conversation.py`).
     Deciding may take a while (a worker process parses), so the document may have changed by then: then it is decided
     anew. After some tries it is decided on the spot, as a text of no language.
 

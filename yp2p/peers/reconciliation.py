@@ -14,7 +14,7 @@ from contextlib import suppress
 import structlog
 import trio
 
-from yp2p.documents.provider import Provider
+from yp2p.documents.conversation import Conversation
 from yp2p.errors import FolderError
 from yp2p.folder.catalogue import manifest_document_id
 from yp2p.folder.folder import Folder
@@ -224,7 +224,7 @@ class Reconciliation:
         if self._is_on_disk_there():
             for entry in [entry for entry in self._agreement.behind if not difference.has(entry)]:
                 del self._agreement.behind[entry]
-        syncing: list[Provider | None] = []
+        syncing: list[Conversation | None] = []
         suspects: dict[EntryID, tuple[Leaf, Leaf]] = {}
         for number, bucket in enumerate(difference.buckets):
             for entry, ours, theirs in difference.pairs(self._folder, bucket):
@@ -238,7 +238,7 @@ class Reconciliation:
         may_repair = self._takes() and not self._folder.membership.is_reader
         await self._repair(suspects if may_repair else {})
 
-    def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> Provider | None:
+    def _compare(self, entry: EntryID, ours: Leaf | None, theirs: Leaf | None) -> Conversation | None:
         """Note whether the peer has the entry as we have it; gives the provider that brings them together."""
         if ours == theirs:
             if self._is_on_disk_there():
@@ -270,7 +270,7 @@ class Reconciliation:
         self._suspects = suspects
 
 
-async def _synced(providers: list[Provider | None], limit_s: float) -> None:
+async def _synced(providers: list[Conversation | None], limit_s: float) -> None:
     with trio.move_on_after(limit_s):
         for provider in providers:
             if provider is not None:

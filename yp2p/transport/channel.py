@@ -6,6 +6,8 @@ It has the interface of the Yjs world's `Channel` (`path`, `send`, `recv`, async
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from yp2p.identity import DocumentID, FolderID
@@ -20,11 +22,16 @@ MAX_WAITING = 64
 LARGE_BYTES = 256 << 10
 
 
+def _nothing() -> None:
+    pass
+
+
 class LinkChannel:
     """One end of a channel. `deliver` is called by whoever reads the link.
 
     Attributes:
         used_at: when a message was sent or taken last.
+        on_message: is called when a message waits that can be taken, by `next` or by whoever is in `recv`.
     """
 
     def __init__(self, link: Link, folder: FolderID, document: DocumentID) -> None:
@@ -38,15 +45,11 @@ class LinkChannel:
         self._given = 0  # of that one
         self._holds_turn = False
         self.used_at = trio.current_time()
+        self.on_message: Callable[[], None] = _nothing
 
     @property
     def path(self) -> str:
         return f"{self.folder.hex()}/{self.document.hex()}"
-
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether the provider has taken every message and waits for the next one."""
-        return self._send.statistics().tasks_waiting_receive > 0
 
     @property
     def has_given_all(self) -> bool:
@@ -65,12 +68,18 @@ class LinkChannel:
         await self._link.undone.add(len(payload))
         self._kept += len(payload)
         try:
-            await self._send.send(payload)
+            await trio.lowlevel.checkpoint_if_cancelled()
+            try:
+                self._send.send_nowait(payload)
+            except trio.WouldBlock:
+                await self._send.send(payload)
         except BaseException as error:
             self._done(min(len(payload), self._kept))
             if isinstance(error, trio.BrokenResourceError):
                 self._is_taken()
             raise
+        self.on_message()  # no await since it waits there: what comes next would overtake it
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     def close(self) -> None:
         """No more messages: `recv` ends after those that wait."""
@@ -108,11 +117,24 @@ class LinkChannel:
 
     async def recv(self) -> bytes:
         """The next message; the one before it has been dealt with. Raises trio.EndOfChannel."""
+        self._dealt_with()
+        return self._gives(await self._receive.receive())
+
+    def next(self) -> bytes | None:
+        """The next message that waits, or None; the one before it has been dealt with."""
+        self._dealt_with()
+        try:
+            return self._gives(self._receive.receive_nowait())
+        except (trio.WouldBlock, trio.EndOfChannel):
+            return None
+
+    def _dealt_with(self) -> None:
         if self._large_given:
             self._is_taken()
         self._done(min(self._given, self._kept))
-        self._given = 0
-        message = await self._receive.receive()
+        self._given, self._large_given = 0, False
+
+    def _gives(self, message: bytes) -> bytes:
         self._given = len(message)
         self._large_given = len(message) >= LARGE_BYTES
         return message
