@@ -85,7 +85,7 @@ def test_without_the_files_of_the_page_a_sentence_says_how_to_get_them(tmp_path:
         done = device.run("open")
         assert done.returncode == 1
         assert done.stdout == ""
-        assert done.stderr.startswith("yp2p: this yp2p has no page")
+        assert done.stderr.startswith(f"yp2p: [page] directory is '{tmp_path}', and the page is not in it")
         assert "`make web`" in done.stderr
         assert _listening(device) == before
         with pytest.raises(YpError):

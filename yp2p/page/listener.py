@@ -213,7 +213,10 @@ class Page:
             return await trio.to_thread.run_sync(self._read_files, place)
         except NotInstalled:
             if directory:
-                raise NotInstalled(f"[page] directory is {directory!r}, and the page is not in it") from None
+                raise NotInstalled(
+                    f"[page] directory is {directory!r}, and the page is not in it; name the directory that `make web`"
+                    " fills, or leave the setting out"
+                ) from None
             raise
 
     def _begin(self, files: Mapping[str, assets.File]) -> None:
