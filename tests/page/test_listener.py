@@ -26,8 +26,10 @@ from yp2p.control.requests import Nothing, Request
 from yp2p.control.routes import Routes, get_route, live_route, post_route
 from yp2p.control.server import Connection
 from yp2p.page import assets, listener, sessions
+from yp2p.page import visitor as visitors
 from yp2p.page.kept import PORT, TOKENS, Keeper
-from yp2p.page.listener import NOT_FOR_PAGES, READS, Page
+from yp2p.page.listener import Page
+from yp2p.page.visitor import NOT_FOR_PAGES, READS
 from yp2p.programs.websocket import WebSocket
 
 _ALWAYS = (
@@ -242,7 +244,7 @@ async def test_it_closes_when_nobody_with_a_token_has_asked_for_so_long(
         assert found is not None
         await trio.sleep(1799)
         assert _is_listening(port)
-        visitor = listener._Visitor(page, opened)
+        visitor = visitors.Visitor(page, opened)
         headers = {"host": opened.address, "sec-fetch-site": "same-origin"}
         refused = visitor.find(Request("GET", "/v1/status", "", headers))
         assert isinstance(refused, Answer)
@@ -261,8 +263,8 @@ async def test_a_stream_keeps_it_open_and_ends_with_it(autojump_clock: trio.test
         port = int(str((await page.open(may_write=True))["port"]))
         opened = page._opened
         assert opened is not None
-        visitor = listener._Visitor(page, opened)
-        visitor.session = listener.Session(1, may_write=True)
+        visitor = visitors.Visitor(page, opened)
+        visitor.session = sessions.Session(1, may_write=True)
         opened.visitors[visitor] = _no_connection()
         await trio.sleep(10_000)
         assert _is_listening(port)
@@ -489,7 +491,7 @@ def _hold(keeper: Keeper, *, unused_s: float = 0.0) -> int:
     """Keep a port with one token; gives its number."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         keeper.hold(sock)
-        keeper.save({bytes(32): listener.Session(1, may_write=True)})
+        keeper.save({bytes(32): sessions.Session(1, may_write=True)})
         keeper.used(unused_s)
         return int(sock.getsockname()[1])
 
@@ -732,9 +734,9 @@ async def test_who_shows_no_token_cannot_keep_the_browser_out() -> None:
 async def test_connections_with_a_token_are_bounded() -> None:
     async with _opened(_Device()) as (page, browser):
         assert page._opened is not None
-        for number in range(listener._MOST_KNOWN):
-            visitor = listener._Visitor(page, page._opened)
-            visitor.session = listener.Session(number, may_write=True)
+        for number in range(visitors._MOST_KNOWN):
+            visitor = visitors.Visitor(page, page._opened)
+            visitor.session = sessions.Session(number, may_write=True)
             page._opened.visitors[visitor] = _no_connection()
         assert (await browser.ask("GET", "/v1/status"))[0] == 503
 

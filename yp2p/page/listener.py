@@ -9,8 +9,8 @@ Theory of operation
     the page does not close: the next one takes it up, and its tabs go on.
 
     Who connects may be anybody: another web page in the same browser, another user of this machine. So each request is
-    looked at before its body is read, by `_Visitor.find`, in this order: the address that it is for and the page that
-    it is from (`guard.py`); whether it is for a file of the page, which has no secret in it; whether it shows a token
+    looked at before its body is read (`visitor.py`), in this order: the address that it is for and the page that it is
+    from (`guard.py`); whether it is for a file of the page, which has no secret in it; whether it shows a token
     (`sessions.py`); whether pages may ask that at all. The first of these that is not so is the answer, and ends the
     connection.
 
@@ -37,47 +37,26 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import structlog
 import trio
 
 from yp2p.config import Config, expanded
 from yp2p.config import Page as Settings
-from yp2p.control.answers import Answer, error_answer, json_answer
-from yp2p.control.requests import Request, request_of
+from yp2p.control.answers import Answer, error_answer
+from yp2p.control.requests import Request
 from yp2p.control.routes import Finder, Route, Routes
 from yp2p.control.server import Connection, Manner, to_its_end
 from yp2p.control.versions import API, API_HEADER
 from yp2p.errors import ListenError, NotInstalled
-from yp2p.page import assets, guard
+from yp2p.page import assets
 from yp2p.page.kept import Keeper
-from yp2p.page.sessions import CODE_LIFETIME_S, Session, Sessions
+from yp2p.page.opened import HOST, OpenedPage
+from yp2p.page.sessions import CODE_LIFETIME_S, Sessions
+from yp2p.page.visitor import Visitor
 
-HOST = "127.0.0.1"
-_SESSION, _PROOF, _END = "/v1/session", "/v1/session/proof", "/v1/session/end"
-# They end the daemon, change who it is, or give out what is for paper: at the terminal.
-NOT_FOR_PAGES = frozenset(
-    {
-        "/v1/stop", "/v1/device/rotate", "/v1/recovery/make", "/v1/recovery/use",
-        "/v1/page/open", "/v1/page/used", "/v1/page/close",
-    }
-)  # fmt: skip
-# What a session may ask that only looks, beside every GET. Not `/v1/read`: it shows the reader's name on all devices.
-READS = frozenset(
-    {
-        "/v1/wait", "/v1/logs", "/v1/conflicts", "/v1/conflicts/marked", "/v1/trash", "/v1/bookmarks",
-        "/v1/history/log", "/v1/history/deleted", "/v1/history/show", "/v1/history/diff", "/v1/history/blame",
-        "/v1/history/authors", "/v1/folder/names", "/v1/folder/files", "/v1/files", "/v1/files/search",
-        "/v1/folder/usage", _END,
-    }
-)  # fmt: skip
-# A browser has six to one host, and a WebSocket for each text beside them.
-_MOST_KNOWN = 64
 # Without a token: of a browser that loads the page these are six.
 _MOST_UNKNOWN = 16
 _BACKLOG = 64
-# A code, and some room for spaces.
-_MAX_SESSION_BYTES = 256
 _READ_LIMIT_S = 30.0
 # How often it is looked whether anybody still uses it, at least.
 _LOOK_S = 60.0
@@ -89,55 +68,6 @@ _MANNER = Manner(
 )
 
 log = structlog.get_logger()
-
-
-class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
-    code: str
-
-
-class ProofRequest(msgspec.Struct, forbid_unknown_fields=True):
-    nonce: str
-
-
-class _Opened:
-    """The page while it is open.
-
-    Attributes:
-        used_at: when somebody with a token asked last.
-        visitors: the connection of each, the oldest first.
-        changed: is set, and another one from then on, when a code was exchanged.
-    """
-
-    def __init__(
-        self, sock: socket.socket, sessions: Sessions, files: Mapping[str, assets.File], unused_s: float = 0.0
-    ) -> None:
-        self.port = int(sock.getsockname()[1])
-        self.address = f"{HOST}:{self.port}"
-        self.listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
-        self.sessions = sessions
-        self.files: Finder = Routes(assets.routes(files, self.address))
-        self.used_at = trio.current_time() - unused_s
-        self.visitors: dict[_Visitor, Connection] = {}
-        self.scope = trio.CancelScope()
-        self.changed = trio.Event()
-
-    def known(self) -> list[_Visitor]:
-        """The connections on which a token was shown."""
-        return [one for one in self.visitors if one.session is not None]
-
-    def end_others(self) -> None:
-        """End the connections whose session is no more."""
-        for visitor, connection in list(self.visitors.items()):
-            if visitor.session is not None and not self.sessions.has(visitor.session):
-                connection.end()
-
-    def close(self) -> None:
-        """There is no port, no connection, no secret and no file of it any more."""
-        self.scope.cancel()
-        self.listener.socket.close()
-        self.sessions, self.files = Sessions(lambda size: b""), Routes([])
-        for connection in list(self.visitors.values()):
-            connection.end()
 
 
 class Page:
@@ -160,7 +90,7 @@ class Page:
         self._keeper = keeper or Keeper()
         self._read_files = read_files
         self._random_bytes = random_bytes
-        self._opened: _Opened | None = None
+        self._opened: OpenedPage | None = None
         self._wanted = trio.Event()
         self._calls: Finder = Routes([])
         self._live: Finder = Routes([])
@@ -225,9 +155,11 @@ class Page:
         if earlier is None:
             sock = _bound()
             self._keeper.hold(sock)
-            self._opened = _Opened(sock, Sessions(self._random_bytes), files)
+            self._opened = OpenedPage(sock, Sessions(self._random_bytes), files)
         else:
-            self._opened = _Opened(earlier.sock, Sessions(self._random_bytes, earlier.tokens), files, earlier.unused_s)
+            self._opened = OpenedPage(
+                earlier.sock, Sessions(self._random_bytes, earlier.tokens), files, earlier.unused_s
+            )
         self._wanted.set()
         log.info("page_opened", port=self._opened.port, sessions=len(self._opened.sessions))
 
@@ -237,7 +169,7 @@ class Page:
             self._keeper.used(0.0 if self._opened.known() else trio.current_time() - self._opened.used_at)
         self._shut("the daemon ends")
 
-    async def _serve(self, opened: _Opened, visits: trio.Nursery) -> None:
+    async def _serve(self, opened: OpenedPage, visits: trio.Nursery) -> None:
         try:
             with opened.scope:
                 async with trio.open_nursery() as nursery:
@@ -296,7 +228,7 @@ class Page:
         log.info("page_closed", reason=reason)
         return True
 
-    async def _close_when_idle(self, opened: _Opened) -> None:
+    async def _close_when_idle(self, opened: OpenedPage) -> None:
         while True:
             if opened.known():
                 opened.used_at = trio.current_time()
@@ -308,12 +240,12 @@ class Page:
 
     # --- what is asked at its port --------------------------------------------------------------------------------
 
-    async def _visit(self, opened: _Opened, stream: trio.SocketStream) -> None:
+    async def _visit(self, opened: OpenedPage, stream: trio.SocketStream) -> None:
         """One connection, to its end."""
         async with to_its_end(stream):
             if opened is not self._opened:
                 return  # it closed before this began
-            visitor = _Visitor(self, opened)
+            visitor = Visitor(self, opened)
             unknown = [connection for one, connection in opened.visitors.items() if one.session is None]
             if len(unknown) >= _MOST_UNKNOWN:
                 unknown[0].end()
@@ -325,7 +257,7 @@ class Page:
                 if visitor.session is not None:
                     opened.used_at = trio.current_time()
 
-    def keep(self, opened: _Opened) -> None:
+    def keep(self, opened: OpenedPage) -> None:
         """Other tokens than before are good at it."""
         if opened is self._opened:
             self._keeper.save(opened.sessions.tokens)
@@ -342,7 +274,7 @@ class Page:
     def find_call(self, request: Request) -> Route | Answer:
         return self._calls.find(request)
 
-    def refuse(self, opened: _Opened, status: int, reason: str, *, is_attempt: bool = False) -> Answer:
+    def refuse(self, opened: OpenedPage, status: int, reason: str, *, is_attempt: bool = False) -> Answer:
         """The answer that it is not answered, which is counted.
 
         Args:
@@ -361,106 +293,6 @@ class Page:
         if self._refused:
             log.info("page_refused", reasons=dict(self._refused))
             self._refused.clear()
-
-
-class _Visitor:
-    """Who is at the other end of one connection: decides what is answered there.
-
-    Attributes:
-        session: whose token was shown on this connection.
-    """
-
-    def __init__(self, page: Page, opened: _Opened) -> None:
-        self._page = page
-        self._opened = opened
-        self.session: Session | None = None
-
-    def find(self, request: Request) -> Route | Answer:
-        """The route of a request, or its refusal; the module says in which order."""
-        if reason := guard.why_elsewhere(request.method, request.headers, self._opened.address):
-            return self._refuse(403, reason)
-        if not request.path.startswith("/v1/"):
-            if guard.is_part(request.path, request.headers):
-                return self._opened.files.find(request)
-            return self._refuse(403, "it is asked for by another page")
-        live = self._page.find_live(request)
-        if not (guard.is_live(request.headers) if live is not None else guard.is_call(request.headers)):
-            return self._refuse(403, "it is asked for by another page")
-        if request.path in (_SESSION, _PROOF):
-            return self._session_routes().find(request)
-        if not self._shows_token(guard.live_token(request.headers) if live else guard.bearer(request.headers)):
-            reason = "it shows no token that is good; `yp2p open` opens the page"
-            return self._page.refuse(self._opened, 401, reason, is_attempt=True)
-        return self._of_session(request, live)
-
-    def _of_session(self, request: Request, live: Route | None) -> Route | Answer:
-        assert self.session is not None
-        if len(self._opened.known()) > _MOST_KNOWN:
-            return self._refuse(503, f"the page has {_MOST_KNOWN} connections already")
-        if request.path in NOT_FOR_PAGES:
-            return self._refuse(403, f"{request.path} is for the command line alone")
-        if not self.session.may_write and not self._only_reads(request, live):
-            return self._refuse(403, "this page may only look; `yp2p open` opens one that may change something")
-        if live is not None:
-            return live
-        if request.path == _END:
-            return Routes([Route("POST", _END, "", answer=self._end)]).find(request)
-        return self._page.find_call(request)
-
-    @staticmethod
-    def _only_reads(request: Request, live: Route | None) -> bool:
-        return live is None and (request.method == "GET" or request.path in READS)
-
-    def _shows_token(self, token: str) -> bool:
-        found = self._opened.sessions.of(token) if token else None
-        self.session = found or self.session
-        if found is not None:
-            self._opened.used_at = trio.current_time()
-        return found is not None
-
-    def _refuse(self, status: int, reason: str) -> Answer:
-        return self._page.refuse(self._opened, status, reason)
-
-    # --- sessions -------------------------------------------------------------------------------------------------
-
-    def _session_routes(self) -> Routes:
-        answers = {_SESSION: self._exchange, _PROOF: self._prove}
-        found = answers.items()
-        return Routes(Route("POST", path, "", answer=one, max_body_bytes=_MAX_SESSION_BYTES) for path, one in found)
-
-    async def _prove(self, request: Request) -> Answer:
-        """Prove that the tokens of this opening are known here."""
-        try:
-            nonce = request_of(request, ProofRequest).nonce
-        except msgspec.ValidationError as error:
-            return error_answer(f"the request is not valid: {error}", 2, 400)
-        return json_answer({"proofs": self._opened.sessions.proofs(nonce)})
-
-    async def _exchange(self, request: Request) -> Answer:
-        """Give a token for a code."""
-        try:
-            code = request_of(request, SessionRequest).code
-        except msgspec.ValidationError as error:
-            return error_answer(f"the request is not valid: {error}", 2, 400)
-        found = self._opened.sessions.exchange(code, trio.current_time())
-        if found is None:
-            reason = "the code is wrong, was used, or is more than a minute old; `yp2p open` makes another one"
-            return self._page.refuse(self._opened, 401, reason, is_attempt=True)
-        token, self.session = found
-        self._opened.end_others()
-        self._opened.used_at = trio.current_time()
-        self._page.keep(self._opened)
-        changed, self._opened.changed = self._opened.changed, trio.Event()
-        changed.set()
-        log.info("page_session_begun", may_write=self.session.may_write)
-        return json_answer({"token": token, "may_write": self.session.may_write, "idle_s": self._page.idle_s()})
-
-    async def _end(self, request: Request) -> Answer:
-        """Forget the token of this session."""
-        assert self.session is not None
-        self._opened.sessions.end(self.session)
-        self._page.keep(self._opened)
-        return json_answer({"ended": True}, after=self._opened.end_others)
 
 
 def _bound() -> socket.socket:
