@@ -21,5 +21,5 @@ def open_in_neovim(device: Device, editor: Neovim, name: str) -> None:
     editor.lua(_CONFIG % ", ".join(f"[[{word}]]" for word in (sys.executable, "-c", _RUN, "lsp", "--as", device.name)))
     editor.edit(device.dir / name)
     eventually(
-        lambda: bool(editor.lua("return #vim.lsp.get_clients({ bufnr = 0 }) > 0")), 20, "the server being attached"
+        lambda: bool(editor.lua("return #vim.lsp.get_clients({ bufnr = 0 }) > 0")), what="the server being attached"
     )

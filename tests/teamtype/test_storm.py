@@ -18,6 +18,7 @@ pytestmark = [needs_neovim, pytest.mark.teamtype]
 SEEDS = range(*map(int, os.environ.get("YP2P_TEAMTYPE_SEEDS", "0:1").split(":")))
 COMMANDS = int(os.environ.get("YP2P_TEAMTYPE_COMMANDS", "400"))
 TEXT = "".join(f"line {number}: some words, an é and a 💚\n" for number in range(8))
+_LIMIT_S = 300  # that it ends is tried, and not how long it takes on a machine that has much to do
 # Anything that people do without a mode that stays; undo takes back what others wrote as well, as Neovim has it.
 NORMAL = (
     "ix", "a yz", "Iab", "Aend", "onew line", "Oabove", "i\né", "a💚", "x", "X", "dd", "dw", "D", "cwword", "J", "~",
@@ -60,7 +61,7 @@ def _tell(pair: list[Device], editors: list[Neovim]) -> str:
     return "\n".join(map(repr, [*found, *((device.dir / "a.txt").read_text() for device in pair)]))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_have_the_same_in_the_end(tmp_path: Path, seed: int) -> None:
     """A daemon is killed and started again in the middle, and a program that knows nothing of yp2p saves the file."""
@@ -87,6 +88,6 @@ def test_all_have_the_same_in_the_end(tmp_path: Path, seed: int) -> None:
 
         _work(rng, editors, COMMANDS, now_and_then)
         try:
-            eventually(lambda: _all_are_the_same(pair, editors), 60)
+            eventually(lambda: _all_are_the_same(pair, editors), _LIMIT_S)
         except AssertionError:
             raise AssertionError(_tell(pair, editors)) from None
