@@ -305,6 +305,8 @@ TARGETS: dict[str, Target] = {
             channel.encode(channel.AwarenessUpdate(b"\x00")),
             channel.encode(channel.Shown((bytes(32), bytes(range(32))))),
             channel.encode(channel.Since((1 << 40, 1 << 41))),
+            channel.encode(channel.Saved((bytes(32),))),
+            channel.encode(channel.Showed(1, 1 << 40)),
         ],
     ),
     "handshake": Target(_take_handshake, _handshake_seeds()),

@@ -186,6 +186,8 @@ provider_messages = st.one_of(
     st.builds(channel.Have, st.binary(max_size=30)),
     st.builds(channel.Shown, st.lists(hashes, max_size=4).map(tuple)),
     st.builds(channel.Since, st.lists(st.integers(0, 1 << 53), max_size=4).map(sorted).map(tuple)),
+    st.builds(channel.Saved, st.lists(hashes, max_size=4).map(tuple)),
+    st.builds(channel.Showed, st.integers(0, 1 << 53), st.integers(0, 1 << 53)),
 )
 
 

@@ -32,11 +32,11 @@ def _random_hunk(rng: random.Random, size: int) -> tuple[int, int, str]:
 class Pair:
     """An editor, its revisions, and what is on its way between them."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, reads_again: bool = False) -> None:
         self.to_daemon: deque[dict[str, Any]] = deque()
         self.to_editor: deque[dict[str, Any]] = deque()
         self.editor = Buffer(URI, text, lambda method, params: self.to_daemon.append(params))
-        self.revisions = Revisions(text)
+        self.revisions = Revisions(text, reads_again=reads_again)
         self.sent = 0
 
     def daemon_reads(self) -> Operation:
@@ -236,3 +236,36 @@ def test_behind_the_last_line_end_nothing_is_put_in() -> None:
     assert edit is not None
     assert edit.hunks == [Hunk(2, 2, "b\n")]
     assert Lines("a\n").place(2) == (1, 0)
+
+
+def _others_write(pair: Pair, at: int, text: str) -> None:
+    operation = Operation.of([Hunk(at, at, text)])
+    pair.revisions.become(operation.apply(pair.revisions.text), operation)
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_what_an_editor_read_from_the_disk_before_it_was_told_is_there_once(is_sent: bool) -> None:
+    """Something else of others may have come since, and is told next."""
+    pair = Pair("one\ntwo\n", reads_again=True)
+    _others_write(pair, 4, "of others\n")
+    pair.daemon_writes()
+    _others_write(pair, 0, "more\n")
+    if is_sent:
+        pair.daemon_writes()
+    pair.editor.edit((4, 4, "of others\n"))
+    pair.settle()
+    assert pair.editor.content == pair.revisions.text == "more\none\nof others\ntwo\n"
+    pair.editor.edit((0, 0, "typed "))
+    pair.settle()
+    assert pair.editor.content == pair.revisions.text == "typed more\none\nof others\ntwo\n"
+
+
+@pytest.mark.parametrize(("typed", "reads_again"), [("\n", True), ("x", True), ("of others\n", False)])
+def test_what_two_people_typed_at_one_place_is_there_twice(typed: str, reads_again: bool) -> None:
+    """Also where it is the same: an editor that reads a file again tells of whole lines that have something in them."""
+    pair = Pair("one\ntwo\n", reads_again=reads_again)
+    _others_write(pair, 4, typed)
+    pair.daemon_writes()
+    pair.editor.edit((4, 4, typed))
+    pair.settle()
+    assert pair.editor.content == pair.revisions.text == f"one\n{typed}{typed}two\n"

@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from yp2p.client import Received
+from yp2p.client.screen import Screen
 from yp2p.documents.diff import Hunk, apply_hunks
 from yp2p.editors import messages
 from yp2p.editors.open_file import OpenFile
@@ -31,6 +32,7 @@ class Document:
         self.is_connected = True
         self.awareness = ()
         self.answers = trio.Event()
+        self.screen = Screen(lambda: 0.0)
 
     def __str__(self) -> str:
         return self.text

@@ -70,7 +70,7 @@ class Connection:
 
     async def _shake_hands(self, path: str, client: int, name: str) -> None:
         asked = f"path={quote(os.fsencode(path))}&client={client}{name and f'&file={name}'}"
-        target = f"/v1/documents?{asked}&batch=1&others=1"
+        target = f"/v1/documents?{asked}&batch=1&others=1&asked=1"
         await self._stream.send(self._socket.ask(target))
         while not self._socket.is_open or not self._socket.messages:
             await self._read()  # until the first message came, or why there is none

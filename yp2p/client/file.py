@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ from yp2p.client.away import AwayTexts
 from yp2p.client.changes import ChangeCount, NextChange
 from yp2p.client.connection import Connection
 from yp2p.client.edits import Authors, Edits, Received
+from yp2p.client.screen import Screen
 from yp2p.control.call import RemoteError, call
 from yp2p.control.names import is_text
 from yp2p.documents.editable import EditableText
@@ -45,11 +47,14 @@ from yp2p.errors import FileUnavailable, NotRunning, ungrouped
 from yp2p.programs.websocket import WebSocketClosed
 from yp2p.protocol import awareness, channel
 from yp2p.protocol.awareness import Presence
+from yp2p.protocol.state_vectors import read_state_vector
 
 _MOST_REFUSALS = 8
 # How long the end of a block waits for a daemon: longer than a restart takes, shorter than a person waits after Ctrl-C.
 _LAST_FLUSH_S = 5.0
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 2.0
+# What an editor says before it saves is read by then, where both have come.
+_TOLD_S = 0.1
 _OTHERS = "others"
 _LONGEST_NAME = 100
 
@@ -91,6 +96,7 @@ class File(EditableText):
         self._progress = anyio.Event()
         self._changes = ChangeCount(self._check_open)
         self._authors = Authors(lambda: self._others, self._ask_authors)
+        self.screen = Screen(time.monotonic)
 
     @classmethod
     @asynccontextmanager
@@ -233,6 +239,7 @@ class File(EditableText):
 
     def _changed(self, update: bytes) -> None:
         self._made += 1
+        self._touch()
         if not self._is_live or self._connection is None:
             return  # it is part of step 2, once the daemon says what it has
         if self._is_sender_idle and not self._more.is_set():
@@ -391,7 +398,8 @@ class File(EditableText):
                 if self._own_clock:
                     self._queue(self._own_presence())
                 async for data in connection:
-                    self._take(data)
+                    if (message := self._take(data)) is not None:
+                        tasks.start_soon(self._tell_shown, message)
                     self._touch()
                 tasks.cancel_scope.cancel()
         finally:
@@ -436,8 +444,20 @@ class File(EditableText):
             updates.append(bytes(self._waiting.popleft()))
         return channel.encode(channel.Updates(tuple(updates))) if updates else self._waiting.popleft()
 
-    def _take(self, data: bytes) -> None:
-        match channel.decode(data):
+    async def _tell_shown(self, message: channel.Saved) -> None:
+        """Answer whether a save is of what is shown here. What was told before it was saved may be on its way."""
+        number = 0
+        with anyio.move_on_after(_TOLD_S):
+            while self._is_live and not (number := self.screen.number_of(message.contents, str(self))):
+                await self._progress.wait()
+        clocks = read_state_vector(self._shared.state_vector())
+        self._queue(channel.encode(channel.Showed(number, clocks.get(self.doc.client_id, 0))))
+
+    def _take(self, data: bytes) -> channel.Saved | None:
+        """Take a message; gives it back where it is to be answered."""
+        match message := channel.decode(data):
+            case channel.Saved():
+                return message
             case channel.Step1(state_vector):
                 self._answer(state_vector)
                 if not self._is_live:
@@ -464,3 +484,4 @@ class File(EditableText):
                         self.path = os.fsdecode(unquote_to_bytes(state["path"]))  # it may have been renamed
                 if before != (self._others, self.path, self.note):
                     self._tell()
+        return None

@@ -50,6 +50,7 @@ from yp2p.protocol.channel import (
     Answer,
     AwarenessUpdate,
     Have,
+    Showed,
     Shown,
     Since,
     Step1,
@@ -82,7 +83,7 @@ class Conversation:
         source: what the document is told as the origin of what arrives here.
         must_relay: whether an update from that source has to go to this peer at once.
         on_awareness: takes awareness updates of the peer.
-        on_shown: takes what the peer says of texts that it showed while it was away.
+        on_shown: takes what the peer says of texts that it showed, while it was away or a moment ago.
         batches: whether the peer reads lists of updates (kind 40); else each goes in a message of its own, which is
             what a provider of a `pycrdt.Doc` does unless it is told otherwise: its peer may be a stock one.
         tells_state: whether the peer is told what we have with what we send (kind 41).
@@ -104,7 +105,7 @@ class Conversation:
         source: object = None,
         must_relay: Callable[[object], bool] = lambda source: False,
         on_awareness: Callable[[bytes], None] = lambda data: None,
-        on_shown: Callable[[Shown | Since], None] = lambda message: None,
+        on_shown: Callable[[Shown | Since | Showed], None] = lambda message: None,
         batches: bool | None = None,
         tells_state: bool = False,
         pace_s: Callable[[], float] = lambda: 0.0,
@@ -320,7 +321,7 @@ class Conversation:
                 await self._receive(updates, is_answer=False)
             case AwarenessUpdate(states):
                 self._on_awareness(states)
-            case Shown() | Since() as shown:
+            case Shown() | Since() | Showed() as shown:
                 self._on_shown(shown)
             case Unrecognised(kind):
                 self.log.debug("message kind %d on %s is not known", kind, self._channel.path)

@@ -66,7 +66,7 @@ class OpenFile:
         self.refusal = ""  # why nothing may be written
         self._heard = self._note = ""  # what hinders the file on the disk; the same, where the editor was not told yet
         self._view = view
-        self._revisions = Revisions(view.content)
+        self._revisions = Revisions(view.content, reads_again=view.reads_again)
         self._wake = wake
         self._make = make
         self._file: File | None = None
@@ -98,6 +98,7 @@ class OpenFile:
         except OutOfStep as error:
             self.reason = f"{error}; open it again"
             raise OutOfStep(f"{self.path}: {self.reason}") from None
+        self._shows(self._revisions.shadow)
         try:
             self._write(self._view.edit(before, operation))
         finally:
@@ -154,6 +155,8 @@ class OpenFile:
         if not self.may_send or self._held is not None or self.reason:
             return []
         edits = [edit] if (edit := self._revisions.next_edit()) is not None else []
+        if edits:
+            self._shows(self._revisions.told.text)
         if self._is_doubtful:
             self._is_doubtful = False
             edits += map(self._revisions.nothing_at, self._view.doubtful(self._revisions.told.text))
@@ -161,6 +164,11 @@ class OpenFile:
         if self._file is not None:
             found += [("cursor", cursor) for cursor in self._cursors.news(self._file, self._revisions.told)]
         return found
+
+    def _shows(self, text: str) -> None:
+        """The editor has this, and may save it."""
+        if self._file is not None:
+            self._file.screen.shows(self._view.saved(text))
 
     def _as_message(self, edit: Edit) -> dict[str, Any]:
         delta = messages.delta_of(edit.hunks, edit.lines, self._view.line_end)
@@ -260,6 +268,8 @@ class OpenFile:
         self._file, self.path, text = file, file.path, str(file)
         unsaved = Unsaved(self.path, known, self._view.text) if (known := self._stored.texts(self._view.text)) else None
         self._stored.become_all()
+        self._shows(self._revisions.shadow)
+        self._shows(self._revisions.told.text)
         if self._held is not None:
             self._view.become(text)
             changed = hunks(self._revisions.text, self._view.shown)

@@ -16,6 +16,8 @@ Theory of operation
     * The editor's edit counts r of ours: what it accepted moves the shadow on. Everything else is composed into *one*
       operation, which was dropped for certain; the edit is carried over it, and it over the edit, to be sent again.
       So a burst of n edits against m waiting ones costs n + 1 messages, and not n times m.
+    * An editor that reads its file again when the disk has something else tells what it read as if it had been typed.
+      Where lines of an edit make the text what the document had become meanwhile, it is that, and changes nothing.
     * Where the document does not take an edit (a NUL, a text that is too large), the way back is a change as any other.
 
     Both sides' texts at one place: the document's goes first.
@@ -33,7 +35,7 @@ the last that it accepts before it types; beyond `_MOST_SENT` the older half bec
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -44,6 +46,8 @@ from yp2p.errors import UsageError
 
 # An edit takes about 200 bytes. Sent at most a hundred times a second, so an editor would have to be minutes behind.
 _MOST_SENT = 20_000
+# An editor reads its file a moment after it changed. Each is a copy of the text.
+_MOST_LOOKED_AT = 64
 
 
 class OutOfStep(UsageError):
@@ -64,10 +68,12 @@ class Revisions:
 
     Args:
         content: what the editor has.
+        reads_again: whether the editor may read the file from the disk while it is open.
     """
 
-    def __init__(self, content: str) -> None:
+    def __init__(self, content: str, *, reads_again: bool = False) -> None:
         self.text = content
+        self._reads_again = reads_again
         self._shadow = Lines(content)
         self._told = Lines(content)
         self._sent: deque[Operation] = deque()
@@ -80,6 +86,11 @@ class Revisions:
     def has_news(self) -> bool:
         """Whether something is to be sent."""
         return bool(self._unsent)
+
+    @property
+    def shadow(self) -> str:
+        """The editor's text, if it accepts nothing more of what it was sent."""
+        return self._shadow.text
 
     @property
     def told(self) -> Lines:
@@ -133,15 +144,21 @@ class Revisions:
         if count:
             accepted = [self._sent.popleft() for _ in range(count - self._merged)]
             self._shadow = self._shadow.after(compose_all(accepted))
-        dropped = compose(compose_all(self._sent), self._unsent)
+        dropped = [*self._sent, self._unsent]
         self._sent.clear()
         self._accepted, self._merged = revision, 0
+        before = self._shadow
         try:
-            operation = made(self._shadow)
+            operation = made(before)
         except UsageError as error:
             raise OutOfStep(str(error)) from None
-        self._shadow = self._told = self._shadow.after(operation)
-        operation, self._unsent = transform(operation, dropped)
+        self._shadow = self._told = before.after(operation)
+        if self._reads_again and _is_of_lines(before.text, operation):
+            count = _reached(before.text, dropped, self._shadow.text)
+            if count:
+                self._unsent = compose_all(dropped[count:])
+                return Operation()
+        operation, self._unsent = transform(operation, compose_all(dropped))
         self.text = operation.apply(self.text)
         return operation
 
@@ -151,6 +168,25 @@ class Revisions:
             older = compose_all(islice(self._sent, count))
             self._sent = deque([older, *islice(self._sent, count, None)])
             self._merged += count - 1
+
+
+def _is_of_lines(text: str, operation: Operation) -> bool:
+    """Whether it puts in, or takes out, more than what is typed with one key."""
+    return any(
+        "\n" in some and some.strip()
+        for hunk in operation.hunks()
+        for some in (hunk.text, text[hunk.start : hunk.stop])
+    )
+
+
+def _reached(text: str, operations: Sequence[Operation], wanted: str) -> int:
+    """How many of these operations make this text the wanted one, the most that do; 0: none, or too many to look."""
+    found = 0
+    for number, operation in enumerate(operations[:_MOST_LOOKED_AT], 1):
+        text = operation.apply(text)
+        if text == wanted:
+            found = number
+    return found
 
 
 def _for_editors(text: str, hunk: Hunk) -> Hunk:

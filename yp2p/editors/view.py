@@ -21,17 +21,23 @@ class View:
         content: what it has, with LF between lines.
         text: what the file says.
         shown: what the editor is to be shown of that.
+        reads_again: whether it may read the file from the disk while it is open.
     """
 
     def __init__(self, content: str, *, is_neovim: bool) -> None:
         self.line_end = "\r\n" if ends_all_with_cr(content) else "\n"
         self.content = content.replace("\r\n", "\n") if self.line_end != "\n" else content
         self.text = content
+        self.reads_again = not is_neovim  # its plugin sees to it that it does not
         self._last = LastLineEnd(content) if is_neovim else None
         self.shown = self._of(content)
 
     def _of(self, text: str) -> str:
         return self._last.shown(shown(text)) if self._last is not None else shown(text)
+
+    def saved(self, text: str) -> str:
+        """What the editor writes into the file when it saves this text."""
+        return text.replace("\n", self.line_end) if self.line_end != "\n" else text
 
     def put_right(self, text: str, operation: Operation) -> Operation:
         """What the editor has made of its text, of what it says."""

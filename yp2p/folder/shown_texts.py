@@ -40,6 +40,7 @@ from itertools import pairwise
 from yp2p.documents.joined import Side
 from yp2p.documents.text import TextReplica
 from yp2p.folder.records import FileRecord
+from yp2p.folder.screens import Screens
 from yp2p.identity import DocumentID, FolderID
 from yp2p.protocol.channel import HASH_BYTES
 from yp2p.protocol.deleted_ranges import DeletedRange, encode, in_order
@@ -137,6 +138,7 @@ class ShownTexts:
         self._saves: deque[Save] = deque(maxlen=_MOST_SAVES)  # since the start
         self._programs: deque[_Program] = deque(maxlen=_MOST_PROGRAMS)
         self._is_loaded = False
+        self.screens = Screens()
 
     def found(self, save: Save) -> None:
         """A save was found, and is in the document."""
@@ -178,7 +180,9 @@ class ShownTexts:
             at_s: when the file was written, in seconds since 1970.
             there: what the document has.
         """
-        clocks, content = save.clocks(), save.content()
+        clocks, content, seen = save.clocks(), save.content(), self.screens.on_screen
+        if seen is not None and seen.content == content:
+            return WentOnFrom(seen.text)
         found = [
             one.shown.is_saved_at(content, at_s)
             for one in self._programs

@@ -96,6 +96,7 @@ class Session:
         if wanted != str(file):
             file.replace_all(wanted)
             self._copy = EditorCopy(file.doc.client_id, file.doc.get_update(), shown, version, self._encoding)
+        file.screen.shows(shown)
         file.follow(lambda received: self._wake.set())
         self._wake.set()
 
@@ -109,7 +110,9 @@ class Session:
             self._opened = changed(self._opened[0], changes, self._encoding), version
             return
         try:
-            self._write(self._copy.hear(version, changes))
+            update = self._copy.hear(version, changes)
+            self.file.screen.shows(self._copy.told)
+            self._write(update)
         except ValueError as error:
             self._tell(f"{self.path}: {error}")
         self._wake.set()

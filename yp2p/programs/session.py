@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 
 import trio
@@ -12,7 +13,9 @@ from yp2p.programs.document import ProgramDocument
 from yp2p.programs.echo import Echo
 from yp2p.programs.news import News
 from yp2p.programs.programs import Program
+from yp2p.programs.screen import Screen
 from yp2p.programs.wanted import Device, Found, Wanted
+from yp2p.protocol.channel import Showed, Shown, Since
 
 
 class Session:
@@ -24,6 +27,7 @@ class Session:
         self._folder = folder
         self._programs = device.programs(folder)
         self._wanted = wanted
+        self._asked = ExitStack()
         self.live = folder.texts.open(entry.document)
         self._program = Program(entry.id, wanted.client, is_this_file=bool(wanted.file))
         served = self._programs.served
@@ -44,7 +48,7 @@ class Session:
         Raises:
             YpError, CrdtPanic: what it sent, or has, cannot be taken, or the text is not here any more.
         """
-        programs, program, live = self._programs, self._program, self.live
+        programs, program, live, wanted = self._programs, self._program, self.live, self._wanted
         document = ProgramDocument(
             self._folder,
             live,
@@ -54,26 +58,35 @@ class Session:
             is_synced=lambda: provider.synced.is_set(),
             tell=partial(programs.refused, program),
         )
+        screen = Screen(live, wanted.client or 0, channel)
+
+        def was_shown(message: Shown | Since | Showed) -> None:
+            screen.answered(message) if isinstance(message, Showed) else document.was_shown(message)
+
         provider = Provider(
             document,
             channel,
             source=program,
             must_relay=lambda source: True,  # nobody else tells it
             on_awareness=lambda data: programs.said(program, data),
-            on_shown=document.was_shown,
-            batches=self._wanted.takes_lists,
+            on_shown=was_shown,
+            batches=wanted.takes_lists,
             pace_s=live.pace_s,
             was_away=False,  # keystrokes of a restart are merged as all keystrokes are
         )
         programs.add(program)
         try:
             async with trio.open_nursery() as nursery:
-                if self._wanted.is_echoed:
+                if wanted.is_asked and wanted.client is not None:
+                    self._asked.enter_context(live.shown.screens.asking(screen.ask))
+                if wanted.is_echoed:
                     echo = Echo(live, program, channel)
                     nursery.start_soon(echo.run)
-                news = News(self._device, self._folder, program, self._wanted)
+                news = News(self._device, self._folder, program, wanted)
                 nursery.start_soon(news.run, channel)
                 await provider.start()
                 nursery.cancel_scope.cancel()
         finally:
+            self._asked.close()
+            screen.end()
             programs.remove(program)

@@ -51,6 +51,7 @@ class Wanted:
         takes_lists: whether it reads updates as lists (kind 40), which no stock provider does.
         takes_others: whether it reads who is there as a list in one state.
         is_echoed: whether it is sent its own updates when they are stored.
+        is_asked: whether it answers what it shows, when a save is found.
         root: what it calls the text.
     """
 
@@ -61,6 +62,7 @@ class Wanted:
     takes_lists: bool = False
     takes_others: bool = False
     is_echoed: bool = False
+    is_asked: bool = False
     root: str = Shape.TEXT.value
 
     @classmethod
@@ -79,6 +81,7 @@ class Wanted:
             query.get("batch") == ["1"],
             query.get("others") == ["1"],
             query.get("echo", ["1" if is_room else "0"]) == ["1"],
+            query.get("asked") == ["1"],
             str(query.get("root", [Shape.TEXT.value])[0]),
         )
 

@@ -16,6 +16,8 @@ bytes                   meaning
 42 count (length upd.)  step 2 in parts, each repair by itself; the last part is all of it; only between devices
 43 length hashes        SHA-256 of each text that I showed while you were away, in order; only from programs
 44 length (number)      since when I showed each of these, in milliseconds since 1970, from each to the next one
+45 length hashes        a file was saved with one of these texts (SHA-256): did you show one? only to programs
+46 number clock         which of them I showed a moment ago, from 1, or 0; and what clock I write with. The answer to 45
 ======================  ================================================
 """
 
@@ -29,6 +31,7 @@ from yp2p.protocol.cursor import Cursor
 from yp2p.protocol.wire import write_varint
 
 _SYNC, _AWARENESS, _AUTH, _UPDATES, _HAVE, _ANSWER, _SHOWN, _SINCE = 0x00, 0x01, 0x02, 0x40, 0x41, 0x42, 0x43, 0x44
+_SAVED, _SHOWED = 0x45, 0x46
 _PERMISSION_DENIED = 0  # y-protocols/auth
 _STEP1, _STEP2, _UPDATE = 0, 1, 2
 # A list is cut off long before this; more would be a way to make us parse without end.
@@ -85,6 +88,26 @@ class Since:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """A file was found to be saved with one of the texts with these hashes. `Showed` is the answer."""
+
+    contents: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Showed:
+    """Which of the texts that were asked about was on the screen a moment ago; all of what made it so was sent.
+
+    Attributes:
+        number: counted from 1; 0: none of them.
+        clock: how far the program's own operations go.
+    """
+
+    number: int
+    clock: int
+
+
+@dataclass(frozen=True, slots=True)
 class AwarenessUpdate:
     data: bytes
 
@@ -103,7 +126,9 @@ class Unrecognised:
     kind: int
 
 
-ProviderMessage = Step1 | Step2 | Answer | Updates | Have | Shown | Since | AwarenessUpdate | Denied | Unrecognised
+ProviderMessage = (
+    Step1 | Step2 | Answer | Updates | Have | Shown | Since | Saved | Showed | AwarenessUpdate | Denied | Unrecognised
+)
 
 
 def _sized(data: bytes) -> bytes:
@@ -118,17 +143,19 @@ def encode(message: ProviderMessage) -> bytes:
             return bytes([_SYNC, _STEP2]) + _sized(update)
         case Updates((update,)):
             return bytes([_SYNC, _UPDATE]) + _sized(update)
-        case Updates(updates):
-            return bytes([_UPDATES]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
-        case Answer(updates):
-            return bytes([_ANSWER]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
+        case Updates(updates) | Answer(updates):
+            kind = _UPDATES if isinstance(message, Updates) else _ANSWER
+            return bytes([kind]) + write_varint(len(updates)) + b"".join(map(_sized, updates))
         case Have(vector):
             return bytes([_HAVE]) + _sized(vector)
-        case Shown(contents):
-            return bytes([_SHOWN]) + _sized(b"".join(contents))
+        case Shown(contents) | Saved(contents):
+            kind = _SHOWN if isinstance(message, Shown) else _SAVED
+            return bytes([kind]) + _sized(b"".join(contents))
         case Since(times):
             steps = [later - earlier for earlier, later in pairwise((0, *times))]
             return bytes([_SINCE]) + _sized(b"".join(map(write_varint, steps)))
+        case Showed(number, clock):
+            return bytes([_SHOWED]) + write_varint(number) + write_varint(clock)
         case AwarenessUpdate(data):
             return bytes([_AWARENESS]) + _sized(data)
         case Denied(reason):
@@ -137,12 +164,12 @@ def encode(message: ProviderMessage) -> bytes:
             raise ValueError(f"message kind {kind} cannot be sent")
 
 
-def _shown(hashes: bytes) -> Shown:
+def _hashes(hashes: bytes) -> tuple[bytes, ...]:
     if len(hashes) % HASH_BYTES:
         raise InvalidUpdate("half a hash", len(hashes))
     if len(hashes) > MAX_SHOWN * HASH_BYTES:
         raise InvalidUpdate(f"more than {MAX_SHOWN} hashes", len(hashes))
-    return Shown(tuple(hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)))
+    return tuple(hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES))
 
 
 def _since(data: bytes) -> Since:
@@ -184,9 +211,13 @@ def decode(data: bytes) -> ProviderMessage:
     elif kind == _HAVE:
         message = Have(cursor.sized())
     elif kind == _SHOWN:
-        message = _shown(cursor.sized())
+        message = Shown(_hashes(cursor.sized()))
     elif kind == _SINCE:
         message = _since(cursor.sized())
+    elif kind == _SAVED:
+        message = Saved(_hashes(cursor.sized()))
+    elif kind == _SHOWED:
+        message = Showed(cursor.varint(), cursor.varint())
     elif kind in (_UPDATES, _ANSWER):
         count = cursor.count(1)
         if count > MAX_UPDATES:

@@ -26,6 +26,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import version_found
 from yp2p.folder.records import FileRecord
+from yp2p.folder.screens import OnScreen
 from yp2p.protocol.entries import Kind
 
 # A document that is typed into has gone on after each wait. What was there when the file was read is stored after one.
@@ -56,6 +57,9 @@ class KnownFiles:
     async def take(self, record: FileRecord, finding: Finding, context: ScanContext) -> None:
         """Take what the file of a record holds."""
         state, old = await self._state(record, finding, context)
+        seen = None
+        if state is FileState.EDITED and not self._folder.membership.is_reader:
+            state, old, seen = await self._edited(record, finding, context)
         if self._kept.is_on and self._is_change(state, record, finding):
             await self._kept.changed(record, finding)
             return
@@ -75,7 +79,7 @@ class KnownFiles:
                 await self._advance_base(record, finding)
             case FileState.OTHER_VERSION:
                 assert old is not None
-                self._restore_newest(old, finding, is_older=old.base_seq <= record.base_seq)
+                self._restore_newest(old, finding, is_older=seen is None and old.base_seq <= record.base_seq)
             case FileState.DAMAGED:
                 await self._damage.repair(record, finding)
                 if finding.kind is record.kind is Kind.TEXT:
@@ -84,8 +88,23 @@ class KnownFiles:
                 former = self._readers.foreign_base(record)
                 if former is not None and await self._edits.merge_save_of_former(record, former, finding):
                     return
-                made_of = await self._edits.take(record, finding, context)
+                with self._folder.texts.open(record.document).shown.screens.taking(seen):
+                    made_of = await self._edits.take(record, finding, context)
         self._readers.was_saved(record.entry, made_of)
+
+    async def _edited(
+        self, record: FileRecord, finding: Finding, context: ScanContext
+    ) -> tuple[FileState, FileRecord | None, OnScreen | None]:
+        """What a file that was edited is, when the programs of this device were asked whether they show it."""
+        seen = await self._on_screen(record, finding)
+        state, old = await self._state(record, finding, context)  # what they wrote has come meanwhile
+        if state is not FileState.EDITED or seen is None or not seen.is_all:
+            return state, old, seen
+        await self._folder.database.pending().wait()
+        old = await version_found(self._folder, record, finding, may_be_older=True)
+        if old is None and self._folder.texts.base_is_head(record, self._folder.texts.open(record.document)):
+            old = record  # an editor that was behind saved what it showed over what it was not told yet
+        return FileState.OTHER_VERSION if old is not None else state, old, seen
 
     def _is_change(self, state: FileState, record: FileRecord, finding: Finding) -> bool:
         """Whether a file holds what was made here, and others have not."""
@@ -127,6 +146,14 @@ class KnownFiles:
             else:
                 return state, old
 
+    async def _on_screen(self, record: FileRecord, finding: Finding) -> OnScreen | None:
+        """Whether a program of this device shows what was saved; what it wrote is in the document then."""
+        live = self._folder.texts.in_memory(record.document)
+        if live is None or not live.is_in_programs:
+            return None
+        with live.being_changed():
+            return await live.shown.screens.look(finding.text, finding.content)
+
     def _is_live(self, record: FileRecord) -> bool:
         return record.kind is Kind.TEXT and self._shown_until(record) > record.base_seq
 
@@ -149,7 +176,7 @@ class KnownFiles:
             is_older: whether it is older than what the file is known to have held; that is told.
         """
         folder = self._folder
-        base = replace(old, stamp=finding.stamp)
+        base = replace(old, content=finding.content, stamp=finding.stamp)
         folder.files.set(base)
         folder.database.submit([base.save(folder.id)])
         folder.render_queue.want(old.entry)
