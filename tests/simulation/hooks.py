@@ -2,8 +2,8 @@
 
 Everything below the daemon's own code that would make a run differ from the next, or that a crash can come between,
 goes through here: time is virtual (and each device's clock is off by some hours), threads run inline after a random
-moment, randomness has a seed, and each call that changes the disk is a point where the task's device may end
-(`file_calls`).
+moment, randomness has a seed, what this machine has of memory and room is never asked, and each call that changes the
+disk is a point where the task's device may end (`file_calls`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import trio.testing
 from simulation.file_calls import OF_MODULES, OF_OS, current_host
 
 from yp2p.device import folders as device_folders
+from yp2p.disk import housekeeping
 from yp2p.files import inspect
 from yp2p.files.mounts import MountWatch
 from yp2p.store.database import Database
@@ -73,6 +74,9 @@ def _stamp_of(cls: type[inspect.Stamp], status: os.stat_result) -> inspect.Stamp
 
 # What each step that a member is charged for takes (`folder/budget.py`).
 _STEP_S = 0.0001
+# So often the kernel would get much memory back, of the times that this is asked.
+_MUCH_FREE_EVERY = 10
+_MUCH_ROOM = os.statvfs_result((4096, 4096, 1 << 28, 1 << 27, 1 << 27, 1 << 24, 1 << 23, 1 << 23, 0, 255))
 clock_s = trio.current_time  # of the simulation, also for what stands in for a worker thread
 
 
@@ -105,6 +109,27 @@ class Processor:
         self.worked_s += seconds
 
 
+class Machine:
+    """What the daemon asks of the machine.
+
+    A real one answers otherwise each time, by what else runs there and where the C library finds room; then a seed does
+    not tell the same again.
+    """
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def is_much_free(self) -> bool:
+        """In the place of `memory.is_much_free`: now and then."""
+        self._asked += 1
+        return self._asked % _MUCH_FREE_EVERY == 0
+
+    @staticmethod
+    def room(path: Any) -> os.statvfs_result:
+        """In the place of `os.statvfs`. That a disk is full is told by its calls (`troubles`)."""
+        return _MUCH_ROOM
+
+
 def virtual_s() -> float:
     """The time of the loop, also in what stands for a worker thread, and before the loop runs."""
     try:
@@ -116,6 +141,14 @@ def virtual_s() -> float:
 def now_s() -> float:
     host = current_host.get()
     return EPOCH_S + virtual_s() + (host.skew_s if host is not None else 0.0)
+
+
+def _calendar() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    """What says the time of now where it is not given another one."""
+    local, utc, text = time.localtime, time.gmtime, time.strftime
+    yield time, "localtime", lambda at=None: local(now_s() if at is None else at)
+    yield time, "gmtime", lambda at=None: utc(now_s() if at is None else at)
+    yield time, "strftime", lambda form, at=None: text(form, local(now_s()) if at is None else at)
 
 
 @contextmanager
@@ -153,7 +186,7 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
         host = current_host.get()
         return host.boot_id if host is not None else ""
 
-    processor = Processor()
+    processor, machine = Processor(), Machine()
     with ExitStack() as stack:
         for target, name, new in (
             (trio.to_thread, "run_sync", run_sync),
@@ -165,9 +198,12 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (time, "monotonic", processor.clock),
             (time, "perf_counter", processor.clock),
             (time, "sleep", processor.sleep),
+            (time, "clock_gettime", lambda clock: processor.clock()),
+            *_calendar(),
             (secrets, "token_bytes", lambda size=32: rng.randbytes(size)),
             (secrets, "token_hex", lambda size=32: rng.randbytes(size).hex()),
             (secrets, "randbelow", rng.randrange),
+            (secrets, "randbits", rng.getrandbits),
             (os, "urandom", rng.randbytes),
             *((random, name, getattr(rng, name)) for name in ("random", "uniform", "choice")),
             (random, "SystemRandom", lambda: rng),
@@ -175,6 +211,8 @@ def installed(rng: random.Random, connect: Callable[[str, int], Awaitable[Any]])
             (link, "write_nowait", lambda stream, data: stream.take_nowait(data)),
             (incoming, "read_nowait", lambda stream, limit: stream.give_nowait(limit)),
             (device_folders, "boot_id", boot_id),
+            (housekeeping, "is_much_free", machine.is_much_free),
+            (os, "statvfs", machine.room),
             (inspect.Stamp, "of", classmethod(_stamp_of)),
             (MountWatch, "has_changed", lambda watch: True),  # others on this machine mount when they like
             *((os, name, call) for name, call in OF_OS.items()),

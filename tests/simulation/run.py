@@ -77,7 +77,7 @@ def _run(chosen: argparse.Namespace) -> tuple[bool, Counter[str]]:
             crashed_at += world.crashed_at
             reached += world.reached
             if chosen.digest:
-                print(hashlib.sha256("\n".join(world.events).encode()).hexdigest())
+                print(_digest(world))
         except BaseException as error:
             failed += 1
             if chosen.verbose:
@@ -91,6 +91,12 @@ def _run(chosen: argparse.Namespace) -> tuple[bool, Counter[str]]:
         flush=True,
     )
     return failed > 0, reached
+
+
+def _digest(world: World) -> str:
+    """Of all that happened, and of every choice that was made: two runs that went apart and told the same differ."""
+    choices = [rng.getstate() for rng in (world.rng, *(host.rng for host in world.hosts))]
+    return hashlib.sha256("\n".join((*world.events, repr(choices))).encode()).hexdigest()
 
 
 def _share(chosen: argparse.Namespace) -> tuple[bool, Counter[str]]:

@@ -31,10 +31,10 @@ def test_nothing_is_lost_in_any_weather() -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
-# Seed 12 has two digests since channels have no tasks at rest; what differs is not found yet (docs/goals.md).
-@pytest.mark.parametrize("seed", ["3", "35"])
+@pytest.mark.parametrize("seed", ["3", "12", "35"])
 def test_a_seed_replays_exactly(seed: str) -> None:
-    one, two = _simulate(seed, "--digest"), _simulate(seed, "--digest")
+    # The second process has its memory from elsewhere, and so another amount of it at each moment.
+    one, two = _simulate(seed, "--digest"), _simulate(seed, "--digest", PYTHONMALLOC="malloc")
     assert one.returncode == two.returncode == 0
     assert one.stdout.splitlines()[0] == two.stdout.splitlines()[0]
 
