@@ -55,7 +55,8 @@ class Reports:
         if batch.overflow:
             log.warning("watch_overflow", folder=self._folder.label, advice="the folder is scanned again")
             self._folder.state.limitation = _OVERFLOW
-        self._folder.state.settled = False
+        if batch.has_work or render.displaced.is_written:
+            self._folder.state.settled = False
 
     async def _list(self, directories: set[str]) -> None:
         """Watch new directories, and have what is in them looked at."""

@@ -69,9 +69,11 @@ class Rounds:
             return True
         if folder.edits.own_claims.to_publish and not folder.membership.is_reader:
             await folder.edits.own_claims.publish()
-        if self._scans.phase.writes and (folder.render_queue or render.next_deadline() <= trio.current_time()):
+        if self._scans.phase.writes and (folder.render_queue or render.next_run() <= trio.current_time()):
             folder.state.settled = False
             await render.run()
+        elif self._scans.phase.writes:
+            await render.displaced.inspect()  # as a rule nothing comes of it: no device is to hear of that
         self._rules.agreed.note_record()
         if self._rules.have_gone:
             self._changed.add(IGNORE_FILE)

@@ -65,6 +65,12 @@ class Batch:
     overflow: bool = False  # look everywhere
     root_gone: bool = False
 
+    @property
+    def has_work(self) -> bool:
+        """Whether something is to be looked at: that a file was read, or one of ours closed, is none."""
+        parts = (self.finished, self.modified, self.removed_directories, self.new_directories, self.changed_directories)
+        return self.overflow or any(parts) or bool(self.written or self.released)
+
 
 class _Pace:
     """Whether so many events come that it is better to take many at a time: each wake-up costs more than an event."""

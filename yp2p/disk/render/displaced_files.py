@@ -8,6 +8,7 @@ and so does a file that got a second name (a hard link) meanwhile: nobody can te
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,9 @@ from yp2p.folder.records import FileRecord
 from yp2p.identity import EntryID
 
 KEEP_S = 60.0
+# When one is looked at, so are those whose time comes this soon: a folder at work is not woken for each of them.
+_TOGETHER_S = 5.0
+_AT_ONCE = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,18 @@ class DisplacedFiles:
     def _keep(self, out: DisplacedFile, *, is_closed: bool = True) -> None:
         """Look at it when its time is up; at once, where it is closed and another already."""
         if is_closed and self._is_another(out):
-            self._displaced.insert(0, replace(out, until=trio.current_time()))
+            self._displaced.insert(0, replace(out, until=_AT_ONCE))
         else:
             self._displaced.append(out)
 
     def bases(self) -> list[FileRecord]:
         """What these files held."""
         return [*self._merging, *(out.base for out in self._displaced)]
+
+    @property
+    def is_written(self) -> bool:
+        """Whether somebody wrote into one of them, and that is not merged."""
+        return self.next_deadline() == _AT_ONCE
 
     def next_deadline(self) -> float:
         return self._displaced[0].until if self._displaced else float("inf")
@@ -73,7 +82,7 @@ class DisplacedFiles:
             self._closed |= names
         late = [out for out in self._displaced if out.name in names and self._is_another(out)]
         rest = [out for out in self._displaced if out not in late]
-        self._displaced = [*(replace(out, until=trio.current_time()) for out in late), *rest]
+        self._displaced = [*(replace(out, until=_AT_ONCE) for out in late), *rest]
 
     def _is_another(self, out: DisplacedFile) -> bool:
         try:
@@ -83,8 +92,11 @@ class DisplacedFiles:
         return status is not None and (status.st_size, status.st_mtime_ns) != (out.stamp.size, out.stamp.mtime_ns)
 
     async def inspect(self) -> None:
-        now = trio.current_time()
-        while self._displaced and self._displaced[0].until <= now:
+        """Look at those whose time is up."""
+        if self.next_deadline() > trio.current_time():
+            return
+        soon = trio.current_time() + _TOGETHER_S
+        while self._displaced and self._displaced[0].until <= soon:
             await self._merge_displaced(self._displaced.pop(0))
 
     async def _merge_displaced(self, out: DisplacedFile) -> None:

@@ -101,8 +101,14 @@ class Render:
         self._pace.forget()
 
     def next_deadline(self) -> float:
-        parts = self.retries, self.displaced, self._replacements, self._unchosen
-        return min(part.next_deadline() for part in parts)
+        """When `run` or `displaced.inspect` has something to do, in trio's time."""
+        return min(self.next_run(), self.displaced.next_deadline())
+
+    def next_run(self) -> float:
+        """When `run` has something to do, in trio's time, whatever comes into the queue."""
+        if self.displaced.is_written:
+            return self.displaced.next_deadline()
+        return min(part.next_deadline() for part in (self.retries, self._replacements, self._unchosen))
 
     @property
     def is_idle(self) -> bool:
