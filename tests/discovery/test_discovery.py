@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -167,6 +168,22 @@ def test_what_is_sought_is_bounded_and_known_devices_stay() -> None:
     for number in range(2 * MAX_SOUGHT):
         sought.add(str(number), is_known=True)
     assert len(sought) == MAX_SOUGHT
+
+
+async def test_where_a_network_comes_up_others_may_still_be_seen() -> None:
+    changed: list[float] = []
+
+    async def interface_changes() -> AsyncIterator[None]:
+        yield
+
+    peers: Any = SimpleNamespace(network_changed=lambda: changed.append(trio.current_time()))
+    discoverer = Discoverer(A, "a", peers, cast(Any, None), cast(Any, None), [])
+    before = discoverer.looking_since
+    await discoverer._follow_interfaces(cast(Any, SimpleNamespace(interface_changes=interface_changes)))
+    assert before <= discoverer.looking_since <= changed[0]
+    known = discoverer.looking_since
+    await trio.sleep(0.01)
+    assert discoverer.looking_since == known
 
 
 async def test_windows_and_sightings_of_strangers_push_out_no_others() -> None:

@@ -79,11 +79,15 @@ def _other(code: Code) -> Code:
     return Code(code.digits, "2" * 6 if code.secret != "2" * 6 else "3" * 6)
 
 
-async def _join(code: Code, candidates: list[Candidate], limit_s: float = 60.0, name: str = "joiner") -> Joined:
+async def _join(
+    code: Code, candidates: list[Candidate], limit_s: float = 60.0, name: str = "joiner", looking_s: float = 0.0
+) -> Joined:
     async def accept(joined: Joined) -> None:
         pass
 
-    return await Joiner(JOINER, name, lambda digits: candidates, trio.sleep_forever).join(code, accept, limit_s)
+    since = trio.current_time() - looking_s
+    joiner = Joiner(JOINER, name, lambda digits: candidates, trio.sleep_forever, lambda: since)
+    return await joiner.join(code, accept, limit_s)
 
 
 @asynccontextmanager
@@ -470,6 +474,39 @@ def test_a_wrong_code_is_told_within_seconds_though_others_may_still_be_seen() -
         with pytest.raises(PairingError, match="wrong code"):  # there is nobody to wait for
             await _join(_other(window.code), [named])
         assert trio.current_time() - began < 4.0
+
+    _run(test)
+
+
+def test_a_wrong_code_is_told_at_once_where_all_that_are_there_were_seen_before() -> None:
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        began = trio.current_time()
+        with pytest.raises(PairingError, match="wrong code"):
+            await _join(_other(window.code), [room.candidate], looking_s=60.0)
+        assert trio.current_time() - began < 4.0
+
+    _run(test)
+
+
+@pytest.mark.parametrize("how", ["takes our half", "accepts and is silent", "refuses"])
+def test_a_liar_that_never_answers_costs_a_typo_some_seconds_and_no_more(how: str) -> None:
+    async def say_nothing(messages: SecureMessages) -> None:
+        await trio.sleep_forever()
+
+    async def test(room: Room) -> None:
+        window = room.host.open_window(room.folder)
+        async with _somebody(say_nothing) as liar:
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            if how != "takes our half":
+                liar = replace(liar, addresses=(Address(*listener.socket.getsockname()),))
+            if how == "refuses":
+                await listener.aclose()
+            began = trio.current_time()
+            with pytest.raises(PairingError, match="wrong code"):
+                await _join(_other(window.code), [liar, room.candidate], looking_s=60.0)
+            assert trio.current_time() - began < 20.0
+            await listener.aclose()
 
     _run(test)
 

@@ -52,14 +52,21 @@ class Discoverer:
         self._windows: dict[str, Sighting] = {}
         self._pairwise: dict[DeviceID, bytes] = {}
         self._sighted = trio.Event()
+        self._looking_since: float | None = None
 
     async def run(self, mdns: Mdns, sightings: trio.MemoryReceiveChannel[Sighting]) -> None:
         """Announce this device and use what others announce; runs until cancelled."""
+        self._looking_since = trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._follow_sightings, sightings)
             nursery.start_soon(self._look_again)
             nursery.start_soon(self._keep_announcing, mdns)
             nursery.start_soon(self._follow_interfaces, mdns)
+
+    @property
+    def looking_since(self) -> float:
+        """Since when others are looked for on all networks that there are; now, where they are not."""
+        return self._looking_since if self._looking_since is not None else trio.current_time()
 
     def candidates(self, digits: str) -> Iterator[Candidate]:
         """Who may show a code with these digits, the newest first."""
@@ -145,6 +152,7 @@ class Discoverer:
 
     async def _follow_interfaces(self, mdns: Mdns) -> None:
         async for _ in mdns.interface_changes():
+            self._looking_since = trio.current_time()
             self._peers.network_changed()
 
 

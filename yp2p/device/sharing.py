@@ -285,6 +285,7 @@ class Sharing:
             self.name,
             lambda digits: (*given, *discoverer.candidates(digits)),
             discoverer.wait_for_sighting,
+            lambda: discoverer.looking_since,
         )
 
 

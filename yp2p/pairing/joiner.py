@@ -6,7 +6,8 @@ nothing, and is tried again until the time is up.
 
 A wrong answer says nothing of the others: anybody on the network can announce the same digits, and may be quicker than
 the device whose announcement is still to come. So the search goes on as long as somebody is being tried, and as long as
-it may take until all that are there were seen. One of the runs is kept for whom the person who joins names.
+it may take until all that are there were seen: they are, where this device has looked for others for some seconds. Who
+takes our half and is silent, or is not reached, holds that up for seconds. One run is kept for whom the person names.
 
 A device that is found in several ways (it is announced, and named by the person) is asked once: each run is one of the
 guesses that it allows.
@@ -27,15 +28,7 @@ import trio
 from yp2p.discovery.addresses import Address
 from yp2p.errors import HandshakeFailed, PairingError, PairingFault, PeerFault
 from yp2p.identity import Identity, PublicIdentity
-from yp2p.pairing.exchange import (
-    RUN_LIMIT_S,
-    WELCOME,
-    Closed,
-    Code,
-    Grant,
-    Intent,
-    PairingRun,
-)
+from yp2p.pairing.exchange import RUN_LIMIT_S, WELCOME, Closed, Code, Grant, Intent, PairingRun
 from yp2p.pairing.listing import Shown, receive_shown
 from yp2p.transport.dialer import NotReached, Outcome, connect, outcome_of
 from yp2p.transport.handshake import Secured, initiate_pairing
@@ -47,11 +40,13 @@ JOIN_LIMIT_S = 10.0
 MAX_RUNS = 3
 # Strangers can announce as many windows with our digits as they like; each costs a task and a few sockets.
 MAX_CANDIDATES = 64
-# So long after a search began everybody is seen who was there: an announcement that was lost is asked for after a
-# second and after three, and of two devices one may see the other four seconds late.
+# So long after this device began to look for others everybody is seen who was there: an announcement that was lost is
+# asked for after a second and after three, and of two devices one may see the other four seconds late.
 _SEEN_S = 5.0
 # Whoever was seen after that may have company.
 _OTHERS_S = 1.0
+# A device that shows a code answers in some milliseconds, a small one that has much to do in a second.
+_ANSWERS_S = 3.0
 _NEXT_ADDRESS_S, _REACH_LIMIT_S = 0.25, 3.0
 _AGAIN_S = 0.5
 # Whoever passes a run on to the device that shows the code can hold it up; then that device is asked again.
@@ -95,6 +90,14 @@ class _Proven:
     confirmation: bytes  # what proves to it that we know the code
 
 
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """A device that is tried: until when it is waited for, where others have answered."""
+
+    candidate: Candidate
+    awaited_until: float = math.inf
+
+
 class _Run:
     """One run with a device."""
 
@@ -109,7 +112,7 @@ class _Search:
     All candidates are tried side by side, within one limit: one that takes its time takes it from nobody else.
     """
 
-    def __init__(self, code: Code, intent: Intent) -> None:
+    def __init__(self, code: Code, intent: Intent, looking_since: float) -> None:
         self.code = code
         self.intent = intent
         self.scope = trio.CancelScope()
@@ -119,10 +122,10 @@ class _Search:
         self.wrong: list[Address] = []  # who answered, and did not know the code
         self.unproven: list[Address] = []  # who announces the digits, and has not answered our half
         self._tried: set[str] = set()
-        self._trying: list[Candidate] = []
+        self._trying: list[_Attempt] = []
         self._runs: dict[bytes, _Run] = {}  # by the key of the other device
         self._has_named_answered = False
-        self._seen_by = trio.current_time() + _SEEN_S
+        self._seen_by = looking_since + _SEEN_S
         self._limit = math.inf
 
     def begin(self, scope: trio.CancelScope) -> None:
@@ -142,7 +145,7 @@ class _Search:
 
     def may_answer(self, candidate: Candidate) -> bool:
         """Whether what a device answers may be looked at, which tells it whether it guessed right."""
-        is_kept = not candidate.named and any(other.named for other in self._trying)
+        is_kept = not candidate.named and any(other.candidate.named for other in self._trying)
         return self.proven is None and len(self.wrong) < MAX_RUNS - is_kept
 
     async def may_ask(self, device: bytes) -> bool:
@@ -163,23 +166,30 @@ class _Search:
             run.over.set()
 
     @contextmanager
-    def trying(self, candidate: Candidate) -> Iterator[None]:
+    def trying(self, candidate: Candidate) -> Iterator[_Attempt]:
         """While this lasts, a device is tried, or is to be tried again."""
-        self._trying.append(candidate)
+        attempt = _Attempt(candidate)
+        self._trying.append(attempt)
         self._set_deadline()
         try:
-            yield
+            yield attempt
         finally:
-            self._trying.remove(candidate)
+            self._trying.remove(attempt)
             self._has_named_answered |= candidate.named
+            self._set_deadline()
+
+    def wait_for(self, attempt: _Attempt, wait_s: float) -> None:
+        """Where others have answered, wait so long for one that the person did not name."""
+        if not attempt.candidate.named:
+            attempt.awaited_until = trio.current_time() + wait_s
             self._set_deadline()
 
     def _set_deadline(self) -> None:
         """When somebody had these digits and all were tried, there is little to wait for."""
         if self.is_over:
             self.scope.cancel()
-        elif (self.wrong or self.closed) and not self._trying:
-            others_by = trio.current_time() + _OTHERS_S
+        elif self.wrong or self.closed:
+            others_by = max([trio.current_time() + _OTHERS_S, *(one.awaited_until for one in self._trying)])
             until = others_by if self._has_named_answered else max(others_by, self._seen_by)
             self.scope.deadline = min(self._limit, until)
         else:
@@ -195,6 +205,7 @@ class Joiner:
     Args:
         candidates: the devices that announce these digits now, and those that may without announcing.
         wait_for_more: returns when there may be another one.
+        looking_since: since when this device looks for others, where that is before it joins.
     """
 
     def __init__(
@@ -203,11 +214,13 @@ class Joiner:
         name: str,
         candidates: Callable[[str], Iterable[Candidate]],
         wait_for_more: Callable[[], Awaitable[None]],
+        looking_since: Callable[[], float] = trio.current_time,
     ) -> None:
         self._identity = identity
         self._name = name
         self._candidates = candidates
         self._wait_for_more = wait_for_more
+        self._looking_since = looking_since
 
     async def join(self, code: Code, accept: Callable[[Joined], Awaitable[None]], limit_s: float) -> Joined:
         """Pair with the device that shows `code`.
@@ -226,7 +239,7 @@ class Joiner:
             await messages.send(_DONE)
             return joined
 
-        search = _Search(code, Intent.JOIN)
+        search = _Search(code, Intent.JOIN, self._looking_since())
         return await self._search(search, take, limit_s)
 
     async def look(self, code: Code, limit_s: float) -> Shown:
@@ -239,7 +252,7 @@ class Joiner:
         async def take(messages: SecureMessages, sharer: PublicIdentity, address: Address) -> Shown:
             return await receive_shown(messages, tuple(search.wrong))
 
-        search = _Search(code, Intent.LOOK)
+        search = _Search(code, Intent.LOOK, self._looking_since())
         return await self._search(search, take, limit_s)
 
     async def _search(self, search: _Search, take: _Take[T], limit_s: float) -> T:
@@ -266,21 +279,24 @@ class Joiner:
     async def _try(self, candidate: Candidate, search: _Search) -> None:
         """Try one device until it is reached; of those that only may be there each once."""
         is_sought = candidate.announced or candidate.named
-        with search.trying(candidate):
+        with search.trying(candidate) as attempt:
             while True:
-                was_reached = await self._run(candidate, search)
+                was_reached = await self._run(attempt, search)
                 if was_reached or not is_sought:
                     return
+                if attempt.awaited_until == math.inf:
+                    search.wait_for(attempt, _AGAIN_S + _REACH_LIMIT_S)
                 await trio.sleep(_AGAIN_S)
 
-    async def _run(self, candidate: Candidate, search: _Search) -> bool:
+    async def _run(self, attempt: _Attempt, search: _Search) -> bool:
         """One run with one device; tells whether it was reached."""
+        candidate = attempt.candidate
         reached: tuple[Secured, Address] | None = None
         try:
             reached = await self._reach(candidate, search)
             if reached is not None:
                 search.unreached.pop(reached[1], None)
-                await self._prove(*reached, candidate, search)
+                await self._prove(*reached, attempt, search)
         except (PairingError, PairingFault) as error:
             assert reached is not None
             search.wrong.append(reached[1])
@@ -335,9 +351,9 @@ class Joiner:
         except OSError as error:
             raise NotReached(outcome_of(error), str(error)) from error
 
-    async def _prove(self, secured: Secured, address: Address, candidate: Candidate, search: _Search) -> None:
+    async def _prove(self, secured: Secured, address: Address, attempt: _Attempt, search: _Search) -> None:
         """Prove that we know the code to a device that proves it to us. Raises PairingError when it does not."""
-        messages = SecureMessages(secured)
+        messages, candidate = SecureMessages(secured), attempt.candidate
         try:
             if not await search.may_ask(secured.remote_noise_key):
                 return
@@ -348,6 +364,7 @@ class Joiner:
             if candidate.announced:
                 search.unproven.append(address)
             with search.asking(secured.remote_noise_key) as asked:
+                search.wait_for(attempt, _ANSWERS_S)
                 await messages.send(run.open())
                 answer = await messages.receive()
                 if candidate.announced:
