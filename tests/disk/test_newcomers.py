@@ -104,6 +104,20 @@ def test_a_device_that_a_person_let_delete_much_is_asked_about_no_more() -> None
     _run(test, 60)
 
 
+@pytest.mark.parametrize("is_new", [True, False], ids=["came back", "was never away"])
+def test_a_device_that_was_let_in_again_is_new(is_new: bool) -> None:
+    async def test(bridge: Bridge, directory: Path) -> None:
+        newcomers = bridge.folder.observers.newcomers
+        newcomers.came_lately = lambda device: False
+        if is_new:
+            newcomers.came(PEER)
+        await _delete_elsewhere(bridge, 20)
+        assert ("new here" in bridge.folder.state.question.reason) == is_new
+        assert _count(directory) == (40 if is_new else 20)
+
+    _run(test, 40)
+
+
 def test_another_device_and_a_person_here_delete_as_many_as_ever() -> None:
     async def test(bridge: Bridge, directory: Path) -> None:
         await _delete_elsewhere(bridge, 20, by=DeviceID(b"q" * 32))

@@ -17,6 +17,7 @@ from room import FOLDER, Peer, evaluated, identity
 from yp2p.errors import FolderError
 from yp2p.folder import members, own_statements
 from yp2p.folder.members import Membership, Removal
+from yp2p.folder.notices import Notices
 from yp2p.folder.own_statements import OwnStatements
 from yp2p.identity import DeviceID
 from yp2p.protocol import messages
@@ -123,6 +124,32 @@ def test_who_comes_and_who_is_removed_is_told_once_with_who_said_so() -> None:
         await one.receive(_bodies(founder))
         assert [(found.name, found.role) for found in come] == [("member", Role.MEMBER)]
         assert gone == [Removal(member.identity.device_id, "member", founder.identity.device_id)]
+
+    _run(test)
+
+
+@pytest.mark.parametrize("before", [Role.READER, Role.REMOVED])
+def test_whom_a_recovery_key_makes_an_administrator_is_told_on_the_other_devices(before: Role) -> None:
+    async def test(opened: Opened, founder: Peer) -> None:
+        one, told, key = await opened("founder"), list[str](), identity("words")
+        notices = Notices(one._database, FOLDER, DeviceID(identity("founder").device_id), lambda one_: "its name")
+        notices.on_added = lambda notice: told.append(notice.text)
+        await OwnStatements(one).grant(identity("member").public, Role.READER, "phone")
+        await OwnStatements(one).grant(key.public, Role.ADMINISTRATOR, recovery.NAME)
+        other = await opened("member")
+        await other.receive(one.statements())
+        if before is Role.REMOVED:
+            await OwnStatements(one).remove(identity("member").device_id)
+            await other.receive(one.statements())
+        one.on_admitted, one.on_raised = notices.tell_admission, lambda before, member: notices.tell_raised(member)
+        await OwnStatements(other).restore_right(key, "phone")
+        for _ in range(2):
+            await one.receive(other.statements())
+        assert one.members[identity("member").device_id].role is Role.ADMINISTRATOR
+        (text,) = told
+        assert "its name" in text
+        assert "'phone'" in text
+        assert "administrator" in text
 
     _run(test)
 

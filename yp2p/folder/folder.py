@@ -47,7 +47,8 @@ from yp2p.memory import keep_loaded_from_the_collector, without_collector
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.reconcile import Leaf
 from yp2p.store.database import Database
-from yp2p.trust.statements import Statement
+from yp2p.trust.membership import Member
+from yp2p.trust.statements import Role, Statement
 
 
 def blob_leaf(found: Entry) -> Leaf:
@@ -94,7 +95,8 @@ class Folder:
         self.membership.on_silenced = lambda removal: self.observers.uncounted.removed(removal)
         self.membership.on_removal_said = self._removal_said
         self.membership.on_heard = self._may_write
-        self.membership.on_admitted = self.notices.tell_admission
+        self.membership.on_admitted = self._admitted
+        self.membership.on_raised = self._raised
         self.observers = Observers(Uncounted(self), Unsent(self), Purges(self), Newcomers(self), WhileOut(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
@@ -145,6 +147,15 @@ class Folder:
     def _removal_said(self, removal: Statement) -> None:
         self.observers.uncounted.removal_said(removal)
         self.observers.while_out.heard()
+
+    def _admitted(self, member: Member) -> None:
+        self.notices.tell_admission(member)
+        self.observers.newcomers.came(member.identity.device_id)
+
+    def _raised(self, before: Role, member: Member) -> None:
+        self.notices.tell_raised(member)
+        if before < Role.MEMBER:
+            self.observers.newcomers.came(member.identity.device_id)
 
     def _may_write(self, device: DeviceID) -> None:
         self.observers.uncounted.let_in_again(device)

@@ -104,6 +104,7 @@ class Membership:
         self.on_silenced: Callable[[Removal], None] = lambda removal: None  # it may not write any more
         self.on_heard: Callable[[DeviceID], None] = lambda device: None  # it may write, or may again
         self.on_admitted: Callable[[Member], None] = lambda member: None
+        self.on_raised: Callable[[Role, Member], None] = lambda was, member: None  # it may do more than before
 
     @property
     def _own(self) -> DeviceID | None:
@@ -380,9 +381,12 @@ class Membership:
                 if self._statements[one].kind is Kind.REMOVAL:
                     self.on_removal_said(self._statements[one])
             self._tell_gone(members, was_put_out, was_known - self.evaluation.removals.keys() - self.members.keys())
-            if members:
-                for device in sorted(self.members.keys() - members.keys()):
-                    self.on_admitted(self.members[device])
+            for device in sorted(self.members) if members else ():
+                was, now = members.get(device), self.members[device]
+                if was is None:
+                    self.on_admitted(now)
+                elif was.role < now.role:
+                    self.on_raised(was.role, now)
         self.on_change()
         return commit
 

@@ -28,6 +28,7 @@ from yp2p.store.database import Database
 from yp2p.store.sql import Statement
 from yp2p.threeway.lines import split_lines
 from yp2p.trust.membership import Member
+from yp2p.trust.statements import Role
 
 MAX_AGE_S = 7 * 86400.0
 # The list is for people; a flood of notices is read by nobody.
@@ -37,6 +38,7 @@ _MAX_TEXT = 200
 _MAX_KEPT_CHARS = 1 << 10
 # Places that one other device may tell of: a member should not push out what others have told.
 _MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
+_A_ROLE = {Role.ADMINISTRATOR: "an administrator", Role.MEMBER: "a member"}
 # A member can let in and remove as many devices as it likes.
 _MAX_TOLD_DEVICES = 50
 # Of what is about no file.
@@ -259,6 +261,17 @@ class Notices:
         text = (
             f"{self._name_of(by)} let {member.name!r} ({short_id(device)}) into the folder, as"
             f" {member.role.name.lower()}; `yp2p device remove` takes it out again"
+        )
+        self.add(NoticeKind.DEVICE_ADDED, "", text, _NO_ENTRY)
+
+    def tell_raised(self, member: Member) -> None:
+        """Tell that a device may do more in this folder from now on; who said so may be a recovery key."""
+        by, device = member.grant.issuer_id, member.identity.device_id
+        if self._own in (by, device) or self.counts()[NoticeKind.DEVICE_ADDED] >= _MAX_TOLD_DEVICES:
+            return
+        text = (
+            f"{self._name_of(by)} made {member.name!r} ({short_id(device)}) {_A_ROLE[member.role]} of the folder; `yp2p"
+            " device role` changes that"
         )
         self.add(NoticeKind.DEVICE_ADDED, "", text, _NO_ENTRY)
 
