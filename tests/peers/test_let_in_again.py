@@ -31,11 +31,12 @@ from yp2p.documents.registers import Change, Deletion
 from yp2p.folder import while_out
 from yp2p.folder.folder import Folder
 from yp2p.folder.packs import Stored, stored_rows
+from yp2p.folder.turns import Slice
 from yp2p.folder.uncounted import Uncounted
 from yp2p.folder.while_out import WhileOut
 from yp2p.identity import DocumentID, FolderID
 from yp2p.store.sql import Read, Statement
-from yp2p.trust.statements import Role, Signer, read_statement
+from yp2p.trust.statements import Role, Signer, StatementHash, read_statement
 
 _OF_ONE = Signer(ONE, NOTES)
 
@@ -76,6 +77,26 @@ async def _let_in(one: Folder, friend: Folder) -> None:
     assert friend.membership.takes_from(FRIEND.device_id)
 
 
+async def _looked(folder: Folder) -> list[str]:
+    """What is told once it was looked at what came."""
+    await folder.observers.while_out.look()
+    return told(folder)
+
+
+def _delete(folder: Folder, name: str) -> None:
+    document = folder.catalogue.entries[entry(name)].document
+    seen = folder.texts.open(document).replica.state_vector()
+    folder.catalogue.write([Change(entry(name), deletion=Deletion(document, seen))])
+
+
+async def _start_anew(friend: Folder) -> None:
+    """As the daemon does after a restart."""
+    await friend.database.pending().wait()
+    friend.observers.while_out, friend.observers.uncounted = WhileOut(friend), Uncounted(friend)
+    friend.observers.while_out.load()
+    friend.observers.uncounted.load()
+
+
 @scene(THREE, FOUR, FRIEND, statements=_BEFORE)
 async def test_what_others_took_back_is_told_to_whom_it_was_taken_from(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
@@ -88,80 +109,121 @@ async def test_what_others_took_back_is_told_to_whom_it_was_taken_from(
     edit(friend, "b.txt", lines({2: "of later"}))
     await hand_over(three, friend)
     assert text_in(one, three, friend) == TEXT
-    assert told(friend) == ["a.txt"]
     assert paths_in(one, friend) == {"a.txt", "b.txt"}
+    assert sorted(await _looked(friend)) == ["a.txt", "new"]
+    assert sorted(await _looked(friend)) == ["a.txt", "new"]
 
-    # The disk follows: also when the device has been in step with all by then.
-    for device in (ONE, THREE, FOUR, FIVE):
-        friend.observers.uncounted.agreed(device.device_id, friend.database.last_seq)
-    for name in ("new", "b.txt"):
-        friend.observers.while_out.removed(entry(name), name)
-        friend.observers.while_out.removed(entry(name), name)
-    assert told(friend) == ["a.txt", "new"]
 
-    # What others do from now on is what they do to any file.
-    edit(three, "b.txt", lines({2: None}))
-    await hand_over(three, friend)
-    friend.observers.while_out.removed(entry("a.txt"), "a.txt")
-    assert told(friend) == ["a.txt", "new"]
+@pytest.mark.parametrize("has_met", [True, False], ids=["met all", "one never comes"])
+def test_what_others_do_for_their_own_reasons_is_not_told(has_met: bool) -> None:
+    @scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+    async def test(room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder) -> None:
+        for folder in (one, friend):
+            await folder.membership.receive([_LET_IN])
+        for name in ("b.txt", "c.txt"):
+            make(friend, name)
+        await hand_over(friend, one)
+        await one.membership.receive([_REMOVAL])
+        await _let_in(one, friend)
+        friend.observers.uncounted.judged(dict(friend.observers.uncounted.doubted))
+        for device in (ONE, THREE, FOUR, FIVE) if has_met else (ONE,):
+            friend.observers.uncounted.agreed(device.device_id, friend.database.last_seq)
+        edit(one, "c.txt", lines({2: None}))
+        edit(one, "b.txt", lines({2: None}))
+        await hand_over(one, friend)
+        _delete(one, "b.txt")
+        await hand_over(one, friend)
+        assert "b.txt" not in paths_in(one, friend)
+        assert await _looked(friend) == []
+
+    test()
 
 
 @scene(THREE, FOUR, FRIEND, statements=_BEFORE)
-async def test_it_is_told_after_a_restart_too_and_to_nobody_who_never_was_out(
+async def test_it_is_told_whoever_passes_it_on(
+    room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
+) -> None:
+    """The one who does so has been in step since the return."""
+    make(one, "b.txt")
+    await room.agree()
+    await _taken_back(room, three, friend)
+    await _let_in(one, friend)
+    friend.observers.uncounted.judged(dict(friend.observers.uncounted.doubted))
+    friend.observers.uncounted.agreed(ONE.device_id, friend.database.last_seq)
+    await hand_over(one, friend)
+    assert sorted(await _looked(friend)) == ["a.txt", "new"]
+
+
+@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+async def test_it_is_told_after_a_restart_too_and_once(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
     make(one, "b.txt")
     await room.agree()
     await _taken_back(room, three, friend)
     await _let_in(one, friend)
-    await friend.database.pending().wait()
-    friend.observers.while_out, friend.observers.uncounted = WhileOut(friend), Uncounted(friend)
-    friend.observers.while_out.load()
-    friend.observers.uncounted.load()
+    await _start_anew(friend)
     await hand_over(three, friend)
-    friend.observers.while_out.removed(entry("new"), "new")
-    assert told(friend) == ["a.txt", "new"]
-    edit(one, "a.txt", lines({7: None}))
-    edit(four, "a.txt", lines({9: "of four"}))
-    await hand_over(one, four)
-    four.observers.while_out.removed(entry("a.txt"), "a.txt")
-    assert told(four) == []
+    await _start_anew(friend)
+    assert sorted(await _looked(friend)) == ["a.txt", "new"]
+    await _start_anew(friend)
+    assert sorted(await _looked(friend)) == ["a.txt", "new"]
     await settled(one, three)
 
 
-def _delete(folder: Folder, name: str) -> None:
-    document = folder.catalogue.entries[entry(name)].document
-    seen = folder.texts.open(document).replica.state_vector()
-    folder.catalogue.write([Change(entry(name), deletion=Deletion(document, seen))])
-
-
 @scene(THREE, FOUR, FRIEND, statements=_BEFORE)
-async def test_in_step_is_in_step_though_nothing_was_written_since_the_return(
+async def test_what_two_took_back_is_told_once_also_with_a_restart_between(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
-    for folder in (one, friend):
+    for folder in (three, four, friend):
         await folder.membership.receive([_LET_IN])
-    make(friend, "b.txt")
-    await hand_over(friend, one)
-    await one.membership.receive([_REMOVAL])
+    edit(friend, "a.txt", lines({3: None, 5: "of a friend"}))
+    make(friend, "new")
+    await hand_over(friend, three, four)
+    await room.meet(room.three, said=_REMOVAL)
+    await four.membership.receive([_REMOVAL])
     await _let_in(one, friend)
-    friend.observers.uncounted.judged(dict(friend.observers.uncounted.doubted))
-    for device in (ONE, THREE, FOUR, FIVE):
-        friend.observers.uncounted.agreed(device.device_id, friend.database.last_seq)
-    edit(one, "b.txt", lines({2: None}))
-    await hand_over(one, friend)
-    _delete(one, "b.txt")
-    await hand_over(one, friend)
-    assert "b.txt" not in paths_in(one, friend)
-    friend.observers.while_out.removed(entry("b.txt"), "b.txt")
-    assert told(friend) == []
+    await hand_over(three, friend)
+    assert sorted(await _looked(friend)) == ["a.txt", "new"]
+    await _start_anew(friend)
+    await room.meet(room.four, said=_REMOVAL)
+    await hand_over(four, friend)
+    assert sorted(await _looked(friend)) == ["a.txt", "new"]
 
 
 @scene(THREE, FOUR, FRIEND, statements=_BEFORE)
-async def test_the_log_is_read_once_for_a_text_and_not_when_enough_was_told(
+async def test_nothing_is_told_to_who_never_was_out(
+    room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
+) -> None:
+    """Also where a removed device had let it in once more, which says nothing."""
+    make(one, "b.txt")
+    await room.agree()
+    again = Signer(TWO, NOTES).grant([_head(four)], FOUR.public, Role.ADMINISTRATOR, "four")
+    await four.membership.receive([again.encode()])
+    edit(four, "a.txt", lines({5: "of four"}))
+    await hand_over(four, three)
+    await _taken_back(room, three, friend)
+    await four.membership.receive(one.membership.statements())
+    assert not four.membership.void_admissions(FOUR.device_id)
+    assert FOUR.device_id in {grant.subject_id for grant in four.membership.evaluation.lost}
+    await hand_over(three, four)
+    assert await _looked(four) == []
+
+
+def _head(folder: Folder) -> StatementHash:
+    return read_statement(folder.membership.statements()[-1], NOTES).hash
+
+
+@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+async def test_the_log_is_read_only_where_something_was_taken_back(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
     reads: list[DocumentID] = []
+    slices: list[Slice] = []
+
+    def begin() -> Slice:
+        slices.append(Slice(0.0))
+        return slices[-1]
 
     def count(read: Read, folder: FolderID, document: DocumentID, unpack: Statement) -> list[Stored]:
         reads.append(document)
@@ -173,15 +235,14 @@ async def test_the_log_is_read_once_for_a_text_and_not_when_enough_was_told(
     await _let_in(one, friend)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(while_out, "stored_rows", count)
+        patch.setattr(while_out, "_MAX_TOLD", 1)
+        patch.setattr(while_out, "Slice", begin)
+        await hand_over(three, friend)
+        assert len(await _looked(friend)) == 1
+        assert len(slices) == 1, "many short documents are one long step, unless they share it"
+        assert reads == [friend.catalogue.entries[entry("a.txt")].document]
         for number in range(4):
             edit(one, "b.txt", lines({number: None}))
             await hand_over(one, friend)
-        assert len(reads) == len(set(reads)) == 2  # `a.txt` and `b.txt`
-        assert told(friend) == ["a.txt"]
-        patch.setattr(while_out, "_MAX_TOLD", 1)
-        reads.clear()
-        edit(one, "b.txt", lines({7: None}))
-        await hand_over(one, friend)
-        friend.observers.while_out.removed(entry("new"), "new")
-        assert reads == []
-        assert told(friend) == ["a.txt"]
+            assert len(await _looked(friend)) == 1
+        assert len(reads) == 1

@@ -234,6 +234,7 @@ class Folders:
                     await nursery.start(disk.run)
                     nursery.start_soon(tasks.retention.run)
                     nursery.start_soon(NeverGiven(folder).run)
+                    nursery.start_soon(folder.observers.while_out.run)
                     task_status.started()
         finally:
             tasks.ended.set()

@@ -19,7 +19,7 @@ Documents that nobody uses rest (`manifest_replica.py`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from yp2p.documents.manifest_replica import ManifestReplica
@@ -106,18 +106,33 @@ class Manifest:
         self.replicas[index].load([state])
         self._refresh(index)
 
-    def write(self, changes: Iterable[Change | Claim | Bookmark]) -> dict[int, bytes]:
-        """Write registers, one transaction a document; gives the updates by document number."""
+    def write(
+        self, changes: Iterable[Change | Claim | Bookmark], client_id: int | None = None
+    ) -> dict[int, bytes]:  # fmt: skip
+        """Write registers, one transaction a document; gives the updates by document number.
+
+        Args:
+            client_id: what to write with, where that is another ID than ours: one that is nowhere in the documents.
+        """
         values: dict[int, dict[str, bytes]] = {}
         for change in changes:
             values.setdefault(change.index, {}).update(change.registers())
         updates: dict[int, bytes] = {}
         for index, registers in values.items():
-            update = self.replicas[index].write(registers)
+            update = self._written(self.replicas[index], registers, client_id)
             if update is not None:
                 updates[index] = update
             self._refresh(index)
         return updates
+
+    @staticmethod
+    def _written(replica: ManifestReplica, registers: Mapping[str, bytes], client_id: int | None) -> bytes | None:
+        if client_id is None:
+            return replica.write(registers)
+        fork = ManifestReplica(client_id)
+        fork.load([replica.state()])
+        made = fork.write(registers)
+        return replica.apply(made) if made is not None else None
 
     def versions(self) -> tuple[bytes, ...]:
         return tuple(replica.version() for replica in self.replicas)

@@ -108,6 +108,11 @@ class ManifestReplica(Replica):
         self._told, self._values = self._values, {}
         return keys
 
+    def take_changed(self) -> dict[str, bytes | None]:
+        """The keys that changed since this was asked last, or `take_changed_keys`, and what stands there."""
+        self.take_changed_keys()
+        return self._told
+
     def registers(self, entries: Iterable[EntryID]) -> dict[EntryID, list[bytes | None]]:
         """Path, content, mode, delete and origin of each entry."""
         # In one transaction: each call would make two of its own, which takes longer than what it asks for.

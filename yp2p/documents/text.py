@@ -21,6 +21,8 @@ from yp2p.protocol.ysync import Shape
 
 # More edits than this in one transaction make pycrdt slow (0.9 k/s at 250,000, 20 k/s at 1,000).
 MAX_HUNKS = 1000
+# What only removes text does not show whose it is, but for a mark.
+_LEAVE_MARKS = (Writer.SAVED, Writer.TAKEN_BACK)
 
 
 class TextReplica(Replica):
@@ -81,8 +83,15 @@ class TextReplica(Replica):
         before = self.text()
         with self._changing(), self._doc.transaction():
             replace_in(self._text, before, hunks)
-            if hunks and not any(hunk.text for hunk in hunks) and Writer.of(self.client_id) is Writer.SAVED:
+            if hunks and not any(hunk.text for hunk in hunks) and Writer.of(self.client_id) in _LEAVE_MARKS:
                 self._leave_mark(before, hunks[0].start)
+        return self._take_news()
+
+    def apply_marked(self, update: bytes) -> bytes | None:
+        """Apply an update that this device made, with a mark of its own; gives both as one update."""
+        with self._changing(), self._doc.transaction():
+            self._doc.apply_update(update)
+            self._leave_mark("", 0)
         return self._take_news()
 
     def _leave_mark(self, before: str, place: int) -> None:

@@ -25,13 +25,14 @@ from yp2p.documents.registers import Bookmark, Change, Claim, Deletion, Entry, i
 from yp2p.folder.authorship import Authorship
 from yp2p.folder.budget import account, bring
 from yp2p.folder.burden import RENEWED_BYTES, Awaited, of_registers
-from yp2p.folder.client_ids import ClientIDs
+from yp2p.folder.client_ids import ClientIDs, fresh_client_id
 from yp2p.folder.live_document import Keeper, LiveDocument
 from yp2p.folder.named_documents import NamedDocuments
 from yp2p.folder.observers import Observers
 from yp2p.folder.records import load_log, log_row
 from yp2p.folder.texts import Texts
 from yp2p.identity import DeviceID, DocumentID, EntryID, FolderID
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.dependencies import written_beyond
 from yp2p.protocol.entries import Kind
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS
@@ -159,10 +160,23 @@ class Catalogue:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def write(self, changes: Sequence[Change | Claim | Bookmark], extra: Iterable[Statement] = ()) -> Commit:
+    def take_back(self, changes: Sequence[Change]) -> Commit:
+        """`write` what takes back what others did, because it does not count: everybody can tell it from an edit."""
+        client = fresh_client_id(Writer.TAKEN_BACK)
+        with self._database.as_one():
+            self.write(self.authorship.own([client]))
+            return self.write(changes, client_id=client)
+
+    def write(
+        self,
+        changes: Sequence[Change | Claim | Bookmark],
+        extra: Iterable[Statement] = (),
+        *,
+        client_id: int | None = None,
+    ) -> Commit:
         """Write registers; `extra` statements become durable with them. Raises FolderError: this device only reads."""
         self.authorship.membership.check_may_write()
-        updates = self.manifest.write(changes)
+        updates = self.manifest.write(changes, client_id)
         self._signed_again()
         statements = list(extra)
         rows: list[tuple[LiveDocument, bytes]] = []
@@ -206,6 +220,7 @@ class Catalogue:
             self._were_changed(touched, update.parsed, origin)
         self._changed(touched)
         self._observers.document_changed(live.id, source)
+        self._observers.while_out.came(live.id, update.parsed.sections)
         if again is not None:
             self._observers.document_changed(live.id, None)
         return commit
@@ -267,7 +282,6 @@ class Catalogue:
         clients = update.sections.keys() if len(update.sections) <= _CLIENTS_OF_ONE else ()
         authors = {self.authorship.author_of(client) for client in clients} - {None}
         device = authors.pop() if len(authors) == 1 else None
-        self._observers.while_out.entries_came(touched)
         for entry in touched:
             self.changed_by.pop(entry, None)  # the order is that of the changes
             self.changed_by[entry] = device or origin

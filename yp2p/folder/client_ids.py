@@ -55,5 +55,5 @@ class ClientIDs:
         return renewed
 
 
-def fresh_client_id() -> int:
-    return Writer.SAVED.client_id(secrets.randbelow(2**32 - 1) + 1)
+def fresh_client_id(writer: Writer = Writer.SAVED) -> int:
+    return writer.client_id(secrets.randbelow(2**32 - 1) + 1)

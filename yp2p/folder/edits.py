@@ -81,7 +81,9 @@ class Edits:
         folder.texts.waking_time.note()
         removed = deleted_ranges(news) if update.deleted else ()
         live.recent.add(time.time(), new_sections(update.parsed.sections, before), removed)
-        return self.record(live, as_logged(update, before, news), source)
+        commit = self.record(live, as_logged(update, before, news), source)
+        folder.observers.while_out.came(live.id, update.parsed.sections)
+        return commit
 
     def _weigh(self, live: LiveDocument, weight: int) -> None:
         """Whoever brought what was news owes what it makes this device hold (`burden.py`)."""
@@ -182,8 +184,6 @@ class Edits:
         if entry is not None:
             self._text_changed(entry)
         folder.observers.document_changed(live.id, source, entry)
-        if origin is not None:
-            folder.observers.while_out.text_came(live.id, news, origin)
         self._have_rendered(live, entry if source is not None else None, commit)
         return commit
 

@@ -217,6 +217,17 @@ class Membership:
             if past & left and one.issuer_id != self._own
         }  # fmt: skip
 
+    def void_admissions(self, device: DeviceID) -> set[StatementHash]:
+        """The grants that do not count by which alone a device was in, or might write, once: who let it in by one that
+        counts knew them."""
+        member = self.members.get(device)
+        found = {one.hash for one in self.evaluation.lost if one.subject_id == device}
+        if member is None or not found or member.role < Role.MEMBER:
+            return found
+        ancestry = Ancestry(self._statements.values())
+        known = ancestry.up_to(member.grant.hash)
+        return {one for one in found if ancestry.mask([one]) & known}
+
     def _own_departures(self) -> list[StatementHash]:
         if self._own is None or self._own in self.members:
             return []

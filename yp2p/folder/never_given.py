@@ -91,7 +91,7 @@ class NeverGiven:
         lacking = self._lacking() if self._may_decide() else {}
         wanted = [change for version, change in changes if lacking.get(change.entry) == version]
         if wanted:
-            commit = folder.catalogue.write(wanted)
+            commit = folder.catalogue.take_back(wanted)
             folder.state.touch()
             log.info("contents_never_given", folder=folder.label, count=len(wanted))
             await commit.wait()

@@ -42,6 +42,7 @@ from yp2p.folder.packs import Single, stored_rows
 from yp2p.folder.taking_back_entries import Rewritten, rewritten, take_back_entries, tell_taken_back
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, DocumentID, EntryID
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.state_vectors import StateVector
 from yp2p.protocol.ysync import parse_update
 from yp2p.store import tables
@@ -149,7 +150,8 @@ async def _take_back_text(
 def _plan(updates: Sequence[bytes], since: Sequence[bytes], change: Operations) -> _Plan | None:
     """Args: `since` are those of the updates with which people here went on. None: there is nothing to take back."""
     change = change.settled(updates)
-    update = taken_back(updates, change.inserted, change.deleted, fresh_client_id())
+    update = taken_back(updates, change.inserted, change.deleted, fresh_client_id(Writer.TAKEN_BACK))
+    update = _marked(updates, update) if update is not None else None
     if update is None or not since:
         return _Plan(update, None) if update is not None else None
     ours = every_operation(since)
@@ -159,9 +161,14 @@ def _plan(updates: Sequence[bytes], since: Sequence[bytes], change: Operations) 
     return _Plan(update, (_text_without(updates, ours), now, without))
 
 
+def _marked(updates: Sequence[bytes], update: bytes) -> bytes | None:
+    """The update, with a mark by which others can tell it from an edit (`while_out.py`)."""
+    return TextReplica.from_updates(fresh_client_id(Writer.TAKEN_BACK), updates).apply_marked(update)
+
+
 def _made_to(updates: Sequence[bytes], text: str) -> list[bytes]:
     """The updates that make a document say something else."""
-    replica, made = TextReplica.from_updates(fresh_client_id(), updates), list[bytes]()
+    replica, made = TextReplica.from_updates(fresh_client_id(Writer.TAKEN_BACK), updates), list[bytes]()
     while (now := replica.text()) != text:
         news = replica.edit(hunks(now, text, limit=MAX_HUNKS))
         if news is None:
@@ -210,7 +217,8 @@ async def _write(
         for one in news:
             folder.edits.record(live, one, None, [is_done], undo_gap_s=_ONE_STEP_S)
         if was_deleted:
-            folder.catalogue.write([Change(entry.id, deletion=Deletion(entry.document, live.replica.state_vector()))])
+            deletion = Deletion(entry.document, live.replica.state_vector())
+            folder.catalogue.take_back([Change(entry.id, deletion=deletion)])
     folder.edits.end_undo_group(entry.document)
     folder.render_queue.want(entry.id)
     if news:

@@ -67,7 +67,7 @@ async def take_back_entries(folder: Folder, entries: Mapping[EntryID, Rewritten]
             gone.append(now)
     changes += _joined_with(folder, gone, first)
     if changes:
-        await folder.catalogue.write(changes).wait()
+        await folder.catalogue.take_back(changes).wait()
     for change_back in changes:
         what = (
             "this file, which it made after that, was taken back and goes to the trash: `yp2p trash restore` brings it"

@@ -113,7 +113,6 @@ class Uncounted:
         """Another device has everything that the log had up to that row, on its disk as well."""
         if not self._doubted and self._folder.membership.takes_from(device):
             self._agreed[device] = max(seq, self._agreed.get(device, 0))
-            self._folder.observers.while_out.in_step(device)
 
     def agreed_with(self, device: DeviceID) -> int:
         """Up to which row of the log another device is known to have had everything; 0 where it is not."""

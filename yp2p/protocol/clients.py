@@ -5,13 +5,15 @@ kind of writer above 32 random or derived bits; in an update they take the five 
 other IDs belong to programs, which choose their own. A program whose random ID happens to be in the range (one of
 260,000) is looked at more often than it needs to be, and nothing worse.
 
-======  ========  ===================================================================================
-kind    IDs from  what
-======  ========  ===================================================================================
-typed   0         what programs write, keystroke by keystroke: where that crosses it is plain Yjs
-saved   2**32     saves, scans, imports, undo: somebody looked at a whole text, and wrote another
-repair  2**33     what joins two histories that met (`documents/meeting.py`): nobody's edit
-======  ========  ===================================================================================
+==========  ========  ===================================================================================
+kind        IDs from  what
+==========  ========  ===================================================================================
+typed       0         what programs write, keystroke by keystroke: where that crosses it is plain Yjs
+saved       2**32     saves, scans, imports, undo: somebody looked at a whole text, and wrote another
+repair      2**33     what joins two histories that met (`documents/meeting.py`): nobody's edit
+taken back  3*2**32   what does not count is taken back (`folder/taking_back.py`), or let go of: because of who may
+                      write, and nobody's wish; whose it was is told so (`folder/while_out.py`)
+==========  ========  ===================================================================================
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class Writer(Enum):
     TYPED = 0
     SAVED = 1
     REPAIR = 2
+    TAKEN_BACK = 3
 
     @classmethod
     def of(cls, client: int) -> Writer:

@@ -118,7 +118,6 @@ class Moves:
             self._readers.moved_away([record])
             self._readers.forget(record.entry)
             folder.files.drop(record.entry)
-            folder.observers.while_out.removed(record.entry, folder.shown_path(record))
             is_by_new = bool(folder.observers.newcomers.changed([record.entry]))
             folder.state.guard.count(record.entry, trio.current_time(), record.stamp.size, is_by_new=is_by_new)
             folder.database.submit([record.delete(folder.id)])

@@ -64,7 +64,6 @@ class Replacements:
     def done(self, before: FileRecord) -> None:
         """A file was replaced; what it held is in the trash."""
         now = trio.current_time()
-        self._folder.observers.while_out.removed(before.entry, before.path, is_replaced=True)
         is_by_new = bool(self._folder.observers.newcomers.changed([before.entry]))
         self._folder.state.guard.count(before.entry, now, before.stamp.size, is_gone=False, is_by_new=is_by_new)
         device = self._folder.catalogue.changed_by.get(before.entry)

@@ -137,6 +137,12 @@ def documents_from(read: Read, folder: FolderID, device: DeviceID, first: int) -
     return [DocumentID(document) for (document,) in read(query, (folder, first, device))]
 
 
+def from_others(read: Read, folder: FolderID, after: int, limit: int) -> list[tuple[Any, ...]]:
+    """Number, document and update of the first rows behind `after` that came from others, in order."""
+    query = "SELECT seq, document, data FROM log WHERE folder = ? AND seq > ? AND origin != x'' ORDER BY seq LIMIT ?"
+    return read(query, (folder, after, limit))
+
+
 def stored_at(read: Read, folder: FolderID, document: DocumentID, seq: int) -> float:
     """When the last row of a document up to that one was stored (seconds since 1970); 0.0 where there is none."""
     query = "SELECT received FROM log WHERE folder = ? AND document = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
