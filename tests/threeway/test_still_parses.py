@@ -59,6 +59,16 @@ XML = {
         "<r>\n<a/>\n<b/>\n<d/>\n</r>\n",
         '<r xmlns:q="u">\n<a/>\n<q:b/>\n<q:c/>\n<d/>\n</r>\n',
     ),
+    "an entity that went": (
+        '<!DOCTYPE r [\n<!ENTITY q "u">\n]>\n<r>\n<a/>\n<b>&q;</b>\n<d/>\n</r>\n',
+        "<!DOCTYPE r [\n]>\n<r>\n<a/>\n<b>u</b>\n<d/>\n</r>\n",
+        '<!DOCTYPE r [\n<!ENTITY q "u">\n]>\n<r>\n<a/>\n<b>&q; &q;</b>\n<d/>\n</r>\n',
+    ),
+    "an element with a document type": (
+        '<!DOCTYPE r SYSTEM "r.dtd">\n<r>\n<a>\none\n</a>\n</r>\n',
+        '<!DOCTYPE r SYSTEM "r.dtd">\n<r>\n<b>\none\n</b>\n</r>\n',
+        '<!DOCTYPE r SYSTEM "r.dtd">\n<r>\n<a>\none\n</a>\n<a>\ntwo\n</a>\n</r>\n',
+    ),
 }
 
 

@@ -167,6 +167,15 @@ def test_a_text_is_judged_alike_whatever_was_parsed_before() -> None:
         ("xml", '<a><e xmlns:b="c"/><b:e/></a>', 1),
         ("xml", "<a><b:c:d/></a>", 1),
         ("xml", "<a><b:e></a>", None),
+        ("xml", '<!DOCTYPE a [<!ENTITY b "c &amp; d">]><a>&b;</a>', 0),
+        ("xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&d;</a>', None),
+        ("xml", '<!DOCTYPE a [<!ENTITY b "<c>">]><a>&b;</a>', None),
+        ("xml", '<!DOCTYPE a SYSTEM "a.dtd"><a>&d; &d;</a>', 1),
+        ("xml", '<!DOCTYPE a [<!ENTITY b SYSTEM "/etc/hostname">]><a>&b;</a>', 0),
+        ("xml", '<!DOCTYPE a [<!ENTITY n "u">]><b:a xmlns:b="&n;"/>', 0),
+        ("yaml", "on: release, pull]\n", 1),
+        ("yaml", "on: zeta\n  - pull\n", 1),
+        ("yaml", 'on: a - b\nat: x[0]\nin: "]"\n', 0),
     ],
 )
 def test_names_that_are_used_are_there(language: str, text: str, before: int | None) -> None:
@@ -203,6 +212,7 @@ def _three(text: str) -> tuple[str, str, str]:
 
 
 DEEP = 100_000
+DEFAULTS = "".join(f"<!ATTLIST b c{row} CDATA ''>" for row in range(9000))
 HOSTILE = {
     "brackets": ("a.py", *_three("x = " + "[" * DEEP + "]" * DEEP)),
     "calls": ("a.py", *_three("x = a" + "()" * DEEP)),
@@ -227,6 +237,18 @@ HOSTILE = {
             f'<!DOCTYPE a [<!ENTITY b "cccccccccc"><!ENTITY d "{"&b;" * 1000}">]>\n<a>\n{number}{"&d;" * 1000}\n</a>'
             for number in (1, 2, 3)
         ),
+    ),
+    "entities that are flat": (
+        "a.xml",
+        *(f'<!DOCTYPE a [<!ENTITY b "{"c" * 9000}">]>\n<a>\n{number}{"&b;" * DEEP}\n</a>' for number in (1, 2, 3)),
+    ),
+    "entities in an attribute": (
+        "a.xml",
+        *(f'<!DOCTYPE a [<!ENTITY b "{"c" * 9000}">]>\n<a\nc="{number}{"&b;" * DEEP}"/>' for number in (1, 2, 3)),
+    ),
+    "attributes of elements": (
+        "a.xml",
+        *(f"<!DOCTYPE a [{DEFAULTS}]>\n<a>\n{number}\n{'<b/>' * DEEP}</a>" for number in (1, 2, 3)),
     ),
     "elements": ("a.xml", *(f"<x>{number}\n{'<a>' * DEEP}{'</a>' * DEEP}</x>" for number in (1, 2, 3))),
     "returns": ("a.txt", "a\n" * 10, ("a" + "\r" * 5000 + "\n") * 10, "b\n" * 10),
@@ -263,7 +285,6 @@ def test_hostile_texts_take_bounded_steps(name: str) -> None:
         ("python", "(" * 101 + ")" * 101),
         ("toml", "a = " + "9" * 4001),
         ("toml", "a" + ".a" * 500 + " = 1"),
-        ("xml", "<!DOCTYPE a><a/>"),
         ("yaml", "a: 1\n" * 200_000),
     ],
 )

@@ -32,6 +32,7 @@ from yp2p.threeway.moves import follow_moves
 from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
 from yp2p.threeway.places import Around, Budget, Piece, resolve
+from yp2p.threeway.reindented import follow_indentation
 from yp2p.threeway.sequences import Block, differences
 from yp2p.threeway.state import whole_side
 from yp2p.threeway.tally import Tally, tally
@@ -39,7 +40,9 @@ from yp2p.threeway.tally import Tally, tally
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
 
-VERSION = 12
+VERSION = 13
+# Languages in which what is between `[` and `]` or `{` and `}` has commas between its members.
+_WITH_LISTS = frozenset({"python", "json", "toml", "yaml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,8 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
         return Merged(whole, _told(parts, ["".join(p.ours if is_ours else p.theirs) for p in places(parts)]))
     sizes = _extent(three.by_ours), _extent(three.by_theirs)
     is_larger = None if sizes[0] == sizes[1] else sizes[0] > sizes[1]
-    asked = _Asked(three, parts, back, is_larger, _checker(path, texts[1:]), Budget())
+    has_lists = language_of(path) in _WITH_LISTS
+    asked = _Asked(three, parts, back, is_larger, _checker(path, texts[1:]), Budget(), has_lists)
     best: Merged | None = None
     fewest = Tally(0, 0)
     for used in _ways(three, parts):
@@ -168,11 +172,21 @@ class _Asked:
     is_ours: bool | None
     parses: Checker | None
     budget: Budget
+    has_lists: bool
 
 
 def _ways(three: Three, parts: Sequence[Clean | Place]) -> Iterator[Sequence[Clean | Place]]:
-    """The parts of the result in each way to merge: first with what moved from one place to another followed, if git
-    would ask less then than without what moved; then without moves, then with those inside of one place as well."""
+    """The parts of the result in each way to merge: first with what one side changed in lines that the other one
+    re-indented done there; then without."""
+    followed = follow_indentation(three)
+    if followed is not None:
+        yield from _ways_to_move(followed, merge_lines(followed))
+    yield from _ways_to_move(three, parts)
+
+
+def _ways_to_move(three: Three, parts: Sequence[Clean | Place]) -> Iterator[Sequence[Clean | Place]]:
+    """The parts in each way: first with what moved from one place to another followed, if git would ask less then than
+    without what moved; then without moves, then with those inside of one place as well."""
     followed = follow_moves(three, _one_line)
     used = merge_lines(followed) if followed is not None else None
     if followed is not None and used is not None:
@@ -233,7 +247,7 @@ def _chosen(asked: _Asked, parts: Sequence[Clean | Place]) -> list[str] | None:
             "".join(part.base),
             "".join(part.ours),
             "".join(part.theirs),
-            Around(_neighbours(parts, number), asked.is_ours, asked.budget),
+            Around(_neighbours(parts, number), asked.is_ours, asked.budget, has_lists=asked.has_lists),
         )
         for number, part in enumerate(parts)
         if isinstance(part, Place)

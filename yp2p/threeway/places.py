@@ -10,7 +10,9 @@ The rules, in order (`resolve`); the sides can change places without changing th
 4. *Cut into lines.* Where lines of all three texts are alike, they are one line, and what is between them is decided
    by itself.
 5. *One word, two values.* Inside such a line: what both inserted at one point stands one after the other; of two values
-   of one word the greater one stands (numbers by their value), so that it does not matter who meets whom.
+   of one word one stands: that of the side which changed more of the text, so that values that belong together stay
+   together, or where both changed as much, and of two versions always, the greater one (numbers by their value). So it
+   does not matter who meets whom. Brackets and members of lists: `brackets.py`.
 6. *Put in beside.* Where one side changed lines and the other one only put in lines before or behind them: both.
 7. *Both.* What is left stands as whole lines, one side's after the other's, and lines that are in both once.
 """
@@ -24,6 +26,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from yp2p.threeway.alike import cut_changes, cut_lines, kept, likeness
+from yp2p.threeway.brackets import both_members, is_torn, put_around
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
 from yp2p.threeway.order import NEAR_LINES, Neighbours, is_in_order
 from yp2p.threeway.sequences import differences
@@ -42,6 +45,8 @@ _MAX_PHRASES = 4000
 _VERSION = re.compile(r"[^\w]*v?\d+(?:\.\d+)+[^\w]*")
 # Words of one value: `2.0.1-rc1`, a date, an address.
 _MAX_VALUE_WORDS = 8
+# Parts of a line that are looked at for lists with members of both.
+_MAX_LISTED = 1000
 # What is between members of a list, or words.
 _SEPARATORS = frozenset(" \t\n,;|&\u3000\u3001\u3002\uff01\uff0c\uff1b\uff1f")
 _NUMBER = re.compile(rf"({SIGN}\d+|\d+)")
@@ -73,11 +78,13 @@ class Around:
         is_ours: whose value stands where both changed one: that of the side which changed more of the text, so that
             values which belong together stay together. None where they changed as much: then the greater one. A later
             version always stands.
+        has_lists: whether `[]` and `{}` have members with commas between them in this language.
     """
 
     lines: Neighbours
     is_ours: bool | None
     budget: Budget
+    has_lists: bool = False
 
 
 class Budget:
@@ -108,7 +115,7 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     if len(cut) == 1:
         if _has_open_line(*rows) and any(text.endswith("\n") for text in (ours, theirs)):
             return [_open_line(base, ours, theirs, around)]
-        in_line = _in_line(base, ours, theirs, is_ours=around.is_ours)
+        in_line = _in_line(base, ours, theirs, around)
         stands = in_line if in_line is not None else _put_in_beside(base, ours, theirs)
         return [_piece(base, ours, theirs, _in_order(ours, theirs, around.lines) if stands is None else stands)]
     pieces: list[Piece] = []
@@ -309,21 +316,27 @@ def _are_nearer(base: str, ours: str, theirs: str) -> bool:
     return likeness(ours, theirs) > max(likeness(base, ours), likeness(base, theirs))
 
 
-def _in_line(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str | None:
+def _in_line(base: str, ours: str, theirs: str, around: Around) -> str | None:
     """A line that both edited: both by words, and of two values of one word one."""
     if not base or max(text.count("\n", 0, -1) for text in (base, ours, theirs)) > 0:
         return None
     if max(len(base), len(ours), len(theirs)) > _MAX_WORD_CHARS:
-        return _by_phrases(base, ours, theirs, is_ours=is_ours)
+        return _by_phrases(base, ours, theirs, around)
     if min(kept(base, ours), kept(base, theirs)) < _KEPT and not _is_number(base, ours, theirs):
         return None
+    merged = merge_words(Words.of(base), Words.of(ours), Words.of(theirs))
     parts: list[str] = []
-    for part in merge_words(Words.of(base), Words.of(ours), Words.of(theirs)):
-        text = _decided(part, is_ours=is_ours) if isinstance(part, Clash) else part
+    for number, part in enumerate(merged):
+        text = part if isinstance(part, str) else None
+        if isinstance(part, Clash):
+            behind = merged[number + 1] if around.has_lists and number < _MAX_LISTED else None
+            text = both_members("".join(parts), part, behind) if isinstance(behind, str) else None
+            text = text or put_around(part) or _decided(part, is_ours=around.is_ours)
         if text is None:
             return None
         parts.append(text)
-    return "".join(parts)
+    line = "".join(parts)
+    return None if is_torn(line, (base, ours, theirs)) else line
 
 
 def _is_number(base: str, ours: str, theirs: str) -> bool:
@@ -337,7 +350,7 @@ def _is_number(base: str, ours: str, theirs: str) -> bool:
     return len(rows) == 1 and has_name and all(value.lstrip("+-.\u2212")[:1].isdigit() for value in values)
 
 
-def _by_phrases(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> str | None:
+def _by_phrases(base: str, ours: str, theirs: str, around: Around) -> str | None:
     """A long line: as lines are merged, but by phrases, and by words only where both changed one."""
     phrases = Three(_PHRASE.findall(base), _PHRASE.findall(ours), _PHRASE.findall(theirs))
     merged = merge_lines(phrases)
@@ -349,7 +362,7 @@ def _by_phrases(base: str, ours: str, theirs: str, *, is_ours: bool | None) -> s
             parts += part.lines
             continue
         texts = "".join(part.base), "".join(part.ours), "".join(part.theirs)
-        text = _in_line(*texts, is_ours=is_ours) if max(map(len, texts)) <= _MAX_WORD_CHARS else None
+        text = _in_line(*texts, around) if max(map(len, texts)) <= _MAX_WORD_CHARS else None
         if text is None:
             return None
         parts.append(text)
@@ -409,7 +422,8 @@ def _separated(ours: str, theirs: str, separator: str) -> str:
 
 
 def _within(first: str, second: str) -> Iterator[str]:
-    """Both, where they begin with the same line: a table or a member that both made, with what each put into it."""
+    """Both, where they begin with the same line, or end with one that closes a bracket: a table or a member that both
+    made, with what each put into it."""
     rows, others = split_lines(_ended(first)), split_lines(_ended(second))
     same = 0
     while same < min(len(rows), len(others)) and rows[same] == others[same]:
@@ -418,9 +432,9 @@ def _within(first: str, second: str) -> Iterator[str]:
     while end < min(len(rows), len(others)) - same and rows[-end - 1] == others[-end - 1]:
         end += 1
     inner, others = rows[same : len(rows) - end], others[same : len(others) - end]
-    if not letters("".join(rows[:same])) or not inner or not others:
-        return
     head, tail = "".join(rows[:same]), "".join(rows[len(rows) - end :])
+    if not (letters(head) or tail.lstrip()[:1] in ("]", "}")) or not inner or not others:
+        return
     yield head + "".join([*inner, *others]) + tail
     yield head + _separated("".join(inner), "".join(others), ",") + tail
 

@@ -8,9 +8,8 @@ JSON        the standard library's json  no key is twice in an object that was n
 notebooks   as JSON                      the parts of a notebook have their types
 TOML        the standard library         a key that is twice does not parse
 YAML        libyaml's events             what an alias names is there; no key is twice in a mapping, and no anchor
-                                         in a document, that was not before
-XML         expat                        each prefix is declared, if it was; a document type of its own is not
-                                         looked at: such a text is not checked
+                                         in a document, that was not before (`yaml_syntax.py`)
+XML         expat                        each prefix and entity is declared, if it was (`xml_syntax.py`)
 ==========  ===========================  ===================================================================
 
 The standard library's parsers of these formats accept the same texts in all Pythons that are supported; `ast` does
@@ -33,11 +32,8 @@ from xml.parsers import expat
 import yaml
 
 from yp2p.threeway.python_grammar import PythonGrammar
-
-try:
-    from yaml import CLoader
-except ImportError as fault:  # the parser in Python accepts other texts, and is fifty times slower
-    raise ImportError("PyYAML is installed without libyaml; install it from a wheel") from fault
+from yp2p.threeway.xml_syntax import undeclared_names
+from yp2p.threeway.yaml_syntax import repeated_names
 
 # Brackets in brackets. No person nests as deep; parsers that recurse fail at some hundred, depending on who calls them.
 _MAX_DEPTH = 100
@@ -62,7 +58,7 @@ def is_parsable(language: str, text: str) -> bool:
     if cost(language, len(text)) > _MAX_COST:
         return False
     if language == "xml":
-        return "<!DOCTYPE" not in text and "<!ENTITY" not in text
+        return True
     if language == "toml" and (
         _LONG_NUMBER.search(text) or sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_DOTS
     ):
@@ -132,59 +128,10 @@ def _toml(text: str) -> Counter[str]:
     return Counter()
 
 
-def _xml(text: str) -> Counter[str]:
-    data = text.encode()
-    try:
-        # Names are put together with a character that no document has: with others, versions of expat differ.
-        expat.ParserCreate("utf-8", "\x01").Parse(data, True)
-    except expat.ExpatError:
-        expat.ParserCreate("utf-8").Parse(data, True)
-        return Counter({"a name outside of all namespaces": 1})
-    return Counter()
-
-
-def _yaml(text: str) -> Counter[str]:
-    twice: Counter[str] = Counter()
-    # Of each open mapping its keys, None for a sequence; and how many nodes are in it so far.
-    keys: list[set[str] | None] = [None]
-    nodes = [0]
-    anchors: set[str] = set()
-    for event in yaml.parse(text, Loader=CLoader):
-        if isinstance(event, yaml.CollectionEndEvent):
-            keys.pop()
-            nodes.pop()
-        elif isinstance(event, yaml.DocumentStartEvent):
-            anchors.clear()
-        elif isinstance(event, yaml.NodeEvent):
-            twice.update(_anchors_twice(event, anchors))
-            known = keys[-1]
-            if known is not None and nodes[-1] % 2 == 0 and isinstance(event, yaml.ScalarEvent):
-                key = event.value if event.implicit[0] else repr(event.value)  # `1` and `"1"` are two keys
-                if key in known and key != "<<":
-                    twice[key] += 1
-                known.add(key)
-            nodes[-1] += 1
-            if isinstance(event, yaml.CollectionStartEvent):
-                keys.append(set() if isinstance(event, yaml.MappingStartEvent) else None)
-                nodes.append(0)
-    return twice
-
-
-def _anchors_twice(event: yaml.NodeEvent, known: set[str]) -> list[str]:
-    """An anchor that the document has already: the standard allows it, some programs do not."""
-    if event.anchor is None:
-        return []
-    if isinstance(event, yaml.AliasEvent) and event.anchor not in known:
-        raise ValueError("an alias of nothing")
-    is_twice = event.anchor in known and not isinstance(event, yaml.AliasEvent)
-    known.add(event.anchor)
-    return [f"&{event.anchor}"] if is_twice else []
-
-
 _PARSERS: dict[str, Callable[[str], Counter[str]]] = {
     "json": _json,
     "notebook": _notebook,
     "toml": _toml,
-    "yaml": _yaml,
-    "xml": _xml,
+    "yaml": repeated_names,
+    "xml": undeclared_names,
 }
