@@ -33,7 +33,7 @@ class Editor:
     def __init__(self, path: Path, encoding: str) -> None:
         self.uri = path.as_uri()
         self.encoding = encoding
-        self.text, self.version = path.read_text(), 1
+        self.text, self.version = path.read_text(encoding="utf-8-sig"), 1  # no editor shows a byte order mark
         self.client = LanguageClient("test editor", "1")
         self.taken = self.refused = self.hinted = 0
         self.is_busy = False
@@ -253,3 +253,23 @@ def test_two_editors_and_a_disk_have_everything_once(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two") as (one, two):
         _shared(one, two)
         asyncio.run(test(one, two))
+
+
+@pytest.mark.long
+def test_a_byte_order_mark_is_not_shown_and_stays(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with open_editor(one, "a.md") as here, open_editor(one, "a.md", UTF8) as there:
+            here.type("typed " + here.text)
+            await _until(lambda: there.text == "typed one\ntwo\n")
+            there.type(there.text + "three\n")
+            there.type(there.text.replace("typed", "written"))
+            wanted = "written one\ntwo\nthree\n"
+            await _until(lambda: here.text == wanted)
+            await _until(lambda: (one.dir / "a.md").read_text() == "\ufeff" + wanted)
+            assert there.text == wanted
+
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "a.md").write_text("\ufeffone\ntwo\n")
+        one.cli("share", str(one.dir))
+        one.wait()
+        asyncio.run(test())

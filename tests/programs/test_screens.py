@@ -82,8 +82,18 @@ async def _stands(bridge: Bridge, text: str) -> None:
     assert bridge.document(NAME).text.text() == text == (bridge.folder.path / NAME).read_text()
 
 
+def _save(path: Path, text: str, how: str) -> None:
+    """As editors do."""
+    if how == "a backup was renamed":  # Emacs, vim
+        path.rename(f"{path}~")
+    there = path.with_name("other.tmp") if how == "renamed over" else path
+    there.write_text(text)
+    there.rename(path)
+
+
 @over_directory
-async def test_what_was_typed_and_saved_is_there_once_when_the_save_is_found_first(base: Path) -> None:
+@pytest.mark.parametrize("how", ["in place", "renamed over", "a backup was renamed"])
+async def test_what_was_typed_and_saved_is_there_once_when_the_save_is_found_first(base: Path, how: str) -> None:
     path = base / "dir" / NAME
     path.write_text(TEXT)
     async with open_bridge(base) as bridge:
@@ -91,7 +101,7 @@ async def test_what_was_typed_and_saved_is_there_once_when_the_save_is_found_fir
         async with _open(bridge) as program:
             for word in ("wo", "word\n"):
                 program.type(TEXT.replace("one", f"{word}one"))
-                path.write_text(program.shown[-1])
+                _save(path, program.shown[-1], how)
                 await bridge.look()
                 assert bridge.document(NAME).text.text() == program.shown[-1]
             assert program.asked == 2

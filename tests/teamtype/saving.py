@@ -22,6 +22,7 @@ class SavedBuffer:
         self.buffer = buffer
         self.path = path
         self._known = self._stamp()
+        self._encoding = "utf-8-sig" if path.read_bytes().startswith(b"\xef\xbb\xbf") else "utf-8"
         self.is_dirty = False
         self.read_again = self.saves = 0
 
@@ -39,7 +40,7 @@ class SavedBuffer:
         """Save in place, unless the file is another one."""
         self.is_dirty = True
         if self._stamp() == self._known:
-            self.path.write_bytes(self.buffer.content.encode())
+            self.path.write_bytes(self.buffer.content.encode(self._encoding))
             self._known, self.is_dirty = self._stamp(), False
             self.saves += 1
 
@@ -48,7 +49,7 @@ class SavedBuffer:
         stamp = self._stamp()
         if self.is_dirty or stamp == self._known:
             return
-        lines = self.path.read_bytes().decode().split(self.buffer.line_end)
+        lines = self.path.read_bytes().decode("utf-8-sig").split(self.buffer.line_end)
         if self._stamp() != stamp:
             return
         self._known = stamp

@@ -46,6 +46,32 @@ def test_a_save_that_is_found_before_its_edit_came_is_none(tmp_path: Path) -> No
 
 
 @pytest.mark.long
+def test_a_byte_order_mark_is_saved_once(tmp_path: Path) -> None:
+    """An editor has it as an option of the file, and writes it with the text."""
+
+    async def test() -> None:
+        async with editor(one) as ann:
+            path = one.dir / "a.txt"
+            file = SavedBuffer(ann, await ann.open(path, "one\r\ntwo\r\n", "\r\n"), path)
+            for number in range(3):
+                file.type(0, f"{number} ")
+                await ann.flush()
+                wanted = file.buffer.content
+                await trio.to_thread.run_sync(one.wait)
+                await _soon(lambda: path.read_bytes() == b"\xef\xbb\xbf" + wanted.encode())  # noqa: B023
+                assert file.buffer.content == wanted
+                path.write_bytes(path.read_bytes() + b"of a program\r\n")
+                await ann.until(lambda: file.buffer.content == f"{wanted}of a program\r\n")  # noqa: B023
+            assert file.buffer.content == "2 1 0 one\r\ntwo\r\n" + 3 * "of a program\r\n"
+
+    with devices(tmp_path, "one") as (one,):
+        (one.dir / "a.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n")
+        one.cli("share", str(one.dir))
+        one.wait()
+        trio.run(test)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_lines_of_two_editors_that_save_after_each_edit_stand_once(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)

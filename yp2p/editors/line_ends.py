@@ -6,6 +6,9 @@ Theory of operation
     (`SHOWN_CR`) for a CR that is alone; the file's text keeps what it has. Every character that is shown stands for one
     character of the file's text, or for CR LF, so places are found by counting.
 
+    A byte order mark at the beginning is no part of an editor's text: it is an option of the file there, and written
+    with it. Shown it would be a second one. What an editor puts in at the beginning stands behind it.
+
     A line end that an editor adds is of the kind of the one before it, or of the next one. Where CRs are alone in the
     file, a sign that an editor adds is a CR, so that an editor's own undo brings back what was there.
 
@@ -20,11 +23,17 @@ from yp2p.documents.diff import Hunk
 from yp2p.editors.operation import Operation
 
 SHOWN_CR = "\u240d"  # the symbol for carriage return
+MARK = "\ufeff"  # the byte order mark
 
 
 def shown(text: str) -> str:
     """What an editor is shown of a file's text."""
+    text = text.removeprefix(MARK)
     return text.replace("\r\n", "\n").replace("\r", SHOWN_CR) if "\r" in text else text
+
+
+def _is_as_shown(text: str) -> bool:
+    return "\r" not in text and not text.startswith(MARK)
 
 
 def ends_all_with_cr(content: str) -> bool:
@@ -35,7 +44,7 @@ def ends_all_with_cr(content: str) -> bool:
 
 def in_file(text: str, changes: list[Hunk]) -> list[Hunk]:
     """Replacements in what is shown of a file's text, as such in that text."""
-    if "\r" not in text:
+    if _is_as_shown(text):
         return changes
     has_single = "\r" in text.replace("\r\n", "")
     found: list[Hunk] = []
@@ -54,7 +63,7 @@ def as_shown(text: str, hunks: list[Hunk]) -> Operation | None:
     Where a replacement makes or breaks a CR LF with what is around it, the operation gives something else than what is
     shown then: whoever has the text compares.
     """
-    if "\r" not in text and not any("\r" in hunk.text for hunk in hunks):
+    if _is_as_shown(text) and all(_is_as_shown(hunk.text) for hunk in hunks):
         return Operation.of(hunks)
     found: list[Hunk] = []
     at = shown_at = 0
@@ -73,11 +82,14 @@ def _is_inside(text: str, place: int) -> bool:
 
 
 def _size_shown(text: str, start: int, stop: int) -> int:
-    return stop - start - text.count("\r\n", start, stop)
+    has_mark = start == 0 < stop and text.startswith(MARK)
+    return stop - start - text.count("\r\n", start, stop) - has_mark
 
 
 def _advanced(text: str, start: int, count: int) -> int:
     """The place that is so many shown characters behind another one."""
+    if start == 0 and text.startswith(MARK):
+        start = 1
     place = start + count
     while (missing := count - _size_shown(text, start, place)) > 0:
         place += missing
@@ -98,9 +110,9 @@ def _written(text: str, place: int, new: str, *, has_single: bool) -> str:
 
 def index_in_file(text: str, index: int) -> int:
     """A place in what is shown of a file's text, as one in that."""
-    return _advanced(text, 0, index) if "\r" in text else index
+    return index if _is_as_shown(text) else _advanced(text, 0, index)
 
 
 def index_shown(text: str, index: int) -> int:
     """A place in a file's text, as one in what is shown of it."""
-    return _size_shown(text, 0, index) if "\r" in text else index
+    return index if _is_as_shown(text) else _size_shown(text, 0, index)

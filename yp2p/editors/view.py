@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from yp2p.documents.diff import Hunk, apply_hunks
 from yp2p.editors.last_line_end import LastLineEnd
-from yp2p.editors.line_ends import as_shown, ends_all_with_cr, in_file, shown
+from yp2p.editors.line_ends import MARK, as_shown, ends_all_with_cr, in_file, shown
 from yp2p.editors.operation import Operation, compose
 
 
@@ -37,7 +37,8 @@ class View:
 
     def saved(self, text: str) -> str:
         """What the editor writes into the file when it saves this text."""
-        return text.replace("\n", self.line_end) if self.line_end != "\n" else text
+        mark = MARK if self.text.startswith(MARK) else ""
+        return mark + (text.replace("\n", self.line_end) if self.line_end != "\n" else text)
 
     def put_right(self, text: str, operation: Operation) -> Operation:
         """What the editor has made of its text, of what it says."""

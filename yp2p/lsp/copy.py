@@ -14,6 +14,8 @@ Theory of operation
     moved on may say that it took an offer, and have left it (Neovim does). What it told first after the version of the
     offer shows which: all of the offer, or its last replacement; or at least more of it than of what was there before.
 
+    A byte order mark is no part of an editor's text. Here it stands in front of what the editor tells, as in the file.
+
 Invariants
     * The copy has no operation that the open file has not.
     * What was typed into a text that is older than the copy is merged as a change of that text.
@@ -31,16 +33,31 @@ from yp2p.documents.text import MAX_HUNKS, TextReplica
 from yp2p.lsp.places import Change, changed
 from yp2p.threeway.merge import merge
 
+_MARK = "\ufeff"
+
+
+def marked(shown: str, text: str) -> str:
+    """What an editor saves that shows this of a text: the text's byte order mark with it."""
+    return _MARK + shown if text.startswith(_MARK) and not shown.startswith(_MARK) else shown
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an editor is to change in the version that it has, and the updates which that stands for."""
+    """What an editor is to change in the version that it has, and the updates which that stands for.
+
+    The texts and places are those of the file; the editor's begin behind the `hidden` characters.
+    """
 
     version: int
     before: str
     after: str
     changes: Sequence[Hunk]
     update: bytes
+    hidden: int = 0
+
+    def in_editor(self) -> tuple[str, list[Hunk]]:
+        """The editor's text, and what is to be changed there."""
+        return self.before[self.hidden :], _moved(self.changes, -self.hidden)
 
     def is_in(self, told: str) -> bool:
         """Whether an editor has made these changes that told this of the next version."""
@@ -49,6 +66,10 @@ class Offer:
             return True
         left = _distance(self.before, told)
         return _distance(self.after, told) < left or _distance(first, told) < left
+
+
+def _moved(changes: Sequence[Hunk], count: int) -> list[Hunk]:
+    return [Hunk(one.start + count, one.stop + count, one.text) for one in changes]
 
 
 def _distance(old: str, new: str) -> tuple[int, int]:
@@ -74,10 +95,11 @@ class EditorCopy:
     def __init__(self, client: int, state: bytes, text: str, version: int, encoding: str) -> None:
         self._replica = TextReplica.from_updates(client, [state])
         self._encoding = encoding
-        self.told = text  # what the editor says it has
+        self.told = marked(text, self.text)  # what the editor says it has
+        self._hidden = len(self.told) - len(text)
         # What it showed last of a text that is older than the copy, which it was not given yet: the file went on
         # between its reading of the disk and this.
-        self._older = text if text != self.text else None
+        self._older = self.told if self.told != self.text else None
         self.version = version
         self._offered: Offer | None = None
         self._unheard: Offer | None = None  # what the editor says it took, and has not told of
@@ -102,7 +124,8 @@ class EditorCopy:
         Raises:
             ValueError: a file cannot hold what was typed; the editor is to be offered its text again.
         """
-        self.told = changed(self.told, changes, self._encoding)
+        hidden, shown = self.told[: self._hidden], self.told[self._hidden :]
+        self.told = hidden + changed(shown, changes, self._encoding)
         self.version = version
         if self._first is None:
             self._first = self.told
@@ -123,7 +146,11 @@ class EditorCopy:
     def offer(self, text: str, update: bytes) -> Offer:
         """What the editor is to change so that it shows a text, which the copy has with an update."""
         self._first = None
-        self._offered = Offer(self.version, self.told, text, hunks(self.told, text, limit=MAX_HUNKS), update)
+        if not text.startswith(self.told[: self._hidden]):
+            self.told, self._hidden = self.told[self._hidden :], 0  # somebody removed the mark
+        found = hunks(self.told[self._hidden :], text[self._hidden :], limit=MAX_HUNKS)
+        changes = _moved(found, self._hidden)
+        self._offered = Offer(self.version, self.told, text, changes, update, self._hidden)
         return self._offered
 
     def drop(self, offer: Offer) -> None:

@@ -135,7 +135,7 @@ class Server:
     def _edits(self, offer: Offer) -> list[types.TextEdit]:
         return [
             types.TextEdit(types.Range(_position(one.start), _position(one.stop)), one.text)
-            for one in placed(offer.before, offer.changes, self._encoding)
+            for one in placed(*offer.in_editor(), self._encoding)
         ]
 
     def _before_save(self) -> Callable[[types.WillSaveTextDocumentParams], Awaitable[list[types.TextEdit] | None]]:

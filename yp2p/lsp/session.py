@@ -92,11 +92,11 @@ class Session:
         shown, version = self._opened
         self.file = file
         self._copy = EditorCopy(file.doc.client_id, file.doc.get_update(), shown, version, self._encoding)
-        wanted = self._merged(shown, str(file))
+        wanted = self._merged(self._copy.told, str(file))
         if wanted != str(file):
             file.replace_all(wanted)
             self._copy = EditorCopy(file.doc.client_id, file.doc.get_update(), shown, version, self._encoding)
-        file.screen.shows(shown)
+        file.screen.shows(self._copy.told)
         file.follow(lambda received: self._wake.set())
         self._wake.set()
 
