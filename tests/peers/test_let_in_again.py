@@ -5,7 +5,11 @@ ONE removed TWO, which had let FRIEND in. THREE took what FRIEND did, and took i
 
 from __future__ import annotations
 
+import time
+from typing import Any, cast
+
 import pytest
+import trio
 from peers.removed_device import (
     FIVE,
     FOUR,
@@ -208,6 +212,24 @@ async def test_nothing_is_told_to_who_never_was_out(
     assert FOUR.device_id in {grant.subject_id for grant in four.membership.evaluation.lost}
     await hand_over(three, four)
     assert await _looked(four) == []
+
+
+async def test_who_takes_back_without_end_has_little_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    async def look(self: WhileOut) -> None:
+        self._marked.add(DocumentID(bytes(16)))
+        began = time.thread_time()
+        while time.thread_time() - began < 0.01:
+            pass
+        looks.append(began)
+
+    monkeypatch.setattr(WhileOut, "look", look)
+    out = WhileOut(cast(Any, None))
+    out._marked.add(DocumentID(bytes(16)))
+    with trio.move_on_after(1.0):
+        await out.run()
+    assert 1 <= len(looks) <= 11
 
 
 def _head(folder: Folder) -> StatementHash:

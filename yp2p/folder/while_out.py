@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 _MAX_AGE_S = 30 * 86400.0
 # A device may have made thousands of files; the trash lists all of them.
 _MAX_TOLD = 50
+# Whoever marks a text again and again has its whole log read: then that is a tenth of the work that is done.
+_RESTS = 9
 # Rows that are read at once: most have less than a kilobyte.
 _AT_ONCE = 64
 _WHY = "when this device was put out of the folder, or might not write, they did not have that yet"
@@ -139,7 +141,9 @@ class WhileOut:
         """Look at what comes, until cancelled."""
         while True:
             while self._marked or self._is_loaded:
+                began = time.thread_time()
                 await self.look()
+                await trio.sleep(_RESTS * (time.thread_time() - began))
             await self._woken.wait()
             self._woken = trio.Event()
 
