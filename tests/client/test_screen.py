@@ -15,9 +15,11 @@ def test_what_was_shown_a_moment_ago_counts_and_what_was_before_that_does_not() 
     now = 0.0
     screen = Screen(lambda: now)
     asked = [_hash("one"), _hash("two")]
+    assert not screen.is_told
     assert screen.number_of(asked, "two") == 2, "of a program that says nothing it is what the file says"
     screen.shows("one")
     screen.shows("three")
+    assert screen.is_told
     assert screen.number_of(asked, "two") == 1
     now = 9.0
     screen.shows("four")

@@ -446,10 +446,11 @@ class File(EditableText):
 
     async def _tell_shown(self, message: channel.Saved) -> None:
         """Answer whether a save is of what is shown here. What was told before it was saved may be on its way."""
-        number = 0
+        number = self.screen.number_of(message.contents, str(self))
         with anyio.move_on_after(_TOLD_S):
-            while self._is_live and not (number := self.screen.number_of(message.contents, str(self))):
+            while self._is_live and self.screen.is_told and not number:
                 await self._progress.wait()
+                number = self.screen.number_of(message.contents, str(self))
         clocks = read_state_vector(self._shared.state_vector())
         self._queue(channel.encode(channel.Showed(number, clocks.get(self.doc.client_id, 0))))
 

@@ -29,6 +29,11 @@ class Screen:
         self._texts: deque[tuple[float, str]] = deque()
         self._chars = 0
 
+    @property
+    def is_told(self) -> bool:
+        """Whether somebody says what is shown."""
+        return bool(self._texts)
+
     def shows(self, text: str) -> None:
         """This is what is shown from now on, as the bytes of a file are decoded."""
         now = self._clock()
