@@ -297,9 +297,11 @@ async def test_a_gap_is_mended_by_a_new_step_1() -> None:
         await until(lambda: two.replica.text() == "ab")
 
 
+@pytest.mark.parametrize("is_program", [False, True])
 async def test_who_lacks_characters_asks_for_them_once_and_takes_nothing_before(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock, is_program: bool
 ) -> None:
+    """A program says what it has with its first answer alone."""
     reader = _Lacking(2, {7})
     for client, text in ((7, "seven"), (8, "eight")):
         writer = TextReplica(client)
@@ -317,7 +319,7 @@ async def test_who_lacks_characters_asks_for_them_once_and_takes_nothing_before(
         return read_state_vector(message.state_vector)
 
     with trio.fail_after(60):
-        async with Provider(reader, right, batches=True, tells_state=True) as provider:
+        async with Provider(reader, right, batches=True, tells_state=not is_program) as provider:
             assert await asked() == {7: 5, 8: 5}
             await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4}))))
             await left.send(wire.encode(wire.Step2(news)))
@@ -329,9 +331,11 @@ async def test_who_lacks_characters_asks_for_them_once_and_takes_nothing_before(
             assert reader.taken == []
             assert not provider.take_nowait(wire.encode(wire.Updates((live,)))), "it is for the task, which drops it"
             assert not provider.synced.is_set()
-            await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4}))))
+            if not is_program:
+                await left.send(wire.encode(wire.Have(encode_state_vector({7: 5, 9: 4}))))
             await left.send(wire.encode(wire.Step2(news)))
             await provider.synced.wait()
+            assert [state.vector for state in reader.taken if state] == [{7: 5, 9: 4}]
             assert [(state.has_diverged, state.may_be_asked) for state in reader.taken if state] == [(True, False)]
             await left.send(wire.encode(wire.Updates((live,))))
             await until(lambda: len(reader.taken) == 2)
@@ -449,7 +453,7 @@ async def test_what_a_peer_has_is_not_parted_from_the_update_it_came_with() -> N
         assert not provider.take_nowait(wire.encode(wire.Updates((update,))))
         await left.send(wire.encode(wire.Updates((update,))))
         await until(lambda: two.replica.text() == "a")
-    assert two.peers == [PeerState({1: 1}, is_answer=False)]
+    assert two.peers == [PeerState({1: 1}, is_answer=False, may_be_asked=True)]
 
 
 async def test_what_is_too_much_while_the_first_answer_waits_comes_after_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +17,13 @@ from bridge import PEER, Bridge, clock, open_bridge, over_directory, replica_lik
 from yp2p.documents.diff import hunks
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
-from yp2p.errors import FileGone, InvalidUpdate
+from yp2p.errors import FileGone, InvalidUpdate, MissingCharacters
 from yp2p.folder.notices import NoticeKind
 from yp2p.programs.document import ProgramDocument
 from yp2p.programs.programs import Program
 from yp2p.protocol import channel
 from yp2p.protocol.clients import Writer
+from yp2p.protocol.state_vectors import encode_state_vector
 
 NAME = "a.txt"
 TEXT = "top\n\n\none\ntwo\nthree\n"
@@ -47,17 +49,19 @@ class Away:
         self.shown.append(text)
         self.since_s.append(time.time())
 
-    async def come_back(self, bridge: Bridge, limit: int = LIMIT) -> None:
+    async def come_back(self, bridge: Bridge, limit: int = LIMIT, asked_for: Collection[int] = ()) -> None:
         live = bridge.document(NAME)
         record = bridge.folder.files.by_path(NAME)
         assert record is not None
         document = ProgramDocument(
             bridge.folder, live, Program(record.entry, PROGRAM, is_this_file=True), limit, [], is_synced=lambda: False
         )
-        answer = self.replica.update_since(live.state_vector())
+        known = {client: clock for client, clock in live.replica.clocks().items() if client not in asked_for}
+        answer = self.replica.update_since(encode_state_vector(known))
         document.was_shown(channel.Shown(tuple(sha256(text.encode()).digest() for text in self.shown)))
         document.was_shown(channel.Since(tuple(round(at * 1000) for at in self.since_s)))
-        await document.receive_all([answer], self, PeerState(self.replica.clocks(), is_answer=True))
+        theirs = PeerState(self.replica.clocks(), True, False, not asked_for, frozenset(asked_for))
+        await document.receive_all([answer], self, theirs)
         news, _ = document.cut(self.replica.state_vector())
         document.subscribe(lambda update, source, _: self.replica.receive(update) if source is not self else None)
         self.replica.receive(news)
@@ -404,3 +408,38 @@ async def test_what_was_put_back_while_the_program_was_away_is_told(
         assert bridge.document(NAME).text.text() == path.read_text() == away.shown[-1]
         told = [(one.kind, one.path) for one in bridge.folder.notices if "put back" in one.text]
         assert told == ([(NoticeKind.OLDER_SAVE_MERGED, NAME)] if says_times else [])
+
+
+async def _heard_of_as_deleted(base: Path, bridge: Bridge) -> TextReplica:
+    """A program that has a line, and a word in it that it wrote while no daemon was there, of which this device knows
+    nothing but that it is deleted; what was saved here meanwhile."""
+    path = base / "dir" / NAME
+    live = bridge.document(NAME)
+    remover, holder = replica_like(bridge, NAME, OTHER), replica_like(bridge, NAME, PROGRAM, Writer.TYPED)
+    known = live.state_vector()
+    line = remover.edit(hunks(TEXT, TEXT.replace("two\n", "two\nof another device\n")))
+    assert line is not None
+    holder.apply(line)
+    assert remover.edit(hunks(remover.text(), TEXT)) is not None
+    await live.receive(remover.update_since(known), PEER, PeerState(remover.clocks(), is_answer=True))
+    holder.edit(hunks(holder.text(), holder.text().replace("another device", "another device and mine")))
+    path.write_text("saved\n" + TEXT)
+    await bridge.take_events()
+    await bridge.look()
+    return holder
+
+
+@over_directory
+async def test_what_a_program_has_and_is_known_here_as_deleted_alone_is_asked_for(base: Path) -> None:
+    """Else a word without its line would stand there."""
+    (base / "dir" / NAME).write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        replica = await _heard_of_as_deleted(base, bridge)
+        before = bridge.document(NAME).text.text()
+        with pytest.raises(MissingCharacters) as missing:
+            await Away(replica).come_back(bridge)
+        assert bridge.document(NAME).text.text() == before
+        replica.edit(hunks(replica.text(), replica.text().replace("one\n", "one, meanwhile\n")))
+        await Away(replica).come_back(bridge, asked_for=missing.value.clients)
+        wanted = "saved\ntop\n\n\none, meanwhile\ntwo\nof another device and mine\nthree\n"
+        assert bridge.document(NAME).text.text() == replica.text() == wanted

@@ -141,6 +141,7 @@ class Conversation:
         self._next_at = -math.inf  # when live updates may go again
         self._have: dict[int, int] | None = None  # what the peer has with its next message
         self._asking = Asking()
+        self._had: dict[int, int] | None = None  # what the peer had when it was asked for characters
         self._more = trio.Event()
         if self._outgoing.is_overrun:
             self._more.set()
@@ -332,11 +333,14 @@ class Conversation:
         if repeats is None:
             return
         has_diverged = is_answer and self._was_away and not self.synced.is_set()
-        may_ask = self._tells_state and not repeats
+        if have is None and repeats:
+            have = self._had  # a program says once what it has, at least
+        may_ask = not repeats
         theirs = PeerState(have, is_answer, has_diverged, may_ask, repeats) if have is not None else None
         try:
             await self._document.receive_all(updates, self._source, theirs)
         except MissingCharacters as missing:
+            self._had = have
             await self._ask_for(missing.clients)
             return
         except MissingDependency as gap:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from secrets import randbits
 
 from yp2p.documents.diff import Hunk
@@ -114,6 +115,8 @@ class ProgramDocument:
         for update in updates:
             checked = await self._checked(update)
             brings = theirs if theirs is not None and theirs.is_answer and not self._is_synced() else None
+            if checked is not None and brings is not None and brings.repeats:
+                brings = _with_news(brings, checked)
             settled = await self._met(checked, brings) if checked is not None and brings is not None else None
             self._check_its_file()  # it may have become another one meanwhile
             # no await: what is taken is taken into the file's text
@@ -151,8 +154,9 @@ class ProgramDocument:
     def _will_bring(self, update: Checked, theirs: PeerState) -> None:
         """What a program brings is taken now: a save of what it showed has nothing else from then on. That is stored
         first, as a save may be found by the next daemon."""
-        wrote = {client: stop for client, (_, stop) in update.parsed.sections.items()}
         folder, live = self._folder, self._live
+        clocks = live.replica.clocks()
+        wrote = {client: stop for client, (_, stop) in update.parsed.sections.items() if stop > clocks.get(client, 0)}
         known = Side(theirs.vector, update.deleted)
         if statements := live.shown.add(self._shown, known, wrote, folder.id, live.id):
             folder.database.submit(statements)
@@ -281,3 +285,11 @@ class ProgramDocument:
             news = self._live.replica.apply(fork.update_since(self._live.state_vector()))
         if news is not None:
             self._folder.edits.record(self._live, news, None)
+
+
+def _with_news(theirs: PeerState, update: Checked) -> PeerState:
+    """What a program has that says all of some clients: it may have written more since it said what it had."""
+    vector = dict(theirs.vector)
+    for client, (_, stop) in update.parsed.sections.items():
+        vector[client] = max(vector.get(client, 0), stop)
+    return replace(theirs, vector=vector)
