@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
-from simulation import directories
+from simulation import directories, names, rules
 from simulation.disk import peek
 from simulation.people import tokens_in
 from simulation.stage import Stage
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from simulation.people import People
     from simulation.world import World
 
+# So many that their directory is moved as one.
+_WHOLE = ("0.txt", "1.txt", "2.txt", "3.txt")
+_SEEN_S = 7.0  # so long it takes at most until what was done has come to all
 _STEPS = ("rename", "syncfs", "mkdir", "before a commit", "in a commit", "after a commit")
 
 
@@ -21,6 +24,9 @@ async def names_that_cross(world: World) -> None:
     """A file goes into a directory of its own name, out of it again, and changes places with one. The device on which
     that is done ends in the middle, or the one that hears of it; somebody goes on with the file elsewhere."""
     stage = Stage(world)
+    await _a_whole_directory(stage)
+    await _two_change_places(stage)
+    await _what_stays_is_waited_for(stage)
     path, inner = await stage.file(), await stage.file(directory="around/")
     tokens = {name: tokens_in(peek(stage.one.host.disk.path / name)) for name in (path, inner)}
     name = inner.rpartition("/")[2]
@@ -43,6 +49,63 @@ async def names_that_cross(world: World) -> None:
         beside = f"{path}/{name}" if after == "around" else inner
         for token in tokens[inner]:
             stage.expect_only_in(beside, token)
+
+
+async def _a_whole_directory(stage: Stage) -> None:
+    """A directory with all its files gets another name; one device ends in the middle, and the other goes on."""
+    tokens = {name: stage.save(stage.one, f"whole/{name}", "") for name in _WHOLE}
+    await stage.rest()
+    ending = stage.world.rng.choice((stage.one, stage.other))
+    await _ends_meanwhile(stage, ending, stage.one, [("whole", "renamed")])
+    theirs = stage.add(stage.other, _where(stage.other, f"whole/{_WHOLE[0]}", f"renamed/{_WHOLE[0]}"))
+    await ending.host.start()
+    await stage.rest()
+    stage.expect_only_in(f"renamed/{_WHOLE[0]}", theirs)
+    for name, token in tokens.items():
+        stage.expect_only_in(f"renamed/{name}", token)
+
+
+async def _two_change_places(stage: Stage) -> None:
+    """Two texts change places on one device; the other one ends when the first of them has made way, or later."""
+    paths = [await stage.file(), await stage.file()]
+    tokens = [tokens_in(peek(stage.one.host.disk.path / path)) for path in paths]
+    stage.other.host.crash_after(stage.world.rng.choice((2, 2, 3)), "rename")
+    names.exchange(stage.one, *paths)
+    with trio.move_on_after(8.0):
+        await stage.other.host.ends()
+    await stage.other.host.kill()
+    await stage.other.host.start()
+    await stage.rest()
+    for path, there in zip(reversed(paths), tokens, strict=True):
+        for token in there:
+            stage.expect_only_in(path, token)
+
+
+async def _what_stays_is_waited_for(stage: Stage) -> None:
+    """A file takes the name of a directory, in which one device has something that is none of the folder's."""
+    world, host = stage.world, stage.one.host
+    path, inner = await stage.file(), await stage.file(directory="kept/")
+    (token, *_), (beside, *_) = (tokens_in(peek(host.disk.path / name)) for name in (path, inner))
+    own = host.disk.path / "kept" / "1.own"
+
+    def leave_out() -> None:
+        host.ignored = "*.own"
+        own.write_bytes(b"own")
+        host.disk.changed()
+        world.note(f"{host.name} has {own.name} for itself")
+
+    await stage.restart([host], leave_out)
+    await trio.sleep(_SEEN_S)
+    await directories.in_steps(stage.other, [("kept", "kept-elsewhere"), (path, "kept")])
+    await trio.sleep(_SEEN_S)
+    stage.expect(own.is_file(), f"{own.name} of {host.name} is gone")
+    stage.expect(stage.has(stage.one, path, token), f"{path} is not where it was on {host.name}, which has to wait")
+    own.unlink()
+    host.disk.changed()
+    await stage.restart([host], lambda: rules.heed(world, host))
+    await stage.rest()
+    stage.expect_only_in("kept", token)
+    stage.expect_only_in(f"kept-elsewhere/{inner.rpartition('/')[2]}", beside)
 
 
 def _where(people: People, before: str, after: str) -> str:
