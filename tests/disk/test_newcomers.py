@@ -118,6 +118,21 @@ def test_a_device_that_was_let_in_again_is_new(is_new: bool) -> None:
     _run(test, 40)
 
 
+@pytest.mark.parametrize(("days", "is_new"), [(6, True), (8, False)])
+def test_a_device_that_came_while_this_ran_is_new_for_a_week(days: int, is_new: bool) -> None:
+    """However long the daemon runs."""
+
+    async def test(bridge: Bridge, directory: Path) -> None:
+        newcomers = bridge.folder.observers.newcomers
+        newcomers.came_lately = lambda device: False
+        newcomers.came(PEER)
+        clock().jump(days * 86400)
+        await _delete_elsewhere(bridge, 20)
+        assert ("new here" in bridge.folder.state.question.reason) == is_new
+
+    _run(test, 40)
+
+
 def test_another_device_and_a_person_here_delete_as_many_as_ever() -> None:
     async def test(bridge: Bridge, directory: Path) -> None:
         await _delete_elsewhere(bridge, 20, by=DeviceID(b"q" * 32))

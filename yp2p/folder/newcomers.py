@@ -5,8 +5,8 @@ quarter of the folder waits for a person also where that is few files. New is wh
 joins a folder has just met all that are there, and knows none of them less than the others. A person who lets such a
 deletion through has looked at that device, and is not asked again on its account until the daemon starts.
 
-So is who comes back after it was out, or may write where it might only read, maybe by a recovery key that somebody
-found, until the daemon starts.
+So is for a week who comes back after it was out, or may write where it might only read, maybe by a recovery key that
+somebody found; until the daemon starts, where that is sooner.
 
 Whose a change is says `Catalogue.changed_by`: of what came before the daemon started, nobody knows it any more, and the
 guard counts that like changes of any device.
@@ -14,13 +14,19 @@ guard counts that like changes of any device.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+import trio
 
 from yp2p.identity import DeviceID, EntryID
 
 if TYPE_CHECKING:
     from yp2p.folder.folder import Folder
+
+# For so long its people may have overlooked that it may write here.
+_LATELY_S = 7 * 86400.0
 
 
 class Newcomers:
@@ -33,7 +39,7 @@ class Newcomers:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._known: set[DeviceID] = set()  # a person accepted what these deleted
-        self._came: set[DeviceID] = set()  # these were let in, or may write, since the daemon started
+        self._came: dict[DeviceID, float] = {}  # when these were let in, or could write, since the daemon started
         self.came_lately: Callable[[DeviceID], bool] = lambda device: False
 
     def changed(self, entries: Iterable[EntryID]) -> dict[EntryID, DeviceID]:
@@ -44,13 +50,15 @@ class Newcomers:
         return {entry: device for entry, device in devices.items() if device in new}
 
     def _is_new(self, device: DeviceID) -> bool:
-        if device in self._known or device in self._came:
-            return device not in self._known
+        if device in self._known:
+            return False
+        if trio.current_time() - self._came.get(device, -math.inf) < _LATELY_S:
+            return True
         return self.came_lately(device) and self._folder.membership.came_later(device)
 
     def came(self, device: DeviceID) -> None:
         """A device takes part here from now on, or again, or may write where it only read."""
-        self._came.add(device)
+        self._came[device] = trio.current_time()
         self._known.discard(device)
 
     def were_accepted(self, entries: Iterable[EntryID]) -> None:
