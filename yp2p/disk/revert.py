@@ -18,6 +18,7 @@ from yp2p.files.replace import Outcome, move_away
 from yp2p.files.trash import new_place
 from yp2p.folder.folder import Folder
 from yp2p.folder.local_changes import LocalChange
+from yp2p.trust.statements import Role
 
 
 async def revert(folder: Folder, at: OpenRoot, names: Sequence[str]) -> dict[str, Any]:
@@ -53,7 +54,13 @@ async def revert(folder: Folder, at: OpenRoot, names: Sequence[str]) -> dict[str
 
 
 def _chosen(folder: Folder, names: Sequence[str]) -> list[str]:
-    if not folder.membership.is_reader:
+    membership = folder.membership
+    if membership.members and not membership.may(Role.READER):
+        raise FolderError(
+            f"this device is no member of {folder.label!r} any more, so nothing is brought back; `yp2p status` says why"
+            " and what lets it in again"
+        )
+    if not membership.is_reader:
         raise FolderError(
             f"this device may change {folder.label!r}, so there is nothing to revert: its changes go to every device;"
             " `yp2p undo FILE` takes one back"
@@ -66,6 +73,6 @@ def _chosen(folder: Folder, names: Sequence[str]) -> list[str]:
         plain = name.rstrip("/")
         found = {path for path in changes if path == plain or path.startswith(plain + "/")}
         if not found:
-            raise UsageError(f"{name!r} is here as all have it; `yp2p status` lists what is not")
+            raise UsageError(f"nothing was changed here at {name!r}; `yp2p status` lists what was")
         chosen |= found
     return sorted(chosen)
