@@ -17,6 +17,7 @@ from yp2p.documents.diff import hunks
 from yp2p.documents.synced import PeerState
 from yp2p.documents.text import TextReplica
 from yp2p.programs.screen import Screen
+from yp2p.programs.websocket import WebSocketClosed
 from yp2p.protocol.channel import Saved, Showed, decode
 from yp2p.protocol.clients import Writer
 
@@ -187,11 +188,29 @@ async def _let_pass() -> None:
         clock().jump(0.5)
 
 
-def _channel(sent: list[bytes]) -> Any:
+@over_directory
+@pytest.mark.parametrize("fault", [WebSocketClosed(1006, ""), trio.BrokenResourceError(), trio.ClosedResourceError()])
+async def test_a_program_that_goes_while_it_is_asked_shows_nothing(base: Path, fault: Exception) -> None:
+    """That is no fault of the folder."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        await bridge.scan()
+        screen = Screen(bridge.document(NAME), PROGRAM, _channel([], fault))
+        async with _open(bridge, screen.ask):
+            for number in range(2):
+                path.write_text(TEXT + f"{number}\n")
+                await bridge.look()
+                assert bridge.document(NAME).text.text() == TEXT + f"{number}\n"
+
+
+def _channel(sent: list[bytes], fault: Exception | None = None) -> Any:
     class Channel:
         path = ""
 
         async def send(self, message: bytes) -> None:
+            if fault is not None:
+                raise fault
             sent.append(message)
 
     return Channel()

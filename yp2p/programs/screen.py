@@ -9,6 +9,7 @@ import trio
 
 from yp2p.documents.synced import Channel
 from yp2p.folder.live_document import LiveDocument
+from yp2p.programs.websocket import WebSocketClosed
 from yp2p.protocol.channel import Saved, Showed, encode
 
 
@@ -37,7 +38,10 @@ class Screen:
             return 0
         question = _Question()
         self._asked.append(question)
-        await self._channel.send(encode(Saved(tuple(contents))))
+        try:
+            await self._channel.send(encode(Saved(tuple(contents))))
+        except (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+            return 0  # it is going, and is not asked again
         await question.is_answered.wait()
         return question.answer
 
