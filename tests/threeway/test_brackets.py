@@ -40,6 +40,9 @@ def test_members_of_both(path: str, base: str, ours: str, theirs: str, right: st
     [
         ("a.json", '{"x": {}}\n', '{"x": {"a": 1}}\n', '{"x": {"a": 2}}\n'),
         ("a.py", "x = {}\n", "x = {'a': 1}\n", "x = {'a': 2}\n"),
+        ("a.py", "x = {}\n", "x = {'a': 1}\n", 'x = {"a": 2}\n'),
+        ("a.yaml", "x: {}\n", "x: {a: 1}\n", 'x: {"a": 2}\n'),
+        ("a.yaml", "x:\n  z: 0\n", "x:\n  a: 1\n  z: 0\n", 'x:\n  "a": 2\n  z: 0\n'),
         ("a.py", "x = []\n", "x = [a for a in y]\n", "x = [b for b in y]\n"),
         ("a.py", "x = '{}'\n", "x = '{a}'\n", "x = '{b}'\n"),
         ("a.md", "- [ ] call\n", "- [x] call\n", "- [-] call\n"),

@@ -117,6 +117,22 @@ def test_what_is_put_in_elsewhere_is_indented_as_it_was() -> None:
     assert merged("a.py", base, ours, theirs) == ours.replace("def g", "def h():\n    if y:\n        new()\n\n\ndef g")
 
 
+@pytest.mark.parametrize(
+    ("path", "base", "ours", "put_in"),
+    [
+        ("a.py", "def f():\n    return 1\n", "class K:\n    def f():\n        return 1\n", "\n\nif main:\n    f()\n"),
+        ("a.md", "- one\n- two\n", "- zero\n  - one\n  - two\n", "\n## Heading\n\nText.\n"),
+        ("a.md", "make this\nmake that\n", "    make this\n    make that\n", "\n# Next\n\nMore.\n"),
+        ("a.yaml", "a:\n  b: 1\n", "top:\n  a:\n    b: 1\n", "\nc:\n  d: 2\n"),
+        ("a.sh", "one a\ntwo b\n", "if x; then\n  one a\n  two b\nfi\n", "\nf() {\n  y\n}\n"),
+    ],
+)
+def test_what_an_empty_line_parts_from_the_last_block_is_behind_it(
+    path: str, base: str, ours: str, put_in: str
+) -> None:
+    assert merged(path, base, ours, base + put_in) == ours + put_in
+
+
 def test_many_lines_take_bounded_steps() -> None:
     base = "".join(f"line {row}\n" for row in range(2000))
     indented = "".join(f"  {line}\n" for line in base.split("\n")[:-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from xml.etree import ElementTree
 
 import pytest
@@ -95,3 +96,14 @@ def test_yaml(name: str) -> None:
 def test_xml(name: str) -> None:
     for text in (*XML[name], _merged("a.svg", *XML[name])):
         ElementTree.fromstring(text)
+
+
+def test_a_line_that_one_side_moved_is_not_lost_with_one_that_no_longer_fits() -> None:
+    """One side moved a key into the table, in place of one of its name; the other one moved a line before that."""
+    base = '[a]\nsize = 1\nlabel = "of gamma"\nalpha = true\nmode = "old"\n\n[b]\nmode = 7\n'
+    ours = '[a]\nmode = 7\nsize = 1\nlabel = "of gamma"\nalpha = true\n\n[b]\n'
+    theirs = '[a]\nsize = 1\nalpha = true\nlabel = "of gamma"\nmode = "old"\n\n[b]\nmode = 7\n'
+    for first, second in ((ours, theirs), (theirs, ours)):
+        found = tomllib.loads(merge("a.toml", base, first, second).text)
+        assert found["a"]["label"] == "of gamma"
+        assert found["a"]["mode"] == 7

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from yp2p.threeway import words
+from yp2p.threeway.merge import merge
 from yp2p.threeway.words import Words
 
 TEXTS = {
@@ -40,3 +41,11 @@ def test_a_mark_is_no_letter() -> None:
     """A run of characters that are both could be cut in as many ways as there are sums."""
     marks = re.compile(f"[{words._MARKS}]")
     assert not [code for code in range(0x110000) if marks.match(chr(code)) and re.match(r"\w", chr(code))]
+
+
+def test_what_was_put_behind_a_line_that_is_gone_is_not_before_the_next_one() -> None:
+    base = "def f(a):\n    one(a)\n    two(a)\n    three(a)\n"
+    ours = base.replace(":\n", ":  # new\n")
+    theirs = base.replace("def f(a):\n", "").replace("    ", "\t")
+    for first, second in ((ours, theirs), (theirs, ours)):
+        assert "one(a)" in [line.strip() for line in merge("a.txt", base, first, second).text.split("\n")]

@@ -2,6 +2,8 @@
 
 * *Around.* A bracket or quotation mark that one side put around words stays around what the other side made of them; a
   line of which one half were left is none that anybody meant.
+* *The other marks.* Where one side only wrote all strings with the other quotation marks, it changed no string: the
+  other side's line has those marks then.
 * *Members.* What both put into an empty list or object, `[]` or `{}`, are members of it: those of both, with a comma,
   each once. Not where both name one key, or where it is no list (`[x for x in y]`); then one of them stands.
 """
@@ -15,10 +17,13 @@ from yp2p.threeway.words import Clash, Words
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = "\"'`"
+_OTHER_MARK = {'"': "'", "'": '"'}
 # A string, or one character that matters.
 _TOKENS = re.compile(r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|.""", re.DOTALL)
 # Words times words that are looked at for those around which something was put: 10 ms.
 _MAX_COMPARED = 100_000
+# What may stand before a string: no word, but for such as `rb`.
+_BEFORE_STRING = re.compile(r"(?:.*\W)?(?:[bfru]|br|rb|fr|rf)?", re.DOTALL | re.IGNORECASE)
 _NO_LIST = re.compile(r"\b(?:for|lambda)\b")
 
 
@@ -39,9 +44,52 @@ def open_ends(text: str) -> tuple[str, str, tuple[int, ...]]:
 
 
 def is_torn(text: str, versions: Sequence[str]) -> bool:
-    """Whether a line lacks half of a pair of brackets or quotation marks, though all versions have them alike."""
+    """Whether a line lacks half of a pair of brackets or quotation marks, though all versions have them alike; or has a
+    string with such marks in it as no version has: `"a', 'b"`."""
     ends = {open_ends(version) for version in versions}
-    return len(ends) == 1 and open_ends(text) not in ends
+    if len(ends) == 1 and open_ends(text) not in ends:
+        return True
+    return has_torn_strings(text, versions)
+
+
+def has_torn_strings(text: str, versions: Sequence[str]) -> bool:
+    """Whether there is a mark inside of a string with the other ones in a line that no version has, though none of them
+    has that anywhere."""
+    new = set(text.split("\n")).difference(*(version.split("\n") for version in versions))
+    inside = {mark for line in new for mark in _marks_inside(line)}
+    return bool(inside) and not inside <= {
+        mark for version in versions for line in version.split("\n") for mark in _marks_inside(line)
+    }
+
+
+def _marks_inside(text: str) -> set[str]:
+    """The quotation marks that are inside of strings with the other ones."""
+    strings = (token for token in _TOKENS.findall(text) if len(token) > 1)
+    return {mark for string in strings for mark in _OTHER_MARK if mark != string[0] and mark in string}
+
+
+def with_other_marks(base: str, ours: str, theirs: str) -> str | None:
+    """Both changes, where one side only wrote all strings with the other quotation marks; else None."""
+    for side, other in ((ours, theirs), (theirs, ours)):
+        for mark, new in _OTHER_MARK.items():
+            if mark not in base or new in base + other or side != base.replace(mark, new):
+                continue
+            if _has_strings_alone(base, mark) and _has_strings_alone(other, mark):
+                return other.replace(mark, new)
+    return None
+
+
+def _has_strings_alone(text: str, mark: str) -> bool:
+    """Whether each such mark begins or ends a string in one line: none is an apostrophe, or behind a backslash."""
+    if "\\" in text:
+        return False
+    for match in _TOKENS.finditer(text):
+        if mark not in match[0]:
+            continue
+        at = match.start()
+        if len(match[0]) == 1 or "\n" in match[0] or not _BEFORE_STRING.fullmatch(text, max(0, at - 3), at):
+            return False
+    return True
 
 
 def put_around(clash: Clash) -> str | None:
@@ -85,6 +133,11 @@ def both_members(before: str, clash: Clash, behind: str) -> str | None:
     return start + ", ".join([*listed, *(text for text in others if text not in listed)])
 
 
+def _unquoted(key: str) -> str:
+    """A key as it is without quotation marks: `a` and `"a"` are one key in YAML and TOML."""
+    return key[1:-1] if len(key) > 1 and key[0] == key[-1] and key[0] in _OTHER_MARK else key
+
+
 def _members(text: str) -> dict[str | None, list[str]]:
     """The members of a list by their keys, None for those without; empty where they cannot be told apart."""
     found: dict[str | None, list[str]] = {}
@@ -96,7 +149,7 @@ def _members(text: str) -> dict[str | None, list[str]]:
         if depth < 0 or token in ("'", '"', "#", "\n"):
             return {}
         if depth == 0 and token in (":", "=") and key is None:
-            key = text[start : match.start()].strip()
+            key = _unquoted(text[start : match.start()].strip())
         elif depth == 0 and token == ",":
             member = text[start : match.start()].strip()
             if member:

@@ -26,7 +26,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from yp2p.threeway.alike import cut_changes, cut_lines, kept, likeness
-from yp2p.threeway.brackets import both_members, is_torn, put_around
+from yp2p.threeway.brackets import both_members, has_torn_strings, is_torn, put_around, with_other_marks
+from yp2p.threeway.glued import has_glued_lines
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
 from yp2p.threeway.order import NEAR_LINES, Neighbours, is_in_order
 from yp2p.threeway.sequences import differences
@@ -165,7 +166,8 @@ def _in_order(ours: str, theirs: str, lines: Neighbours) -> str:
 
 
 def alternatives(piece: Piece) -> Iterator[str]:
-    """What else could stand there: both in either order, also within what both begin and end with, then one of them."""
+    """What else could stand there: both in either order, also within what both begin and end with; one of them without
+    the lines that the other one took out; one of them."""
     first, second = sorted((piece.ours, piece.theirs))
     if first and second:
         yield _both(first, second)
@@ -175,7 +177,15 @@ def alternatives(piece: Piece) -> Iterator[str]:
         yield _separated(first, second, ",")
         yield _separated(second, first, ",")
         yield from _within(first, second)
+    yield _without_removed(piece.base, first, second)
+    yield _without_removed(piece.base, second, first)
     yield from sorted((first, second), key=lambda text: (-letters(text), text))
+
+
+def _without_removed(base: str, side: str, other: str) -> str:
+    """A side without those lines of the base that the other side took out."""
+    gone = set(split_lines(base)).difference(split_lines(other))
+    return "".join(line for line in split_lines(side) if line not in gone)
 
 
 def _whole(base: str, ours: str, theirs: str, budget: Budget) -> str | None:
@@ -193,6 +203,9 @@ def _whole(base: str, ours: str, theirs: str, budget: Budget) -> str | None:
     if size > _MAX_WORD_CHARS:
         is_layout = size <= _MAX_LAYOUT_CHARS and base.split() in (ours.split(), theirs.split())
         return _merged_words(base, ours, theirs) if is_layout else None if ours and theirs else ours or theirs
+    quoted = with_other_marks(base, ours, theirs)
+    if quoted is not None:
+        return quoted
     covering = _covering(base, ours, theirs) if ours and theirs else None
     if covering is not None and _are_nearer(base, ours, theirs):
         return covering
@@ -277,25 +290,8 @@ def _merged_words(base: str, ours: str, theirs: str) -> str | None:
             return None
         found.append(part)
     text = "".join(found)
-    return None if _has_glued_lines(text, (base, ours, theirs)) else text
-
-
-def _has_glued_lines(text: str, versions: Sequence[str]) -> bool:
-    """Whether two lines became one that are two in every version: where one side took a line break out, and the other
-    changed the lines beside it."""
-    known = {" ".join(line.split()) for version in versions for line in version.split("\n")} - {""}
-    new = {" ".join(line.split()) for line in text.split("\n")} - known
-    for line in new:
-        for first in known:
-            if not line.startswith(first) or len(first) == len(line):
-                continue
-            rest = line[len(first) :].lstrip()
-            if not any(other.startswith(rest) or rest.startswith(other) for other in known):
-                continue
-            last_word, next_word = first.rpartition(" ")[2], rest.partition(" ")[0]
-            if not any(f"{last_word} {next_word}" in other or last_word + next_word in other for other in known):
-                return True
-    return False
+    versions = base, ours, theirs
+    return None if has_glued_lines(text, versions) or has_torn_strings(text, versions) else text
 
 
 def _covering(base: str, ours: str, theirs: str) -> str | None:

@@ -87,6 +87,8 @@ class _Reindented:
                 return None  # all of it is gone: what is around it would be empty
             first, stop = self.place[rows[0]], self.place[rows[-1]] + 1
             return (first, stop - first, self._relaid(change, lines)) if stop - first == len(rows) else None
+        if _is_apart(lines) and not any(line.strip() for line in self._base[change.old_start :]):
+            return None  # something new at the end of the file, behind the block
         relaid = self._relaid(change, lines)
         if relaid == lines:
             return None
@@ -113,7 +115,7 @@ class _Reindented:
         known = self._pairs(max(0, change.old_start - _NEAR_LINES), change.old_start)
         own = self._pairs(change.old_start, change.old_stop)
         behind = self._pairs(change.old_stop, min(len(self._base), change.old_stop + _NEAR_LINES))
-        is_apart = len(lines) > 1 and not lines[0].strip() and bool(lines[-1].strip())
+        is_apart = _is_apart(lines)
         relaid: list[str] = []
         for line in lines:
             if not line.strip():
@@ -206,6 +208,11 @@ def _reindented_rows(base: Sequence[str], side: Sequence[str], place: Mapping[in
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
+
+
+def _is_apart(lines: Sequence[str]) -> bool:
+    """Whether an empty line parts lines from those before them, and none from those behind."""
+    return len(lines) > 1 and not lines[0].strip() and bool(lines[-1].strip())
 
 
 def _head(line: str) -> str:

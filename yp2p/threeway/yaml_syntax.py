@@ -19,6 +19,8 @@ except ImportError as fault:  # the parser in Python accepts other texts, and is
 
 from yp2p.threeway.brackets import open_ends
 
+# A key that is the same with quotation marks and without, as `1` and `"1"` are not, nor `no` and `"no"`.
+_TEXT = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 # A plain scalar that goes on, in a line that begins as the member of a list.
 _MEMBER_BELOW = re.compile(r"\n[ \t]*-[ \t]")
 
@@ -46,7 +48,8 @@ def repeated_names(text: str) -> Counter[str]:
                 twice.update(_unmeant(event, text))
             known = keys[-1]
             if known is not None and nodes[-1] % 2 == 0 and isinstance(event, yaml.ScalarEvent):
-                key = event.value if event.implicit[0] else repr(event.value)  # `1` and `"1"` are two keys
+                is_plain = event.implicit[0] or _TEXT.fullmatch(event.value)
+                key = event.value if is_plain else repr(event.value)
                 if key in known and key != "<<":
                     twice[key] += 1
                 known.add(key)
