@@ -14,6 +14,8 @@ import pytest
 from bridge import Bridge, arrive, clock, open_bridge, run_with_directory, settle
 from scenes import Test, as_test
 
+from yp2p.agents import editing, versions
+from yp2p.agents.editing import Wanted
 from yp2p.folder.notices import Notice, NoticeKind
 from yp2p.history.trash import bring_back_removed
 
@@ -195,3 +197,29 @@ async def test_what_was_written_here_after_others_had_removed_something_and_they
         await _comes(bridge, CUT)
         (notice,) = await _saved(bridge, more)
         assert "brought back 27 characters" in notice.text
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@over_memory
+async def test_what_an_agent_of_this_device_wrote_before_the_document_left_the_memory(
+    base: Path, restarts: bool
+) -> None:
+    """It edits by name, and a save that takes its words back is told like one that takes back others'."""
+    path = _file(base)
+    async with open_bridge(base) as bridge:
+        path.read_text()
+        await bridge.look()
+        bridge.folder.state.settled = True
+        _, _, version = await versions.read(bridge.folder, NAME)
+        edit = Wanted(bridge.folder, NAME, version, ADDED)
+        await editing.edit([edit], "agent", 1 << 16, partly=False, until_on_disk=False)
+        await settle(bridge)
+        assert path.read_text() == ADDED
+        if not restarts:
+            _leaves_memory(bridge)
+            (notice,) = await _saved(bridge, SAVED)
+            assert "removed 15 characters" in notice.text
+    if restarts:
+        async with open_bridge(base) as bridge:
+            (notice,) = await _saved(bridge, SAVED)
+            assert "removed 15 characters" in notice.text

@@ -6,7 +6,7 @@ Theory of operation
     text that others had removed, is told, for as long as a program may have an older version open (`OPEN_S`).
 
     A document in memory remembers it as ranges of operations. What came before it was loaded is in the log, and is read
-    at the first save (`recall`), in slices.
+    at the first save (`recall`), in slices: what others wrote, who edits here by name, and programs of this device.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yp2p.documents.save_evidence import OPEN_S
-from yp2p.folder.records import recent_of_others
+from yp2p.folder.records import recent_rows
 from yp2p.folder.turns import Slice
+from yp2p.protocol.clients import Writer
 from yp2p.protocol.delete_sets import shared
 from yp2p.protocol.deleted_ranges import DeletedRange
 from yp2p.protocol.state_vectors import StateVector
@@ -149,13 +150,24 @@ async def recall(folder: Folder, live: LiveDocument) -> None:
     live.recent_here.forget(since)
     if live.recent.is_whole:
         return
-    older, slice_ = Recent(), Slice()
-    for at, data in recent_of_others(folder.database, folder.id, live.id, since):
-        parser = UpdateParser(data, Shape.TEXT)
+    older, older_here, slice_ = Recent(), Recent(), Slice()
+    named = folder.edits.named.names.keys()
+    for row in recent_rows(folder.database, folder.id, live.id, since):
+        parser = UpdateParser(row.data, Shape.TEXT)
         for _ in parser.steps():
             await slice_.end_if_long()
-        older.add(at, parser.parsed.sections, parser.ranges)
+        sections = parser.parsed.sections
+        if not row.is_own or not named.isdisjoint(sections):
+            older.add(row.at, sections, parser.ranges)
+        else:
+            older_here.add(row.at, _typed(sections))
         await slice_.end_if_long()
     if not live.recent.is_whole:
         live.recent.put_before(older)
+        live.recent_here.put_before(older_here)
         live.recent.is_whole = True
+
+
+def _typed(sections: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """What programs wrote."""
+    return {client: section for client, section in sections.items() if Writer.of(client) is Writer.TYPED}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from yp2p.files.editor_locks import EditorLock
 from yp2p.files.inspect import NO_STAMP, Finding, Stamp
@@ -348,21 +348,28 @@ def load_log(database: Database, folder: FolderID, document: DocumentID) -> list
     return tables.log.updates(database.rows, folder, document)
 
 
-def recent_of_others(
-    database: Database, folder: FolderID, document: DocumentID, since: float
-) -> Iterator[tuple[float, bytes]]:
-    """Updates of other devices since a time (seconds since 1970), but the one that brought the document.
+class RecentRow(NamedTuple):
+    """An update of a text: when it was stored, in seconds since 1970, and whether it was made here."""
+
+    at: float
+    is_own: bool
+    data: bytes
+
+
+def recent_rows(database: Database, folder: FolderID, document: DocumentID, since: float) -> Iterator[RecentRow]:
+    """The updates of a text since a time (seconds since 1970), but the one that brought the document.
 
     Of those that are packed together with all of a minute some can be older. A few rows are read at a time: who takes
     long over them lets others go on in between.
     """
     after = 0
-    while rows := tables.log.rows_of_others(database.rows, folder, document, since, after, _ROWS_AT_ONCE):
+    while rows := tables.log.rows_since(database.rows, folder, document, since, after, _ROWS_AT_ONCE):
         for row in rows:
             stored = Stored.of(row)
             after = stored.seq
             if stored.rows is None:
-                yield stored.at, stored.data
+                yield RecentRow(stored.at, not stored.origin, stored.data)
             else:
-                found = [(single.at, single.data) for single in stored.singles() if single.origin and single.at > since]
-                yield from found
+                for single in stored.singles():
+                    if single.at > since:
+                        yield RecentRow(single.at, not single.origin, single.data)

@@ -277,14 +277,14 @@ def rows_with_packs(read: Read, folder: FolderID, document: DocumentID, unpack: 
     return read(query, (*parameters, folder, document))
 
 
-def rows_of_others(
+def rows_since(
     read: Read, folder: FolderID, document: DocumentID, since: float, after: int, limit: int
 ) -> list[tuple[Any, ...]]:
-    """The same of what came from others after `since` (seconds since 1970), but for the document's first row; with the
-    rows of packs in which several devices wrote. At most `limit` of them, behind the row `after`."""
+    """The same of what came after `since` (seconds since 1970), but for the document's first row; with the rows of
+    packs in which several devices wrote. At most `limit` of them, behind the row `after`."""
     query = (
         f"{_WITH_PACK}, CASE WHEN p.alike = 0 THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
-        " WHERE l.folder = ? AND l.document = ? AND l.origin != x'' AND l.received > ? AND l.seq > ?"
+        " WHERE l.folder = ? AND l.document = ? AND l.received > ? AND l.seq > ?"
         " AND l.seq > (SELECT min(seq) FROM log WHERE folder = ? AND document = ?) ORDER BY l.seq LIMIT ?"
     )
     return read(query, (folder, document, since, after, folder, document, limit))
