@@ -21,6 +21,7 @@ _WARM = max(200, _COUNT // 20)
 _MAX_GROWTH_KIB = 4096
 
 
+@pytest.mark.timeout(7200)
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to send as another user")
 def test_strangers_are_refused_and_the_daemon_is_well(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<!doctype html>")

@@ -13,7 +13,7 @@ from simulation.ablations import ABLATIONS
 
 pytestmark = pytest.mark.simulation
 _TESTS = Path(__file__).parents[1]
-_MOST_SEEDS = 100
+_MOST_SEEDS = 200
 
 
 def _simulate(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
