@@ -205,3 +205,50 @@ async def test_what_two_devices_bring_beside_a_text_is_one_file(base: Path) -> N
         await _peer_says(bridge, Change(mine.id, path=named))
         await _settle(bridge)
         assert _files(base) == {"a.txt": b"theirs\n", named: b"mine\n"}
+
+
+@pytest.mark.parametrize("first", ["the copy", "the import"])
+@over_directory
+async def test_a_copy_beside_a_text_and_a_late_import_of_the_same_are_one_file(base: Path, first: str) -> None:
+    """Another device had the same file at the path, and imported it before it knew of the entry that has the path."""
+    path = "a.txt"
+    async with open_bridge(base, scan=False) as bridge:
+        await _peer_makes_text(bridge, _SMALLEST, path, "theirs\n")
+        if first == "the import":
+            await _peer_makes_text(bridge, _LARGEST, path, "mine\n")
+        (base / "dir" / path).write_text("mine\n")
+        await bridge.scan()
+        if first == "the copy":
+            await _peer_makes_text(bridge, _LARGEST, path, "mine\n")
+        await _settle(bridge)
+        copy = copy_id(_SMALLEST, sha256(b"mine\n").digest())
+        assert _files(base) == {path: b"theirs\n", bridge.folder.catalogue.layout().path_of[copy]: b"mine\n"}
+        alive = [one.id for one in bridge.folder.catalogue.entries.values() if bridge.folder.catalogue.is_alive(one)]
+        assert set(alive) == {_SMALLEST, copy}
+
+
+@over_directory
+async def test_an_import_that_was_changed_since_stays_beside_the_copy(base: Path) -> None:
+    path = "a.txt"
+    async with open_bridge(base, scan=False) as bridge:
+        await _peer_makes_text(bridge, _SMALLEST, path, "theirs\n")
+        (base / "dir" / path).write_text("mine\n")
+        await bridge.scan()
+        await _peer_makes_text(bridge, _LARGEST, path, "mine\nand more\n")
+        await _settle(bridge)
+        assert sorted(_files(base).values()) == [b"mine\n", b"mine\nand more\n", b"theirs\n"]
+
+
+@over_directory
+async def test_a_blob_put_aside_and_a_late_import_of_it_are_one_file(base: Path) -> None:
+    (base / "dir/b").write_bytes(b"\x00 both")
+    async with open_bridge(base) as bridge:
+        entry = await _apart(bridge, base)
+        mine = bridge.folder.files[entry]
+        await bridge.render_actor.run()
+        await _settle(bridge)
+        late = Change(_LARGEST, "b", Content.blob(mine.content, mine.stamp.size, Mode.PLAIN, 1))
+        await _peer_says(bridge, late)
+        await _settle(bridge)
+        assert list(_beside(base).values()) == [_MINE]
+        assert not bridge.folder.catalogue.is_alive(bridge.folder.catalogue.entries[_LARGEST])

@@ -51,6 +51,7 @@ def _all_same(workers: list[_Worker]) -> bool:
     return len({worker.path.read_bytes() for worker in workers}) == 1
 
 
+@pytest.mark.timeout(900)  # some 600 saves, each until it is on three disks
 def test_every_moment_of_500_edits_by_three_devices_is_shown_as_it_was(tmp_path: Path) -> None:
     rng = random.Random(5)
     with devices(tmp_path, *_NAMES) as everyone:

@@ -9,6 +9,8 @@ Theory of operation
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from yp2p.documents.layout import conflict_digits, conflict_path, plain_name
 from yp2p.documents.registers import Entry
 from yp2p.files.inspect import Finding
@@ -54,6 +56,15 @@ def copy_of(folder: Folder, finding: Finding) -> Entry | None:
             return copy
         entry = next_entry_id(entry)
     return None
+
+
+def copies_beside(folder: Folder, beside: EntryID, content: bytes) -> Iterator[Entry]:
+    """The entries alive that were made for this content beside an entry, whatever they hold by now."""
+    entry = copy_id(beside, content)
+    while (copy := folder.catalogue.entries.get(entry)) is not None:
+        if folder.catalogue.is_alive(copy):
+            yield copy
+        entry = next_entry_id(entry)
 
 
 def may_hold(folder: Folder, copy: Entry, kind: Kind | None, content: bytes) -> bool:

@@ -1,21 +1,29 @@
 """Two entries with one path and one content become one: the entry that would be a conflict copy is deleted.
 
+So does an entry that stands beside its path and the conflict copy that another device made of the same content.
+
 The same change on two devices can come as two entries, where one device saw a rename and the other a deletion and a
 new file (a checkout that moves files, on both at once). The layout would show one of them as a conflict copy that is
 equal to the file. So the entry that does not get the path is deleted. Every device deletes the same one, never the one
 with the smallest ID, and the delete names the text that was seen: whoever writes into it meanwhile revives it.
 
+Two devices can also put the same file aside in two ways: one knew of the entry that has its path, and made a conflict
+copy; the other one did not yet, and imported its file there. The layout shows the import beside the path as well, and
+there would be two copies. The import goes: the copy has a path of its own, so no device takes it for the one that goes.
+
 Invariant
-    * An entry goes only while another one that has its path holds the very same content, and nothing else was saved
-      into its file here.
+    * An entry goes only while another one that has its path, or is the conflict copy beside it, holds the very same
+      content, and nothing else was saved into its file here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import structlog
 
+from yp2p.disk.ingest.conflict_copies import copies_beside
 from yp2p.documents.registers import Change, Deletion, Entry
 from yp2p.folder.folder import Folder
 from yp2p.folder.records import FileRecord
@@ -36,16 +44,25 @@ async def join_equal_entries(folder: Folder) -> None:
     for entry in folder.catalogue.layout().conflicts:
         found = folder.catalogue.entries[entry]
         winner = folder.catalogue.entries.get(folder.catalogue.layout().entry_at.get(found.path, EntryID(b"")))
-        if winner is None or winner.path != found.path or not _are_equal(folder, found, winner):
+        if winner is None or winner.path != found.path:
             continue
+        kept = next((other for other in _at_or_beside(folder, winner, found) if _are_equal(folder, found, other)), None)
         record = folder.files.get(entry)
-        if record is not None and record.content != _content(folder, found):
+        if kept is None or (record is not None and record.content != _content(folder, found)):
             continue
-        statements += _hand_over(folder, record, found, winner)
+        statements += _hand_over(folder, record, found, kept)
         changes.append(Change(entry, deletion=Deletion(found.document, _clocks(folder, found))))
     if changes:
         await folder.catalogue.write(changes, statements).wait()
         log.info("equal_entries_joined", folder=folder.label, count=len(changes))
+
+
+def _at_or_beside(folder: Folder, winner: Entry, found: Entry) -> Iterator[Entry]:
+    """What may hold the same as an entry that lost its path: the one that has it, and the conflict copies beside that."""
+    yield winner
+    content = _content(folder, found)
+    if content is not None:
+        yield from (copy for copy in copies_beside(folder, winner.id, content) if copy.id != found.id)
 
 
 def _are_equal(folder: Folder, one: Entry, other: Entry) -> bool:
