@@ -128,6 +128,35 @@ async def test_what_no_version_was_because_others_came_between_is_there_once(bas
 
 
 @over_directory
+@pytest.mark.parametrize("is_changed", [False, True])
+async def test_a_save_that_others_lines_overtook_makes_no_operation(base: Path, *, is_changed: bool) -> None:
+    """Devices that each do so would repair each other's. What no program shows is still a change of what was saved."""
+    path = base / "dir" / NAME
+    path.write_text(TEXT)
+    async with open_bridge(base) as bridge:
+        await bridge.scan()
+        live = bridge.document(NAME)
+        async with _open(bridge) as program:
+            program.type(TEXT.replace("one", "own\none"))
+            path.write_text(program.shown[-1])
+            program.type(program.shown[-1].replace("two", "more\ntwo"))
+            await _comes(bridge, TEXT.replace("top", "top\nof another"))
+            await program.come()
+            wanted, before = live.text.text(), live.text.clocks()
+            await bridge.look()
+            assert live.text.clocks() == before
+            if is_changed:
+                path.write_text(path.read_text() + "of a script\n")
+                await bridge.look()
+                wanted += "of a script\n"
+            await _stands(bridge, wanted)
+            assert wanted == TEXT.replace("top", "top\nof another").replace("one", "own\none").replace(
+                "two", "more\ntwo"
+            ) + "of a script\n" * is_changed  # fmt: skip
+        assert not list(bridge.folder.notices)
+
+
+@over_directory
 @pytest.mark.parametrize("has_typed", [False, True])
 async def test_an_editor_that_is_behind_saves_over_what_it_was_not_told(base: Path, *, has_typed: bool) -> None:
     path = base / "dir" / NAME

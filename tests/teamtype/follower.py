@@ -100,6 +100,7 @@ class Editor:
         self._answers: dict[int, dict[str, Any]] = {}
         self._news = trio.Event()
         self._to_send: list[dict[str, Any]] = []
+        self._writes = trio.Lock()
         self._opening: dict[int, Buffer] = {}
         self.buffers: dict[str, Buffer] = {}
         self.cursors: dict[str, dict[str, Any]] = {}  # of others, by who they are
@@ -138,10 +139,11 @@ class Editor:
 
     async def flush(self) -> list[str]:
         """Send what buffers have said, and wait for the answers; gives the errors among them."""
-        sent, self._to_send = self._to_send, []
         errors: list[str] = []
-        for message in sent:
-            await self.write(message)
+        async with self._writes:
+            sent, self._to_send = self._to_send, []
+            for message in sent:
+                await self.write(message)
         for message in sent:
             try:
                 await self.answer(message["id"])

@@ -21,14 +21,19 @@ from yp2p.disk.ingest.meaning import Circumstances, FileState, ScanContext, stat
 from yp2p.disk.ingest.opaque_entries import OpaqueEntries
 from yp2p.disk.ingest.put_back import PutBack
 from yp2p.disk.ingest.read_tracker import ReadTracker
+from yp2p.documents.diff import hunks
 from yp2p.files.inspect import Finding
+from yp2p.folder.client_ids import fresh_client_id
 from yp2p.folder.folder import Folder
+from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.notices import NoticeKind
 from yp2p.folder.old_versions import version_found
 from yp2p.folder.records import FileRecord
 from yp2p.folder.screens import OnScreen
 from yp2p.protocol.entries import Kind
 
+# A diff of more than that is for a worker; an editor that shows so much is not that far behind.
+_MOST_CHARS = 200_000
 # A document that is typed into has gone on after each wait. What was there when the file was read is stored after one.
 _TRIES = 5
 
@@ -102,8 +107,11 @@ class KnownFiles:
             return state, old, seen
         await self._folder.database.pending().wait()
         old = await version_found(self._folder, record, finding, may_be_older=True)
-        if old is None and self._folder.texts.base_is_head(record, self._folder.texts.open(record.document)):
+        live = self._folder.texts.open(record.document)
+        if old is None and self._folder.texts.base_is_head(record, live):
             old = record  # an editor that was behind saved what it showed over what it was not told yet
+        if old is None:
+            old = _without_what_came(record, live, finding)
         return FileState.OTHER_VERSION if old is not None else state, old, seen
 
     def _is_change(self, state: FileState, record: FileRecord, finding: Finding) -> bool:
@@ -198,3 +206,20 @@ class KnownFiles:
         await commit.wait()
         folder.database.submit([updated.save(folder.id)])
         folder.rendered([record.entry])
+
+
+def _without_what_came(record: FileRecord, live: LiveDocument, finding: Finding) -> FileRecord | None:
+    """The base of a file that has what a program shows, which others' changes overtook: the document without those.
+    None where more than that differs.
+
+    Made of what the document has, so that a save over it that no program shows is a change of that, like any other.
+    """
+    text = live.text.text()
+    if max(len(text), len(finding.text)) > _MOST_CHARS:
+        return None
+    changed = hunks(text, finding.text)
+    if any(hunk.text for hunk in changed):
+        return None
+    fork = live.text.fork(fresh_client_id())
+    fork.edit(changed)
+    return replace(record, base_seq=live.last_seq, base_state=fork.state(), content=finding.content)

@@ -58,7 +58,7 @@ async def join_equal_entries(folder: Folder) -> None:
 
 
 def _at_or_beside(folder: Folder, winner: Entry, found: Entry) -> Iterator[Entry]:
-    """What may hold the same as an entry that lost its path: the one that has it, and the conflict copies beside that."""
+    """What may hold the same as an entry that lost its path: the one that has it, and conflict copies beside that."""
     yield winner
     content = _content(folder, found)
     if content is not None:
