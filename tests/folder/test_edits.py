@@ -171,7 +171,7 @@ def test_a_meeting_with_much_that_is_deleted_lets_others_go_on_meanwhile(
                 in_between.pop()()
 
     monkeypatch.setattr("yp2p.folder.meetings.Slice", Short)
-    monkeypatch.setattr("yp2p.protocol.ysync._RANGES_AT_ONCE", 2)
+    monkeypatch.setattr("yp2p.protocol.deleted_ranges.RANGES_AT_ONCE", 2)
 
     async def test(base: Path) -> None:
         async with open_bridge(base) as bridge:

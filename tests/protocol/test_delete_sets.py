@@ -8,7 +8,7 @@ import pytest
 from effort import many
 
 from yp2p.protocol.delete_sets import DeletedRange, GrowingSet, encode, in_order, without
-from yp2p.protocol.ysync import snapshot_ranges
+from yp2p.protocol.deleted_ranges import snapshot_ranges
 
 
 def _ranges(rng: random.Random) -> list[DeletedRange]:

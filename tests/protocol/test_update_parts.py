@@ -213,7 +213,7 @@ def test_many_clients_are_read_and_ordered_in_slices(monkeypatch: pytest.MonkeyP
 
 
 def test_deleted_ranges_of_many_clients_are_read_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ysync, "_RANGES_AT_ONCE", 100)
+    monkeypatch.setattr(ysync, "RANGES_AT_ONCE", 100)
     ranges = b"".join(write_varint(100 + number) + b"\x01\x00\x01" for number in range(1000))
     assert len(list(checking(b"\x00" + write_varint(1000) + ranges, Shape.TEXT))) >= 9
 

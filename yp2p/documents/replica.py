@@ -28,11 +28,11 @@ from pycrdt import Doc, Snapshot, TransactionEvent
 
 from yp2p.errors import CrdtPanic, InvalidUpdate
 from yp2p.protocol.delete_sets import deleting_quickly
-from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange
+from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, snapshot_parts
 from yp2p.protocol.dependencies import check_dependencies
 from yp2p.protocol.state_vectors import encode_state_vector, read_state_vector
 from yp2p.protocol.versions import VersionReader
-from yp2p.protocol.ysync import Checked, Shape, check, parse_update, snapshot_parts
+from yp2p.protocol.ysync import Checked, Shape, check, parse_update
 
 # What deletes more makes the next version take milliseconds longer.
 _MANY_RANGES = 1 << 10

@@ -31,11 +31,11 @@ from pycrdt import Doc, Map, Snapshot, Text
 from yp2p.documents.replica import raising_panics
 from yp2p.errors import DamagedError
 from yp2p.protocol.delete_sets import deleting_less, without
-from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.deleted_ranges import DeletedRange, snapshot_ranges
 from yp2p.protocol.state_vectors import read_state_vector
 from yp2p.protocol.update_merge import UpdateMerge, encode_update
 from yp2p.protocol.versions import document_version
-from yp2p.protocol.ysync import Shape, UpdateParser, snapshot_ranges
+from yp2p.protocol.ysync import Shape, UpdateParser
 
 LogRow = tuple[int, bytes]
 

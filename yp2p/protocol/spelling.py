@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.cursor import Cursor
-from yp2p.protocol.deleted_ranges import DeletedRange
+from yp2p.protocol.deleted_ranges import DeletedRange, snapshot_ranges
 from yp2p.protocol.wire import write_varint
-from yp2p.protocol.ysync import snapshot_ranges
 
 _ORIGIN, _RIGHT_ORIGIN, _KEYED, _KIND = 0x80, 0x40, 0x20, 0x1F
 _DELETED, _STRING = 1, 4

@@ -34,7 +34,15 @@ from typing import NamedTuple
 
 from yp2p.errors import InvalidUpdate
 from yp2p.protocol.cursor import Cursor
-from yp2p.protocol.deleted_ranges import FEW_RANGES, DeletedRange, encode, encoding, finish
+from yp2p.protocol.deleted_ranges import (
+    FEW_RANGES,
+    RANGES_AT_ONCE,
+    DeletedRange,
+    encode,
+    encoding,
+    finish,
+    read_delete_set,
+)
 from yp2p.protocol.state_vectors import MAX_CLOCK, StateVector
 
 # One manifest value is a path or a delete's state vector. Larger ones would let a peer fill the memory of
@@ -349,48 +357,19 @@ class UpdateParser:
         self.deletes_at = self._cursor.at
         deletes, unyielded = self.parsed.deletes, 0
         most = self._sender.most[0] if self._sender is not None else math.inf
-        for found in _delete_sections(self._cursor, most):
+        for found in read_delete_set(self._cursor, most):
             self.ranges += found
             client = found[0][0]
             deletes[client] = max(deletes.get(client, 0), max(start + length for _, start, length in found))
             unyielded += len(found)
-            if unyielded >= _RANGES_AT_ONCE:
+            if unyielded >= RANGES_AT_ONCE:
                 unyielded = 0
                 yield
         self.parsed.deleted = self.ranges
 
 
-# Ranges read at a stretch, in some 10 ms.
-_RANGES_AT_ONCE = 1 << 14
 # Ranges applied at a stretch: some 40 ms, with the version that the document has then.
 _RANGES_IN_PART = 1 << 12
-
-
-def _delete_sections(cursor: Cursor, most: float = math.inf) -> Iterator[list[DeletedRange]]:
-    """The ranges of a delete set, at most `_RANGES_AT_ONCE` of one client at a time."""
-    seen: set[int] = set()
-    number = 0
-    for _ in range(cursor.count(2)):
-        client = cursor.client()
-        if client in seen:
-            raise InvalidUpdate(f"client {client} is twice in a delete set", cursor.at)
-        seen.add(client)
-        left = cursor.count(2)
-        number += left
-        if number > most:
-            raise InvalidUpdate(f"more than {most} deleted ranges", cursor.at)
-        while left:
-            some = min(left, _RANGES_AT_ONCE)
-            left -= some
-            yield _read_ranges(cursor, client, some)
-
-
-def _read_ranges(cursor: Cursor, client: int, number: int) -> list[DeletedRange]:
-    numbers = iter(cursor.varints(2 * number))
-    ranges = [(client, start, length) for start, length in zip(numbers, numbers, strict=True)]
-    if any(length == 0 or start + length > MAX_CLOCK for _, start, length in ranges):
-        raise InvalidUpdate("a delete range that is empty or too large", cursor.at)
-    return ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,16 +439,6 @@ def check(data: bytes, shape: Shape, sender: Sender = Sender.PEER) -> Checked:
 def parse_update(data: bytes) -> Parsed:
     """What an update of a text contains. Raises InvalidUpdate."""
     return UpdateParser(data, Shape.TEXT).parse()
-
-
-def snapshot_ranges(snapshot: bytes) -> list[DeletedRange]:
-    """What is deleted in a document, from its encoded snapshot."""
-    return list(chain.from_iterable(snapshot_parts(snapshot)))
-
-
-def snapshot_parts(snapshot: bytes) -> Iterator[list[DeletedRange]]:
-    """What is deleted in a document, from its encoded snapshot, some ranges at a time."""
-    return _delete_sections(Cursor(snapshot))
 
 
 def deleted_ranges(data: bytes) -> list[tuple[int, int, int]]:
