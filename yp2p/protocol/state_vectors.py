@@ -25,20 +25,21 @@ StateVector = Mapping[int, int]
 def read_state_vector(data: bytes, most: float = math.inf) -> dict[int, int]:
     """Decode a state vector of at most so many clients. Raises InvalidUpdate."""
     cursor = Cursor(data)
-    if Cursor(data).count(2) > most:
-        raise InvalidUpdate(f"a state vector of more than {most} clients", 0)
-    vector = vector_at(cursor)
+    vector = vector_at(cursor, most)
     cursor.finish()
     return vector
 
 
-def vector_at(cursor: Cursor) -> dict[int, int]:
-    """Read a state vector. Raises InvalidUpdate."""
+def vector_at(cursor: Cursor, most: float = math.inf) -> dict[int, int]:
+    """Read a state vector of at most so many clients. Raises InvalidUpdate."""
     count = cursor.count(2)
+    if count > most:
+        raise InvalidUpdate(f"a state vector of more than {most} clients", 0)
+    if not count:
+        return {}
     numbers = cursor.varints(2 * count)
-    clients, clocks = numbers[::2], numbers[1::2]
-    vector = dict(zip(clients, clocks, strict=True))
-    if len(vector) < count or max(clients, default=0) > MAX_CLIENT or max(clocks, default=0) > MAX_CLOCK:
+    vector = dict(zip(numbers[::2], numbers[1::2], strict=True))
+    if len(vector) < count or max(vector) > MAX_CLIENT or max(vector.values()) > MAX_CLOCK:
         raise InvalidUpdate("a client is twice in a state vector, or a number in it is too large", cursor.at)
     return vector
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from yp2p.threeway.sequences import Block, differences
 from yp2p.threeway.words import UNSPACED
@@ -27,13 +27,18 @@ _MAX_PAIRINGS = 4096
 _MAX_SQUARE_CHARS = 64_000_000
 # What a line counts for that has more characters: ten short lines that fit are worth more than a long one.
 _MAX_WEIGHT = 80
-_PARTS = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w)+|[^\w\s]")
 _ASCII_PARTS = re.compile(r"\w+|[^\w\s]")
+
+
+@cache
+def _any_parts() -> re.Pattern[str]:
+    """Of all of Unicode: made when it is used first."""
+    return re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w)+|[^\w\s]")
 
 
 @lru_cache(4096)
 def _parts(text: str) -> list[str]:
-    return (_ASCII_PARTS if text.isascii() else _PARTS).findall(text)
+    return (_ASCII_PARTS if text.isascii() else _any_parts()).findall(text)
 
 
 @lru_cache(4096)
