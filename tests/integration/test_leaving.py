@@ -16,7 +16,7 @@ import pytest
 from lab import Device, devices, eventually
 
 from yp2p.client import NotRunning, connect
-from yp2p.client import file as client
+from yp2p.client import in_step as client
 
 BACKENDS = ["trio", "asyncio"]
 EDITS = [f"<edit {number}>" for number in range(20)]
