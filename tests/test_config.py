@@ -10,7 +10,8 @@ from typing import get_type_hints
 import msgspec
 import pytest
 
-from yp2p.config import Config, KnownDevice, SharedFolder, describe, find_paths, load_config, sections
+from yp2p.config import Config, KnownDevice, SharedFolder, describe, find_paths, sections
+from yp2p.config_file import load_config
 from yp2p.control.socket import find_control_socket
 from yp2p.errors import ConfigError, YpError
 

@@ -26,7 +26,8 @@ from typing import Any
 import msgspec
 
 from yp2p.compatibility import Versions
-from yp2p.config import Paths, load_config
+from yp2p.config import Paths
+from yp2p.config_file import load_config
 from yp2p.doctor.examine import examine
 from yp2p.errors import YpError
 from yp2p.machine import reason as reason_of

@@ -35,7 +35,8 @@ import structlog
 import trio
 
 from yp2p import __version__
-from yp2p.config import DEFAULT_PORT, Config, Paths, load_config
+from yp2p.config import DEFAULT_PORT, Config, Paths
+from yp2p.config_file import load_config
 from yp2p.control.app import make_app, make_documents
 from yp2p.control.logs import make_metrics
 from yp2p.control.server import serve_anybody, serve_local

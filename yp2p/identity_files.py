@@ -9,7 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
-from yp2p.config import Paths, load_config
+from yp2p.config import Paths
+from yp2p.config_file import load_config
 from yp2p.errors import UsageError
 from yp2p.identity import SEED_BYTES, DeviceID, Identity, PublicIdentity
 from yp2p.machine import read_regular, reason

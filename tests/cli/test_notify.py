@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 import yp2p.daemon
 from yp2p.cli.group import group
-from yp2p.config import Config, Paths, find_paths, load_config
+from yp2p.config import Config, Paths, find_paths
+from yp2p.config_file import load_config
 from yp2p.errors import NotRunning
 
 _SETTING = "YP2P_NOTIFY__DESKTOP"

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from yp2p import config
-from yp2p.config import Config, load_config
+from yp2p.config import Config
+from yp2p.config_file import load_config
 from yp2p.device.device import Device
 from yp2p.device.settings import FROM_A_START, Part, Settings, differing, every_setting, of_section
 from yp2p.errors import ConfigError

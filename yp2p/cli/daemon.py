@@ -22,7 +22,8 @@ def command(in_background: bool, notify: bool | None) -> None:
     `yp2p stop`. Logs go to standard error ([log] level, format), with --detach to daemon.log beside the store.
     `yp2p service install` has systemd run it.
     """
-    from yp2p.config import find_paths, load_config
+    from yp2p.config import find_paths
+    from yp2p.config_file import load_config
     from yp2p.memory import without_collector, without_rich
 
     with without_collector(), without_rich():

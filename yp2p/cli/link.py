@@ -18,7 +18,8 @@ def command(stdio: bool) -> None:
     """
     if not stdio:
         raise UsageError("there is one way to carry a link: `yp2p link --stdio`")
-    from yp2p.config import find_paths, load_config
+    from yp2p.config import find_paths
+    from yp2p.config_file import load_config
     from yp2p.control.stdio import carry
 
     listen = load_config(find_paths().config).listen

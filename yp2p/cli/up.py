@@ -49,7 +49,8 @@ def command(directory: str, verbose: bool, notify: bool | None) -> None:
 
 
 def _run(path: str, notify: bool | None, *, has_page: bool) -> None:
-    from yp2p.config import find_paths, load_config
+    from yp2p.config import find_paths
+    from yp2p.config_file import load_config
     from yp2p.memory import without_collector, without_rich
 
     with without_collector(), without_rich():

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from yp2p.config import Paths, load_config
+from yp2p.config import Paths
+from yp2p.config_file import load_config
 from yp2p.discovery.multicast import listen
 from yp2p.doctor.finding import Finding
 from yp2p.doctor.home import check_home

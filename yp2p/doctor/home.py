@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from yp2p.config import Paths, load_config
+from yp2p.config import Paths
+from yp2p.config_file import load_config
 from yp2p.control.socket import read_lock
 from yp2p.doctor.finding import Finding
 from yp2p.errors import FolderError, YpError
