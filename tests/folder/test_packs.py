@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -24,7 +25,7 @@ from yp2p.errors import UsageError, YpError
 from yp2p.folder import packs
 from yp2p.folder.live_document import LiveDocument
 from yp2p.folder.old_versions import older_version
-from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, stored_rows
+from yp2p.folder.packs import MAX_ROWS, MIN_ROWS, SPAN_S, Single, packs_of, singles_in_pages, stored_rows
 from yp2p.folder.recent import recall
 from yp2p.history import packing
 from yp2p.history.ages import DAY_S, HOUR_S
@@ -146,6 +147,33 @@ def test_what_is_typed_needs_few_rows_and_steps() -> None:
         assert _live(bridge).text.text() == "first\n"
         await redo(bridge.folder, _entry(bridge), NAME, 1)
         assert _live(bridge).text.text() == text
+
+    _run(test)
+
+
+def test_a_log_is_read_in_pages_and_what_is_packed_between_two_of_them_comes_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packs, "_PAGE", 8)
+
+    async def test(bridge: Bridge) -> None:
+        Program(bridge).type("one letter after the other\n" * 6)
+        await bridge.folder.database.pending().wait()
+        rows, document, sizes = bridge.folder.database.rows, _live(bridge).id, list[int]()
+        every = [row for stored in stored_rows(rows, bridge.folder.id, document) for row in stored.singles()]
+
+        def read(query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+            found = rows(query, parameters)
+            sizes.append(len(found))
+            return found
+
+        pages = singles_in_pages(read, bridge.folder.id, document)
+        found = [next(pages) for _ in range(20)]
+        assert await _pack(bridge) == 3
+        found += pages
+        assert [(row.seq, row.data) for row in found] == [(row.seq, row.data) for row in every]
+        assert max(sizes) <= 8
+        assert len(sizes) > 3
 
     _run(test)
 

@@ -48,6 +48,8 @@ MAX_ROWS = 2000
 MIN_ROWS = 32
 # Larger rows are pasted texts and saves, of which there are few.
 MAX_ROW_BYTES = 1024
+# Rows that are read at once where somebody waits for his turn: most have less than a kilobyte.
+_PAGE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,18 @@ def packs_of(rows: Iterable[Single], now: float, claimed: Set[int]) -> Iterator[
 def stored_rows(read: Read, folder: FolderID, document: DocumentID, unpack: Statement = NOTHING) -> list[Stored]:
     """The log of a document, in order; some packs with their rows."""
     return [Stored.of(row) for row in tables.log.rows_with_packs(read, folder, document, unpack)]
+
+
+def singles_in_pages(read: Read, folder: FolderID, document: DocumentID) -> Iterator[Single]:
+    """The rows of a document as they were stored, in order, read some at a time: others may write between two of them.
+
+    Rows that become a pack meanwhile are given once.
+    """
+    after = 0
+    while rows := tables.log.rows_with_packs(read, folder, document, ALL, after=after, limit=_PAGE):
+        for stored in map(Stored.of, rows):
+            yield from (row for row in stored.singles() if row.seq > after)
+            after = stored.seq
 
 
 def rows_as_made(read: Read, folder: FolderID, document: DocumentID, known: StateVector) -> list[bytes]:

@@ -39,7 +39,7 @@ from yp2p.documents.registers import Entry, entry_of, index_of
 from yp2p.documents.undo import operations
 from yp2p.errors import MessageFault
 from yp2p.folder.notices import NoticeKind
-from yp2p.folder.packs import Single, stored_rows
+from yp2p.folder.packs import Single, singles_in_pages
 from yp2p.folder.turns import Slice
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.clients import Writer
@@ -49,7 +49,7 @@ from yp2p.protocol.entries import Kind, decode_content
 from yp2p.protocol.update_parts import single_registers
 from yp2p.protocol.ysync import Shape, UpdateParser
 from yp2p.store import tables
-from yp2p.store.tables.log import ALL, MANIFEST_PREFIX
+from yp2p.store.tables.log import MANIFEST_PREFIX
 from yp2p.trust.statements import Role, StatementHash
 
 if TYPE_CHECKING:
@@ -196,17 +196,16 @@ class WhileOut:
     async def _lost(self, document: DocumentID, span: _Span, slice_: Slice) -> bool:
         """Whether what this device wrote in a text then was taken back by what came."""
         reading = _TextReading()
-        for stored in stored_rows(self._folder.database.rows, self._folder.id, document, ALL):
-            for row in stored.singles():
-                for _ in reading.read(row, span):
-                    await slice_.end_if_long()
+        for row in singles_in_pages(self._folder.database.rows, self._folder.id, document):
+            for _ in reading.read(row, span):
+                await slice_.end_if_long()
         return bool(shared(reading.wrote, reading.gone))
 
     async def _taken_entries(self, document: DocumentID, span: _Span, slice_: Slice) -> dict[EntryID, str]:
         """The files that this device made or changed then, and that were taken back by what came."""
         folder, reading = self._folder, _ManifestReading(document[-1])
-        for seq, at, origin, data in tables.log.rows(folder.database.rows, folder.id, document):
-            for _ in reading.read(Single(seq, at, origin, 0, data), span):
+        for row in singles_in_pages(folder.database.rows, folder.id, document):
+            for _ in reading.read(row, span):
                 await slice_.end_if_long()
         found: dict[EntryID, str] = {}
         for one, text in reading.gone.items():
@@ -219,8 +218,8 @@ class WhileOut:
 
     async def _wrote_in(self, entry: Entry, span: _Span, slice_: Slice) -> bool:
         """Whether this device wrote in a text then."""
-        for stored in stored_rows(self._folder.database.rows, self._folder.id, entry.document, ALL):
-            if any(map(span.is_ours, stored.singles())):
+        for row in singles_in_pages(self._folder.database.rows, self._folder.id, entry.document):
+            if span.is_ours(row):
                 return True
             await slice_.end_if_long()
         return False

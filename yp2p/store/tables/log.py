@@ -263,18 +263,21 @@ def pack_sizes(read: Read, folder: FolderID, document: DocumentID) -> list[tuple
     return read(query, (folder, document))
 
 
-def rows_with_packs(read: Read, folder: FolderID, document: DocumentID, unpack: Statement) -> list[tuple[Any, ...]]:
+def rows_with_packs(
+    read: Read, folder: FolderID, document: DocumentID, unpack: Statement, *, after: int = 0, limit: int = -1
+) -> list[tuple[Any, ...]]:
     """Number, time, origin, update, and the columns first, since, alike, removers, rows of the pack, in order.
 
     Args:
         unpack: the packs of which `rows` is read; it is None for all others.
+        after, limit: at most so many rows behind that one; a negative limit is none.
     """
     condition, parameters = unpack
     query = (
         f"{_WITH_PACK}, CASE WHEN {condition} THEN p.rows END FROM log l LEFT JOIN pack p ON p.seq = l.seq"
-        " WHERE l.folder = ? AND l.document = ? ORDER BY l.seq"
+        " WHERE l.folder = ? AND l.document = ? AND l.seq > ? ORDER BY l.seq LIMIT ?"
     )
-    return read(query, (*parameters, folder, document))
+    return read(query, (*parameters, folder, document, after, limit))
 
 
 def rows_since(
