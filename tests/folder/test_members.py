@@ -154,6 +154,33 @@ def test_whom_a_recovery_key_makes_an_administrator_is_told_on_the_other_devices
     _run(test)
 
 
+@pytest.mark.parametrize("left", [Role.READER, Role.REMOVED])
+def test_who_may_more_as_what_took_it_away_counts_no_more_is_told_as_that(left: Role) -> None:
+    """Nobody made it an administrator now: whoever took that away was removed before that was heard of."""
+
+    async def test(opened: Opened, founder: Peer) -> None:
+        thief, phone = Peer("thief"), Peer("phone")
+        founder.grant(thief)
+        founder.grant(phone)
+        one, told = await opened("other"), list[str]()
+        notices = Notices(one._database, FOLDER, DeviceID(identity("other").device_id), one.name_of)
+        notices.on_added = lambda notice: told.append(notice.text)
+        one.on_admitted, one.on_restored = notices.tell_admission, notices.tell_restored
+        one.on_raised = lambda before, member: notices.tell_raised(member)
+        thief.remove(phone, left)
+        await one.receive(_bodies(thief))
+        assert phone.identity.device_id not in one.members or one.members[phone.identity.device_id].role is left
+        founder.remove(thief)
+        await one.receive(_bodies(founder))
+        assert one.members[phone.identity.device_id].role is Role.ADMINISTRATOR
+        (text,) = told
+        assert "'phone'" in text
+        assert "is an administrator of the folder again" in text
+        assert "founder" not in text
+
+    _run(test)
+
+
 def test_a_removal_is_acknowledged_with_what_was_known_before_it() -> None:
     """What comes together with it is not made older by that."""
 

@@ -39,3 +39,14 @@ def test_no_device_is_called_like_a_recovery_key(name: str) -> None:
     with pytest.raises(ConfigError, match="another name"):
         recovery.checked_name(name)
     assert recovery.checked_name("recovery keys") == "recovery keys"
+
+
+def test_each_key_is_shown_by_a_name_that_no_device_may_have() -> None:
+    one, other = (Identity(bytes([number]) * 32).device_id for number in (1, 2))
+    shown = [recovery.shown_name(recovery.NAME, device) for device in (one, other)]
+    assert len(set(shown)) == 2
+    for name in shown:
+        assert recovery.is_called_so(name)
+        with pytest.raises(ConfigError, match="another name"):
+            recovery.checked_name(name)
+    assert recovery.shown_name("phone", one) == "phone"

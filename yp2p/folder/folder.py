@@ -97,6 +97,7 @@ class Folder:
         self.membership.on_heard = self._may_write
         self.membership.on_admitted = self._admitted
         self.membership.on_raised = self._raised
+        self.membership.on_restored = self._restored
         self.observers = Observers(Uncounted(self), Unsent(self), Purges(self), Newcomers(self), WhileOut(self))
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
@@ -154,6 +155,11 @@ class Folder:
 
     def _raised(self, before: Role, member: Member) -> None:
         self.notices.tell_raised(member)
+        if before < Role.MEMBER:
+            self.observers.newcomers.came(member.identity.device_id)
+
+    def _restored(self, before: Role, member: Member) -> None:
+        self.notices.tell_restored(before, member)
         if before < Role.MEMBER:
             self.observers.newcomers.came(member.identity.device_id)
 

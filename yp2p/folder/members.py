@@ -17,7 +17,6 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeVar
@@ -34,7 +33,7 @@ from yp2p.identity import DeviceID, FolderID, Identity, PublicIdentity, short_id
 from yp2p.store import tables
 from yp2p.store.database import Database
 from yp2p.store.writer import Commit
-from yp2p.trust import recovery
+from yp2p.trust import chains, recovery
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.evidence import of_removals
 from yp2p.trust.limits import kept
@@ -105,6 +104,7 @@ class Membership:
         self.on_heard: Callable[[DeviceID], None] = lambda device: None  # it may write, or may again
         self.on_admitted: Callable[[Member], None] = lambda member: None
         self.on_raised: Callable[[Role, Member], None] = lambda was, member: None  # it may do more than before
+        self.on_restored: Callable[[Role, Member], None] = lambda was, member: None  # as what said less counts no more
 
     @property
     def _own(self) -> DeviceID | None:
@@ -162,11 +162,9 @@ class Membership:
         removed device gives that one another name, by which people would let it in.
         """
         member = self.members.get(device)
-        if member is not None:
-            return member.name
-        if device not in self._former_names:
+        if member is None and device not in self._former_names:
             self._former_names[device] = self._former_name(device)
-        return self._former_names[device]
+        return recovery.shown_name(member.name if member is not None else self._former_names[device], device)
 
     def _former_name(self, device: DeviceID) -> str:
         grants = [one for one in self._statements.values() if one.kind is Kind.GRANT and one.subject_id == device]
@@ -264,15 +262,10 @@ class Membership:
     def let_in_only_by(self, device: DeviceID) -> list[DeviceID]:
         """The members that nobody let in but a device, or who was let in by it alone; this device is none of them."""
         void = {statement.hash for statement in self.evaluation.lost}
-        let_in: dict[DeviceID, set[DeviceID]] = defaultdict(set)
-        for one, statement in self._statements.items():
-            if statement.kind is Kind.GRANT and one not in void:
-                let_in[statement.issuer_id].add(statement.subject_id)
-        by_others = todo = {self.founder, *([self._own] if self._own is not None else [])} - {device}
-        while todo:
-            todo = set[DeviceID]().union(*(let_in[one] for one in todo)) - by_others - {device}
-            by_others = by_others | todo
-        return [one for one in self.members if one != device and one not in by_others]
+        grants = [one for one in self._statements.values() if one.kind is Kind.GRANT and one.hash not in void]
+        roots = {self.founder} if self._own is None else {self.founder, self._own}
+        found = chains.let_in_only_by(device, grants, roots)
+        return [one for one in self.members if one in found]
 
     def let_in_to_write(self) -> set[DeviceID]:
         """The devices that somebody let in who might, as more than readers; members or not."""
@@ -377,6 +370,7 @@ class Membership:
     def take(self, outcome: Outcome) -> Commit:
         """Store what became of the statements, and tell of it."""
         members, before = self.members, self._statements
+        did_not_count = {one.hash for one in self.evaluation.lost}
         was_known = members.keys() | self.evaluation.removals.keys()
         self._statements = outcome.statements
         was_put_out = self._put_out()
@@ -392,14 +386,20 @@ class Membership:
                 if self._statements[one].kind is Kind.REMOVAL:
                     self.on_removal_said(self._statements[one])
             self._tell_gone(members, was_put_out, was_known - self.evaluation.removals.keys() - self.members.keys())
-            for device in sorted(self.members) if members else ():
-                was, now = members.get(device), self.members[device]
-                if was is None:
-                    self.on_admitted(now)
-                elif was.role < now.role:
-                    self.on_raised(was.role, now)
+            self._tell_more(members, news | did_not_count)
         self.on_change()
         return commit
+
+    def _tell_more(self, before: Mapping[DeviceID, Member], said: Set[StatementHash]) -> None:
+        """Tell who may do more than `before`: by a grant among `said`, or as what took it away counts no more."""
+        for device in sorted(self.members) if before else ():
+            now, was = self.members[device], before[device].role if device in before else Role.REMOVED
+            if was < now.role and now.grant.hash not in said:
+                self.on_restored(was, now)
+            elif was is Role.REMOVED:
+                self.on_admitted(now)
+            elif was < now.role:
+                self.on_raised(was, now)
 
     def _put_out(self) -> dict[DeviceID, set[StatementHash]]:
         """Who may not write because another device said so, and by which statements."""

@@ -38,7 +38,7 @@ _MAX_TEXT = 200
 _MAX_KEPT_CHARS = 1 << 10
 # Places that one other device may tell of: a member should not push out what others have told.
 _MAX_TOLD_BY_ONE, _MAX_TOLD_CHARS = 100, 2 << 20
-_A_ROLE = {Role.ADMINISTRATOR: "an administrator", Role.MEMBER: "a member"}
+_A_ROLE = {Role.ADMINISTRATOR: "an administrator", Role.MEMBER: "a member", Role.READER: "a reader"}
 # A member can let in and remove as many devices as it likes.
 _MAX_TOLD_DEVICES = 50
 # Of what is about no file.
@@ -141,6 +141,10 @@ class Notice:
     @property
     def versions(self) -> Versions | None:
         return self.undo.versions if self.undo is not None else None
+
+
+def _named(member: Member) -> str:
+    return f"{member.name!r} ({short_id(member.identity.device_id)})"
 
 
 def _first_line(text: str) -> str:
@@ -255,25 +259,28 @@ class Notices:
 
     def tell_admission(self, member: Member) -> None:
         """Tell that a device takes part in this folder from now on; of a flood of them, the first ones."""
-        by, device = member.grant.issuer_id, member.identity.device_id
-        if self._own in (by, device) or self.counts()[NoticeKind.DEVICE_ADDED] >= _MAX_TOLD_DEVICES:
-            return
-        text = (
-            f"{self._name_of(by)} let {member.name!r} ({short_id(device)}) into the folder, as"
-            f" {member.role.name.lower()}; `yp2p device remove` takes it out again"
-        )
-        self.add(NoticeKind.DEVICE_ADDED, "", text, _NO_ENTRY)
+        text = f"let {_named(member)} into the folder, as {member.role.name.lower()}"
+        self._tell_said(member, text, "remove` takes it out again")
 
     def tell_raised(self, member: Member) -> None:
         """Tell that a device may do more in this folder from now on; who said so may be a recovery key."""
-        by, device = member.grant.issuer_id, member.identity.device_id
-        if self._own in (by, device) or self.counts()[NoticeKind.DEVICE_ADDED] >= _MAX_TOLD_DEVICES:
-            return
-        text = (
-            f"{self._name_of(by)} made {member.name!r} ({short_id(device)}) {_A_ROLE[member.role]} of the folder; `yp2p"
-            " device role` changes that"
-        )
-        self.add(NoticeKind.DEVICE_ADDED, "", text, _NO_ENTRY)
+        text = f"made {_named(member)} {_A_ROLE[member.role]} of the folder"
+        self._tell_said(member, text, "role` changes that")
+
+    def tell_restored(self, before: Role, member: Member) -> None:
+        """Tell that a device is a member again, or may do again what it might: what took that away does not count."""
+        took = "removed it" if before is Role.REMOVED else f"made it {_A_ROLE[before]}"
+        text = f"{_named(member)} is {_A_ROLE[member.role]} of the folder again: what {took} does not count any more"
+        self._tell_more(member, text, "list` says who is out, and by whom")
+
+    def _tell_said(self, member: Member, text: str, helps: str) -> None:
+        if member.grant.issuer_id != self._own:
+            self._tell_more(member, f"{self._name_of(member.grant.issuer_id)} {text}", helps)
+
+    def _tell_more(self, member: Member, text: str, helps: str) -> None:
+        is_own = member.identity.device_id == self._own
+        if not is_own and self.counts()[NoticeKind.DEVICE_ADDED] < _MAX_TOLD_DEVICES:
+            self.add(NoticeKind.DEVICE_ADDED, "", f"{text}; `yp2p device {helps}", _NO_ENTRY)
 
     def tell_meeting(
         self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]

@@ -1,9 +1,9 @@
 """Recovery keys: an administrator that is 24 words on paper.
 
 A recovery key is an identity like that of a device, of a seed that is shown once as words (BIP 39, English list, with
-its checksum) and kept nowhere. It is let into a folder as an administrator under a name of its own, so that it is
-listed and can be removed like a device. It never connects. Whoever types the words on a device that has the folder
-makes that device an administrator.
+its checksum) and kept nowhere. It is let into a folder as an administrator under a name that all of them have, so that
+it is listed and can be removed like a device; people are shown the beginning of its ID as well, to tell one from
+another. It never connects. Whoever types the words on a device that has the folder makes that device an administrator.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from yp2p.errors import ConfigError, UsageError
-from yp2p.identity import SEED_BYTES, Identity
+from yp2p.identity import SEED_BYTES, DeviceID, Identity, short_id
 
 if TYPE_CHECKING:
     from mnemonic import Mnemonic
@@ -26,7 +26,12 @@ WORDS = 24
 def is_called_so(name: str) -> bool:
     """Whether nobody could tell a device of this name from a recovery key: in any case, width and spacing."""
     seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
-    return " ".join(seen.split()).casefold() == NAME
+    return f"{' '.join(seen.split())} ".casefold().startswith(f"{NAME} ")
+
+
+def shown_name(name: str, device: DeviceID) -> str:
+    """What people are shown for the name in a statement: `recovery key K7MX2QA`, so that each has its own."""
+    return f"{NAME} {short_id(device)}" if name == NAME else name
 
 
 def checked_name(name: str) -> str:
