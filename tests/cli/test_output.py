@@ -131,7 +131,7 @@ ANSWERS: dict[str, Any] = {
     },
     "/v1/device/remove": {
         "name": HOSTILE, "folders": [HOSTILE], "last_seen": None, "let_in": [{"device": "x", "name": HOSTILE}],
-        "let_in_removed": False, "invites_revoked": 2, "failed": [], "is_this_device": False,
+        "let_in_removed": False, "invites_revoked": 2, "failed": [], "is_this_device": False, "unheard": [HOSTILE],
     },
     "/v1/check": {
         "findings": [
@@ -147,10 +147,11 @@ ANSWERS: dict[str, Any] = {
         {"name": HOSTILE, "connected": True, "last_error": "", "version": HOSTILE, "address": HOSTILE,
          "check": {"ahead_s": 9999, "reached": "refused", "reaches": "no_way", "has_clone": True}},
     ]},
-    "/v1/device/readmit": {"device": "ID", "name": HOSTILE, "folders": [HOSTILE], "failed": []},
+    "/v1/device/readmit": {"device": "ID", "name": HOSTILE, "folders": [HOSTILE], "failed": [], "unheard": [HOSTILE]},
+    "/v1/device/role": {"device": "ID", "name": HOSTILE, "folder": HOSTILE, "role": "reader", "unheard": [HOSTILE]},
     "/v1/device/rotate": {"device": "ID", "key": "KEY", "folders": [HOSTILE]},
     "/v1/device/replace": {"name": HOSTILE, "by": HOSTILE, "folders": [HOSTILE], "last_seen": None, "failed": [],
-                           "let_in": [{"folder": HOSTILE, "role": "member"}]},
+                           "let_in": [{"folder": HOSTILE, "role": "member"}], "unheard": [HOSTILE]},
     "/v1/folder/ignore": {"label": HOSTILE, "here": [HOSTILE], "settings": [HOSTILE]},
     "/v1/folder/usage": {
         "store": {"path": HOSTILE, "bytes": 1},
@@ -189,7 +190,8 @@ ANSWERS: dict[str, Any] = {
         "metered": {"setting": "pause", "connection": "yes", "files_wait": True},
     },
     "/v1/settings/reload": {"applied": [HOSTILE], "from_a_start": [HOSTILE]},
-    "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE},
+    "/v1/recovery/make": {"words": HOSTILE, "folder": HOSTILE, "name": HOSTILE, "unheard": [HOSTILE]},
+    "/v1/recovery/use": {"folder": HOSTILE, "name": HOSTILE, "unheard": [HOSTILE]},
     "/v1/invite": {"token": HOSTILE, "folder": HOSTILE, "expires_at": 0},
     "/v1/wait": {"in_sync": True, "connected": [HOSTILE], "alone": [HOSTILE]},
     "/v1/history/log": {
@@ -238,7 +240,8 @@ SHOWN = [
     ("doctor",), ("doctor", HOSTILE), ("folder", "choose", "f"), ("device", "list"), ("device", "show", "ID"),
     ("device", "remove", HOSTILE, "--yes"), ("device", "readmit", HOSTILE),
     ("device", "remove", HOSTILE, "--replaced-by", HOSTILE, "--yes"), ("device", "rotate", "--yes"), ("invite", "."),
-    ("open", "--no-browser"), ("open", "--close"), ("recovery", "make"), ("help", "wait"), ("reload",),
+    ("open", "--no-browser"), ("open", "--close"), ("recovery", "make"),
+    ("recovery", "use"), ("device", "role", HOSTILE, "reader"), ("help", "wait"), ("reload",),
     ("folder", "list"), ("folder", "leave", HOSTILE, "--dry-run"), ("folder", "leave", HOSTILE, "--yes"),
     ("folder", "revert", HOSTILE), ("folder", "ignore", HOSTILE), ("folder", "usage"),
     ("folder", "offer", HOSTILE, HOSTILE), ("folder", "offer", HOSTILE, HOSTILE, "--withdraw"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from room import FOLDER, Peer, device_id, evaluated, identity
 from yp2p.device.members import Members
 from yp2p.errors import FolderError, UsageError
 from yp2p.identity import FolderID, format_device_id, short_id
-from yp2p.trust.statements import Signer
+from yp2p.trust.statements import Role, Signer
 
 
 def _members(*names: str, refused: str = "") -> Members:
@@ -21,14 +22,16 @@ def _members(*names: str, refused: str = "") -> Members:
         founder.grant(Peer(name))
 
     def folder(label: str) -> Any:
-        may = label != refused
-        members = evaluated(founder, founder.known).members
+        members, own = dict(evaluated(founder, founder.known).members), device_id("founder")
+        if label == refused:
+            members[own] = replace(members[own], role=Role.MEMBER)
         none = SimpleNamespace(removals={}, lost=())
         membership = SimpleNamespace(
             members=members,
+            devices=members,
             signer=Signer(identity("founder"), FOLDER),
-            may=lambda role: may,
-            name_of=lambda device: "",
+            may=lambda role: members[own].role >= role,
+            name_of=lambda device: members[device].name if device in members else "",
             evaluation=none,
         )
         return SimpleNamespace(label=label, path=label, id=FolderID(label.encode().ljust(16)), membership=membership)

@@ -139,7 +139,9 @@ async def test_only_an_administrator_may_and_only_of_what_there_is(tmp_path: Pat
         (folder,) = device.folders
         own = folder.membership.members[device.home.clients.device]
         object.__setattr__(own, "role", Role.MEMBER)
-        with pytest.raises(FolderError, match="only an administrator of 'dir' can purge"):
+        with pytest.raises(
+            FolderError, match="only an administrator of this folder can purge, and this device is a member"
+        ):
             await device.purging.purge(str(path), with_file=False)
         assert _found(tmp_path)
 

@@ -18,6 +18,7 @@ from yp2p.cli.options import (
     json_option,
     one_folder_option,
     pause_body,
+    say_unheard,
     say_until,
     size_text,
 )
@@ -29,6 +30,7 @@ from yp2p.printable import called, plural
 # A daemon with large folders takes a while to stop and to start.
 _RESTART_LIMIT_S = 30.0
 _POLL_S = 0.1
+_A_ROLE = {"admin": "an administrator", "member": "a member", "reader": "a reader"}
 
 
 @click.group(cls=Group)
@@ -248,6 +250,9 @@ def role(device: str, named: tuple[str, ...], role: str, folder: str | None, as_
     )
     if as_json:
         print_json(answer)
+    else:
+        say(f"{called(answer['name'])} is {_A_ROLE[role]} of {answer['folder']} now.")
+        say_unheard(answer)
 
 
 @command.command()
@@ -266,6 +271,7 @@ def readmit(devices: tuple[str, ...], folder: str | None, as_json: bool) -> None
             answers.append(answer)
             if not as_json:
                 say(f"{called(answer['name'])} is in again: {', '.join(answer['folders'])}.")
+                say_unheard(answer)
     finally:  # where one cannot be let in, those before it are in all the same
         if as_json and answers:
             print_json(answers)
@@ -306,6 +312,7 @@ def _replace(device: str, by: str, folder: str | None, *, as_json: bool) -> None
                 f"{one['folder']}: {new} may take part now. For the files: `yp2p share DIR --role {one['role']}`"
                 " here, and `yp2p join DIR` there."
             )
+        say_unheard(answer)
     if answer["failed"]:
         reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
         raise FolderError(f"{called(answer['name'])} stays in what this device could not change: {reasons}")
@@ -376,6 +383,7 @@ def _say_removed(answer: dict[str, Any]) -> None:
         names = ", ".join(one["name"] for one in answer["let_in"])
         what = "These are out as well" if answer["let_in_removed"] else "Still in"
         say(f"{what}, as nobody but {called(answer['name'])} had let them in: {names}.")
+    say_unheard(answer)
 
 
 def _role(folder: dict[str, Any]) -> str:
@@ -390,15 +398,16 @@ def _role(folder: dict[str, Any]) -> str:
 
 
 def _is_on_paper(device: dict[str, Any]) -> bool:
-    """Whether it is a recovery key; no device may be called so."""
-    return bool(device["name"] == "recovery key")
+    """Whether it is a recovery key. An older daemon says it by the name, which no device may have."""
+    return bool(device.get("is_recovery_key", device["name"] == "recovery key"))
 
 
 def _where(device: dict[str, Any]) -> str:
     if device["is_this_device"]:
         return "this device"
     if _is_on_paper(device):
-        return "24 words on paper"
+        is_in = any(folder["role"] not in ("removed", "void") for folder in device["folders"])
+        return "24 words on paper" if is_in else "revoked"
     if device["connected"]:
         return "connected"
     out = [folder for folder in device["folders"] if folder["role"] in ("removed", "void")]

@@ -67,6 +67,17 @@ def say_until(name: str, until: float | None, command: str) -> None:
         say(f"{called(name)} is paused until {clock_text(until)}. `{command}` ends that sooner.")
 
 
+def say_unheard(answer: dict[str, Any]) -> None:
+    """Say where what was done has to be heard of by other devices, and none of them is connected."""
+    if labels := answer.get("unheard"):  # an older daemon does not say it
+        from yp2p.cli.output import say
+
+        say(
+            f"No other device has heard of this yet, as none that has {', '.join(map(called, labels))} is connected;"
+            " they hear of it as soon as one is."
+        )
+
+
 def in_folder(root: str | None) -> str:
     """The option that names a folder in a command to type; nothing where the daemon did not say which it is."""
     return "" if root is None else f" --folder {shlex.quote(root)}"

@@ -224,14 +224,16 @@ class _Members:
     async def make_recovery_key(self, wanted: MakeRecoveryRequest) -> Any:
         """Make a recovery key for a folder.
 
-        Answer: `{words, folder}`: the 24 words of a new recovery key, which are kept nowhere.
+        Answer: `{words, folder, name, unheard}`: the 24 words of a new recovery key, which are kept nowhere; `name` is
+        what it is called in the list of devices, `unheard` as when a device is removed.
         """
         return await self._device.members.make_recovery_key(wanted.folder)
 
     async def use_recovery_key(self, wanted: UseRecoveryRequest) -> Any:
         """Make this device an administrator with a recovery key.
 
-        Answer: `{folder}`: this device is an administrator of it again.
+        Answer: `{folder, name, unheard}`: this device is an administrator of it again, by the key of that name;
+        `unheard` as when a device is removed.
         """
         return await self._device.members.use_recovery_key(wanted.words, wanted.folder)
 
@@ -254,8 +256,8 @@ class _Members:
     async def devices(self, request: Request) -> Any:
         """The devices that take part in the folders, and those that were removed.
 
-        Answer: list of `{id, name, is_this_device, connected, reason, paused, address, version, last_seen,
-        known_since, folders}`, each folder `{folder, id, role, let_in_by?, removed_by?, in_sync?, behind?,
+        Answer: list of `{id, name, is_this_device, is_recovery_key, connected, reason, paused, address, version,
+        last_seen, known_since, folders}`, each folder `{folder, id, role, let_in_by?, removed_by?, in_sync?, behind?,
         condition?, summary?, mood?, hint?}` as in the status; `reason` says why it is not connected, `known_since` when
         this device first heard of it (null: before that was noted). Of the role `removed`, `removed_by` is empty where
         it left by itself; of the role `void`, `let_in_by` may let nobody in any more.
@@ -266,10 +268,11 @@ class _Members:
         """Take a device out of a folder, or of all.
 
         Answer: `{device, name, is_this_device, folders, failed, last_seen, let_in: [{device, name}], let_in_removed,
-        invites_revoked}`; from all folders where none is named. `failed` (`{folder, reason}`) are those in which that
-        could not be done, or not wholly; it is an error where it could be done in none. `let_in`: the members that
-        nobody but that device let in, itself or through others; with `with_let_in` they are removed as well. This
-        device's invites to these folders are taken back.
+        invites_revoked, unheard}`; from all folders where none is named. `failed` (`{folder, reason}`) are those in
+        which that could not be done, or not wholly; it is an error where it could be done in none. `let_in`: the
+        members that nobody but that device let in, itself or through others; with `with_let_in` they are removed as
+        well. This device's invites to these folders are taken back. `unheard`: the labels of those folders in which
+        other devices take part and none is connected, so that nobody has heard of it yet.
         """
         return await self._device.members.remove(wanted.device, wanted.folder, with_let_in=wanted.with_let_in)
 
@@ -289,25 +292,27 @@ class _Members:
 
         `by` is a device, or the public key of one.
 
-        Answer: `{device, name, by, folders, let_in, failed, last_seen}`: in each of these folders, one commit
+        Answer: `{device, name, by, folders, let_in, failed, last_seen, unheard}`: in each of these folders, one commit
         in each, `by` has the role of the device, which is removed; `let_in` (`{folder, role}`) are those that
-        it was not in before, `failed` (`{folder, reason}`) those that stayed as they were.
+        it was not in before, `failed` (`{folder, reason}`) those that stayed as they were. `unheard` as when a device
+        is removed.
         """
         return await self._device.members.replace(wanted.device, wanted.by, wanted.folder)
 
     async def readmit(self, wanted: ReadmitRequest) -> Any:
         """Let a device in again that a removed one had let in.
 
-        Answer: `{device, name, folders, failed}`: in again in these, whom a removed device had let in after its
-        removal (role `void` in the list); in all of which that is so where none is named. `failed`
-        (`{folder, reason}`) are those that this device may let nobody into.
+        Answer: `{device, name, folders, failed, unheard}`: in again in these, whom a removed device had let in after
+        its removal (role `void` in the list); in all of which that is so where none is named. `failed`
+        (`{folder, reason}`) are those that this device may let nobody into. `unheard` as when a device is removed.
         """
         return await self._device.members.readmit(wanted.device, wanted.folder)
 
     async def set_role(self, wanted: RoleRequest) -> Any:
         """Say what a device may do in a folder.
 
-        Answer: `{device, name, folder, role}`; `admin`, `member` or `reader`.
+        Answer: `{device, name, folder, role, unheard}`; `admin`, `member` or `reader`, and `unheard` as when a device
+        is removed.
         """
         return await self._device.members.set_role(wanted.device, wanted.folder, wanted.role)
 

@@ -72,7 +72,6 @@ class DeviceChanges:
         device = parse_device_id(shown["id"])
         link = self._status.device(device)
         is_out = all(folder["role"] in ("removed", "void") for folder in shown["folders"])
-        is_on_paper = recovery.is_called_so(shown["name"])
         folders = [
             folder if folder["role"] in ("removed", "void") else folder | self._status.in_folder(folder["id"], device)
             for folder in shown["folders"]
@@ -81,7 +80,7 @@ class DeviceChanges:
             "folders": folders,
             "version": link["version"],
             "address": link["address"],
-            "reason": "" if is_out or is_on_paper else link["reason"],
+            "reason": "" if is_out or shown["is_recovery_key"] else link["reason"],
             "paused": link["paused"],
             "paused_until": link["paused_until"],
             "known_since": self._peers.devices.contact(device).choice.since or None,

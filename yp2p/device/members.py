@@ -10,7 +10,9 @@ from typing import Any
 
 import structlog
 
+from yp2p.device.heard import unheard
 from yp2p.device.keepers import nowhere_but_there
+from yp2p.device.meant import Meant
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder.folder import Folder
 from yp2p.folder.lookup import choose
@@ -30,8 +32,6 @@ from yp2p.trust import recovery
 from yp2p.trust.statements import Role, Statement
 
 ROLE_NAMES = {"admin": Role.ADMINISTRATOR, "member": Role.MEMBER, "reader": Role.READER}
-# As many characters of an ID are never taken for a name alone: the first group.
-_GROUP = 7
 SHOWN_ROLES = {Role.ADMINISTRATOR: "admin", Role.MEMBER: "member", Role.READER: "reader", Role.REMOVED: "removed"}
 
 log = structlog.get_logger()
@@ -82,6 +82,7 @@ class Members:
             "id": format_device_id(device),
             "name": self.name_of(device),
             "is_this_device": device == self.own,
+            "is_recovery_key": self._meant.is_recovery_key(device),
             "connected": is_linked,
             "last_seen": time.time() if is_linked else seen or None,
             "folders": [
@@ -97,11 +98,14 @@ class Members:
         if contact is not None and (contact.choice.name or contact.name):
             return contact.choice.name or contact.name
         for folder in self.folders.values():
-            member = folder.membership.members.get(device)
-            if member is not None:
-                return member.name
+            if device in folder.membership.members:
+                return folder.membership.name_of(device)
         names = (folder.membership.name_of(device) for folder in self.folders.values())
         return next(filter(None, names), "")
+
+    @property
+    def _meant(self) -> Meant:
+        return Meant(self.own, self.folders, self.name_of)
 
     def _in_folder(self, folder: Folder, device: DeviceID) -> dict[str, Any] | None:
         membership = folder.membership
@@ -121,57 +125,8 @@ class Members:
         return shown
 
     def find(self, wanted: str) -> DeviceID:
-        """The device that a person means: by its name, or by its ID or the first group of it.
-
-        A device says itself what it is called, and could be called what is the ID of another one.
-
-        Raises:
-            UsageError: there is none, or several.
-        """
-        found, bare = self._called(wanted), wanted.upper().replace(" ", "")
-        if len(found) == 1:
-            return found[0]
-        if not found and (gone := self._gone(wanted, bare)):
-            device, folders = gone
-            raise FolderError(self._why_out(device, wanted, folders))
-        if not found:
-            names = ", ".join(sorted(repr(self.name_of(device)) for device in self._members()))
-            raise UsageError(f"no device is called {wanted!r}; there are {names or 'none yet'}")
-        ids = ", ".join(sorted(map(format_device_id, found)))
-        raise UsageError(f"{len(found)} devices are called {wanted!r}; name one of them by its whole ID: {ids}")
-
-    def _members(self) -> set[DeviceID]:
-        return {device for folder in self.folders.values() for device in folder.membership.members}
-
-    def _called(self, wanted: str) -> list[DeviceID]:
-        """The members that a person may mean: by their name, or by their ID or the beginning of it."""
-        devices, bare = self._members(), wanted.upper().replace(" ", "")
-        named = {device for device in devices if self.name_of(device) == wanted}
-        by_id = {device for device in devices if bare and format_device_id(device).startswith(bare)}
-        whole = {device for device in by_id if format_device_id(device) == bare}
-        return list(whole or (named | by_id if len(bare) >= _GROUP else named or by_id))
-
-    def _gone(self, wanted: str, bare: str) -> tuple[DeviceID, list[Folder]] | None:
-        """The first device of this name or ID that is no member any more, and the folders that it is out of."""
-        found: dict[DeviceID, list[Folder]] = {}
-        for folder in self.folders.values():
-            for device in folder.membership.evaluation.removals.keys() - folder.membership.members.keys():
-                is_id = len(bare) >= _GROUP and format_device_id(device).startswith(bare)
-                if is_id or folder.membership.name_of(device) == wanted:
-                    found.setdefault(device, []).append(folder)
-        return min(found.items(), default=None, key=lambda one: one[0])
-
-    @staticmethod
-    def _why_out(device: DeviceID, name: str, folders: Collection[Folder]) -> str:
-        """That somebody removed a device, or that it left by itself, and what lets it in again."""
-        by_others = [one.label for one in folders if one.membership.removed_by_others(device)]
-        left = [one.label for one in folders if one.label not in by_others]
-        said = [f"was removed already, from {', '.join(by_others)}"] if by_others else []
-        said += [f"left {', '.join(left)} by itself"] if left else []
-        return (
-            f"{name!r} {' and '.join(said)}. To let it in again: `yp2p share` here and `yp2p join` with the code there;"
-            " or `yp2p folder offer`, where it shares another folder with this device"
-        )
+        """The device that a person means. Raises UsageError, FolderError: there is none, or several (`meant.py`)."""
+        return self._meant.find(wanted)
 
     async def preview_removal(self, wanted: str, folder: str | None) -> dict[str, Any]:
         """What follows from removing a device, and what nobody else who is connected has of the folders that it is in.
@@ -249,7 +204,11 @@ class Members:
                              key=lambda one: (one["name"].casefold(), one["device"])),
             "let_in_removed": with_let_in and bool(others),
             "invites_revoked": await self.revoke_invites({one.id for one in done}),
+            "unheard": self._unheard(done, device, *(others if with_let_in else ())),
         }  # fmt: skip
+
+    def _unheard(self, folders: Iterable[Folder], *subjects: DeviceID) -> list[str]:
+        return unheard(folders, {self.own, *subjects}, self.peers)
 
     async def _remove_from(self, folder: Folder, device: DeviceID, let_in: Iterable[DeviceID]) -> str:
         """Take a device out of a folder, and others with it. Gives why that was not all done; empty where it was."""
@@ -276,10 +235,12 @@ class Members:
         device, keys = self.find(wanted), self._keys_of(by)
         if keys.device_id == device:
             raise UsageError(f"{by!r} cannot take the place of {wanted!r}: they are one device; name the new one")
-        name = self.name_of(device)
+        if any(map(self._meant.is_recovery_key, (device, keys.device_id))):
+            raise UsageError("a recovery key takes no place, and no device takes its: revoke it, and make another one")
+        name, done = self.name_of(device), list[Folder]()
         answer: dict[str, Any] = {
             "device": format_device_id(device), "name": name, "by": self.name_of(keys.device_id) or name,
-            "folders": [], "let_in": [], "failed": [], "last_seen": self._shown(device)["last_seen"],
+            "let_in": [], "failed": [], "last_seen": self._shown(device)["last_seen"],
         }  # fmt: skip
         for one in self._having(device, folder):
             is_new = keys.device_id not in one.membership.members
@@ -290,15 +251,18 @@ class Members:
                 continue
             one.state.touch()
             log.info("device_replaced", folder=one.label, name=name, by=answer["by"])
-            answer["folders"].append(one.label)
+            done.append(one)
             if is_new:
                 role = one.membership.members[keys.device_id].role
                 answer["let_in"].append({"folder": one.label, "role": SHOWN_ROLES[role]})
-        await self.revoke_invites({one.id for one in self.folders.values() if one.label in answer["folders"]})
-        if not answer["folders"]:
+        await self.revoke_invites({one.id for one in done})
+        if not done:
             reasons = "; ".join(f"{one['folder']}: {one['reason']}" for one in answer["failed"])
             raise FolderError(f"{name!r} was replaced nowhere, and stays what it is ({reasons or 'it has no folder'})")
-        return answer
+        return answer | {
+            "folders": [one.label for one in done],
+            "unheard": self._unheard(done, device, *([keys.device_id] if answer["let_in"] else [])),
+        }
 
     def _keys_of(self, wanted: str) -> PublicIdentity:
         """Raises UsageError: it is neither a device of any folder nor a public key."""
@@ -314,16 +278,21 @@ class Members:
         chosen = choose(self.folders.values(), folder)
         member = chosen.membership.members.get(device)
         if member is None:
-            raise self._no_part(device, chosen)
+            raise self._meant.no_part(device, chosen)
+        say = OwnStatements(chosen.membership)
+        if device != self.own:
+            say.check_administrator()  # also where it has the role already: who may not is told so
         if member.role != given:
-            say = OwnStatements(chosen.membership)
             if given > member.role:
                 await say.grant(member.identity, given, member.name)
             else:
                 await say.remove(device, given)
             chosen.state.touch()
             log.info("device_role_changed", folder=chosen.label, name=member.name, role=role)
-        return {"device": format_device_id(device), "name": member.name, "folder": chosen.label, "role": role}
+        return {
+            "device": format_device_id(device), "name": self.name_of(device), "folder": chosen.label, "role": role,
+            "unheard": self._unheard([chosen]) if member.role != given else [],
+        }  # fmt: skip
 
     async def readmit(self, wanted: str, folder: str | None) -> dict[str, Any]:
         """Let a device in that somebody let in who had been removed: into a folder, or each one of which that is so.
@@ -335,12 +304,12 @@ class Members:
             wanted, list(self.folders.values()) if folder is None else [choose(self.folders.values(), folder)]
         )
         found = {grant.subject_id for _, grant in grants}
-        if not found and (members := self._called(wanted)):
+        if not found and (members := self._meant.called(wanted)):
             raise UsageError(f"{self.name_of(members[0])!r} is in already; there is nothing to let in again")
         if len(found) != 1:
             how = f"{len(found)} are: name one by its ID" if found else "`yp2p device list` lists those that were"
             raise UsageError(f"no single device {wanted!r} was let in by a removed one; {how}")
-        done: list[str] = []
+        done: list[Folder] = []
         failed: list[dict[str, str]] = []
         for chosen, grant in grants:
             try:
@@ -350,12 +319,15 @@ class Members:
                 continue
             chosen.state.touch()
             log.info("device_readmitted", folder=chosen.label, name=grant.name)
-            done.append(chosen.label)
+            done.append(chosen)
         if not done:
             reasons = "; ".join(f"not let into {one['folder']!r}: {one['reason']}" for one in failed)
             raise FolderError(reasons)
         (device,) = found
-        return {"device": format_device_id(device), "name": self.name_of(device), "folders": done, "failed": failed}
+        return {
+            "device": format_device_id(device), "name": self.name_of(device),
+            "folders": [one.label for one in done], "failed": failed, "unheard": self._unheard(done),
+        }  # fmt: skip
 
     def _void(self, wanted: str, folders: Iterable[Folder]) -> list[tuple[Folder, Statement]]:
         """The grants of removed devices by which a device of this name or ID is not in; the last one of each folder.
@@ -377,19 +349,22 @@ class Members:
 
     async def make_recovery_key(self, folder: str | None) -> dict[str, Any]:
         """Let a new recovery key into a folder; gives its words, which are kept nowhere. Raises FolderError."""
-        chosen = choose(self.folders.values(), folder)
-        seed = secrets.token_bytes(SEED_BYTES)
-        await OwnStatements(chosen.membership).grant(Identity(seed).public, Role.ADMINISTRATOR, recovery.NAME)
+        chosen, key = choose(self.folders.values(), folder), Identity(secrets.token_bytes(SEED_BYTES))
+        await OwnStatements(chosen.membership).grant(key.public, Role.ADMINISTRATOR, recovery.NAME)
         chosen.state.touch()
-        return {"words": recovery.words_of(seed), "folder": chosen.label}
+        return {"words": recovery.words_of(key.seed), **self._by_key(chosen, key)}
 
     async def use_recovery_key(self, words: str, folder: str | None) -> dict[str, Any]:
         """Make this device an administrator of a folder again. Raises UsageError, FolderError."""
-        chosen = choose(self.folders.values(), folder)
-        await OwnStatements(chosen.membership).restore_right(recovery.identity_of(words), self.own_name())
+        chosen, key = choose(self.folders.values(), folder), recovery.identity_of(words)
+        await OwnStatements(chosen.membership).restore_right(key, self.own_name())
         chosen.state.touch()
         log.info("recovery_key_used", folder=chosen.label)
-        return {"folder": chosen.label}
+        return self._by_key(chosen, key)
+
+    def _by_key(self, folder: Folder, key: Identity) -> dict[str, Any]:
+        name = folder.membership.name_of(key.device_id)
+        return {"folder": folder.label, "name": name, "unheard": self._unheard([folder])}
 
     @staticmethod
     def _removable(device: DeviceID, folders: Iterable[Folder]) -> tuple[list[Folder], list[dict[str, str]]]:
@@ -411,10 +386,4 @@ class Members:
         chosen = choose(self.folders.values(), folder)
         if device in chosen.membership.members:
             return [chosen]
-        raise self._no_part(device, chosen)
-
-    def _no_part(self, device: DeviceID, folder: Folder) -> FolderError:
-        name = self.name_of(device)
-        if device in folder.membership.evaluation.removals:
-            return FolderError(self._why_out(device, name, [folder]))
-        return FolderError(f"{name!r} has no part in {folder.label!r}")
+        raise self._meant.no_part(device, chosen)

@@ -16,6 +16,7 @@ from yp2p.documents.registers import Change, Deletion
 from yp2p.errors import FolderError, UsageError
 from yp2p.folder import lookup
 from yp2p.folder.folder import Folder
+from yp2p.folder.standing import administrator
 from yp2p.history import purge
 from yp2p.history.purge import Purged
 from yp2p.history.purge_scope import Scope, scope_of
@@ -26,7 +27,6 @@ from yp2p.store import tables, upgrade
 from yp2p.store.database import Database
 from yp2p.store.salvage import kept_stores
 from yp2p.trust.purges import Seen
-from yp2p.trust.statements import Role
 
 # Deletions are carried out together when no more come; more of them than the guard allows wait for a person.
 _DELETED_LIMIT_S = 60.0
@@ -100,13 +100,7 @@ class Purging:
 
     def _find(self, path: str) -> tuple[Folder, str]:
         folder, inside = lookup.find(self._folders.by_id.values(), path)
-        membership = folder.membership
-        if not membership.may(Role.ADMINISTRATOR):
-            names = [repr(one.name) for one in membership.members.values() if one.role is Role.ADMINISTRATOR]
-            raise FolderError(
-                f"only an administrator of {folder.label!r} can purge; administrators are"
-                f" {', '.join(names) or 'none any more'}"
-            )
+        administrator(folder.membership, "purge")
         return folder, inside
 
     async def _delete(self, folder: Folder, path: str) -> int:

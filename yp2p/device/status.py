@@ -12,12 +12,13 @@ import trio
 from yp2p.device.choosing import counts
 from yp2p.folder.folder import Folder
 from yp2p.folder.notices import NoticeKind
+from yp2p.folder.standing import why_out
 from yp2p.folder.transfers import TEXTS
 from yp2p.history.conflicts import conflict_files, conflicts_of
 from yp2p.identity import DeviceID, EntryID, FolderID, format_device_id, short_id
 from yp2p.peers.neighbours import is_large
 from yp2p.peers.peers import Peers
-from yp2p.printable import called, clock_text
+from yp2p.printable import clock_text
 from yp2p.protocol.messages import Condition
 from yp2p.sentences import THROUGH_OTHERS, WORKING, of_folder, of_member
 
@@ -184,21 +185,7 @@ class Status:
     def _why_out(self, folder: Folder) -> str:
         """Who removed this device from a folder, and when it heard of it: statements bear no time."""
         membership, at = folder.membership, folder.notices.removed_at
-        by = [
-            called(self.name_of(one) or membership.name_of(one) or short_id(one))
-            for one in membership.removed_by_others(self._own)
-        ]
-        if by:
-            why = f"{', '.join(by)} removed it"
-        elif membership.has_left():
-            why = "it left by itself"
-        elif inviter := membership.inviter_of(self._own):
-            why = (
-                f"{called(inviter)} let it in, and was removed (`yp2p device readmit` on an administrator's device lets"
-                " it in again)"
-            )
-        else:
-            why = "whoever had let it in was removed"
+        why = why_out(membership, self._own, lambda one: self.name_of(one) or membership.name_of(one) or short_id(one))
         return f"{why}, as it heard {'on ' if ' ' in clock_text(at) else 'at '}{clock_text(at)}" if at else why
 
     def problem(self, folder: Folder) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from yp2p.errors import FolderError
 from yp2p.folder.acknowledgements import Statements
 from yp2p.folder.members import Membership, Outcome
+from yp2p.folder.standing import administrator
 from yp2p.identity import DeviceID, Identity, PublicIdentity, short_id
+from yp2p.trust import recovery
 from yp2p.trust.ancestry import Ancestry
 from yp2p.trust.limits import heads_within, kept
 from yp2p.trust.membership import Member
@@ -50,7 +52,8 @@ class OwnStatements:
     def _restored(self, key: Identity, name: str) -> tuple[Signer, _Made]:
         found, identity = self._membership.members.get(key.device_id), self._membership.identity
         if identity is None or found is None or found.role is not Role.ADMINISTRATOR:
-            raise FolderError("this recovery key is none of this folder's administrators; was it removed?")
+            name = recovery.shown_name(recovery.NAME, key.device_id)
+            raise FolderError(f"{name!r} is none of this folder's administrators; was it removed?")
         signer = self._membership.signer_of(key)
         return signer, lambda heads: [signer.grant(heads, identity.public, Role.ADMINISTRATOR, name)]
 
@@ -121,14 +124,7 @@ class OwnStatements:
         self._as_administrator()
 
     def _as_administrator(self) -> Signer:
-        membership = self._membership
-        if membership.signer is None or not membership.may(Role.ADMINISTRATOR):
-            names = [repr(one.name) for one in membership.members.values() if one.role is Role.ADMINISTRATOR]
-            raise FolderError(
-                "only an administrator of this folder can let devices in, remove them or change what they may do;"
-                f" administrators are {', '.join(names) or 'none any more'}"
-            )
-        return membership.signer
+        return administrator(self._membership, "let devices in, remove them or change what they may do")
 
     async def _say(self, check: Callable[[], tuple[Signer, _Made]]) -> None:
         membership = self._membership
