@@ -160,6 +160,20 @@ def test_every_task_is_in_the_tree() -> None:
         assert re.search(rf"\b{task.partition('(')[0].rpartition('.')[2]}\b", tree), task
 
 
+@pytest.mark.parametrize("lock", ["FileIndex.writing", "Texts.rewriting", "Edits.undoing", "LongBlob.writing"])
+def test_whoever_takes_a_lock_is_named_where_it_is_told_who_may(lock: str) -> None:
+    place, name = lock.split(".")
+    before = {"FileIndex": "files", "Texts": "texts", "Edits": "edits", "LongBlob": "shared"}[place]
+    rows = " ".join(row for row in _read("docs/concurrency.md").splitlines() if row.startswith("|"))
+    takes = re.compile(rf"async with [^\n]*\b{before}\.{name}\b")
+    package = ROOT / "yp2p"
+    found = {path.relative_to(package) for path in package.rglob("*.py") if takes.search(path.read_text())}
+    assert found
+    assert f"`{lock}`" in rows
+    for path in found:
+        assert f"`{path}`" in rows, path
+
+
 def test_every_message_is_in_the_protocol() -> None:
     text = _read("docs/protocol.md")
     for kind in messages._READERS:
