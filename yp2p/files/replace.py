@@ -53,8 +53,9 @@ from yp2p.files.inspect import (
     read_lease,
     read_whole,
 )
+from yp2p.files.open_directory import OpenDirectory
 from yp2p.files.placing import placing
-from yp2p.files.root import TMP, TRASH, OpenDirectory, Root, has_other_names
+from yp2p.files.root import TMP, TRASH, Root, has_other_names
 from yp2p.files.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename
 from yp2p.files.temporary_files import Filling, create_temporary, discard, fill_temporaries
 from yp2p.files.temporary_names import ASIDE, Purpose, Temporary

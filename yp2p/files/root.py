@@ -21,6 +21,7 @@ from pathlib import Path
 
 from yp2p.errors import FolderError
 from yp2p.files.capabilities import Capabilities, may_be_of_a_name, probe, refused_name
+from yp2p.files.open_directory import OpenDirectory
 from yp2p.files.syscalls import birth_time_ns, open_beneath, sync_file_system
 from yp2p.identity import ID_BYTES, FolderID
 from yp2p.machine import is_passing
@@ -45,8 +46,6 @@ def is_temporary(path: str) -> bool:
 
 _MARKER = f"{OURS}/marker"
 _CHOICE = f"{OURS}/choice"
-# Somebody may move a directory away while it is open: after so many files its path is asked again where it is.
-_MOST_USES = 16
 # What is mounted below the root is not the folder's: what is put there would have to be copied, and when the mount goes
 # its files look deleted.
 ELSEWHERE = "another file system is mounted there; it is not part of the folder"
@@ -427,36 +426,3 @@ class Root:
                 raise
             return None
         return FolderID(folder) if len(folder) == ID_BYTES else None
-
-
-class OpenDirectory:
-    """The directory that a file went into last, kept open for the next one. Use `Root.keeping_open`."""
-
-    def __init__(self, root: Root) -> None:
-        self._root = root
-        self._path = ""
-        self._used = 0
-        self._descriptor: int | None = None
-
-    def parent(self, path: str) -> tuple[int, str]:
-        """The descriptor of the directory above `path`, which is made where it is missing, and the name in it.
-
-        Raises:
-            OSError: it cannot be made (ENOTDIR: a file is in the way) or opened.
-        """
-        directory, _, name = path.rpartition("/")
-        if not directory:
-            return self._root.descriptor, name
-        if self._descriptor is None or directory != self._path or self._used >= _MOST_USES:
-            if directory != self._path:
-                self._root.make_parents(path)
-            self.close()
-            self._descriptor, self._path = self._root.open(directory, os.O_DIRECTORY | os.O_PATH), directory
-        self._used += 1
-        return self._descriptor, name
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        self._path, self._used = "", 0
-        if descriptor is not None:
-            os.close(descriptor)
