@@ -5,10 +5,12 @@ All are devices in one process, over real sockets; nothing looks after their fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import trio
 from conditions import until
+from peers.test_links import HOSTILE as FRIEND
 from peers.test_links import ONE, TWO, Node, _removal, _run, statements
 from scenes import Test, as_test
 
@@ -22,6 +24,7 @@ from yp2p.protocol.entries import Content, Mode
 from yp2p.protocol.ysync import Shape, check
 from yp2p.store.sql import Statement
 from yp2p.trust.statements import Role, Signer, read_statement
+from yp2p.trust.statements import Statement as Signed
 
 NOTES = FolderID(b"n" * 16)
 THREE, FOUR, FIVE = (Identity(bytes([number]) * 32) for number in (4, 5, 6))
@@ -32,6 +35,26 @@ DEMOTION = (
     .remove([read_statement(body, NOTES).hash for body in ROOM[-1:]], TWO.public, Role.READER)
     .encode()
 )  # fmt: skip
+_OF_ONE = Signer(ONE, NOTES)
+
+
+def let_in_by_one(roles: Mapping[Identity, Role]) -> list[Signed]:
+    """ONE founded the folder, and let these in, one after the other."""
+    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
+    for keys, role in roles.items():
+        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
+    return made
+
+
+def _with_a_friend() -> tuple[list[bytes], bytes, bytes]:
+    made = let_in_by_one({TWO: Role.ADMINISTRATOR, THREE: Role.MEMBER, FOUR: Role.MEMBER, FIVE: Role.MEMBER})
+    heads = [made[-1].hash]
+    let_in = Signer(TWO, NOTES).grant(heads, FRIEND.public, Role.MEMBER, "friend")
+    return [one.encode() for one in made], let_in.encode(), _OF_ONE.remove(heads, TWO.public, Role.REMOVED).encode()
+
+
+# What there was before, how TWO let FRIEND in, and how ONE removed TWO.
+BEFORE, LET_IN, TWO_REMOVED = _with_a_friend()
 TEXT = "".join(f"line {number}\n" for number in range(20))
 
 
@@ -173,3 +196,24 @@ def scene(*away: Identity, statements: list[bytes] = ROOM, text: str = TEXT) -> 
         _run(run, *((identity, {NOTES: statements}) for identity in (ONE, TWO, *away)))
 
     return lambda test: as_test(test, 3 + len(away), play)
+
+
+async def heard_while_it_was_on_its_way(giver: Folder, taker: Folder, removal: bytes) -> None:
+    """A text, and 200 new ones, were on their way when the taker heard of a removal: it takes nothing of that."""
+    source, document = giver.clients.device, giver.catalogue.entries[entry("a.txt")].document
+    live, state = taker.texts.open(document), giver.texts.state(document)
+    for number in range(200):
+        make(giver, f"n{number}")
+    manifest = [(ours, theirs.replica.state()) for theirs, ours in zip(
+        giver.catalogue.documents, taker.catalogue.documents, strict=True
+    )]  # fmt: skip
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(live.receive_all, [state], source)
+        for ours, news in manifest:
+            nursery.start_soon(ours.receive_all, [news], source)
+        await trio.lowlevel.checkpoint()
+        await taker.membership.receive([removal])
+        seq = taker.database.last_seq
+    await taker.database.pending().wait()
+    rows = taker.database.rows("SELECT count(*) FROM log WHERE seq > ? AND origin = ?", (seq, source))
+    assert rows == [(0,)]

@@ -10,15 +10,21 @@ import pytest
 import trio
 from conditions import until
 from peers.removed_device import (
+    BEFORE,
     FIVE,
     FOUR,
+    FRIEND,
+    LET_IN,
     NOTES,
     TEXT,
     THREE,
+    TWO_REMOVED,
     Room,
     edit,
     entry,
     hand_over,
+    heard_while_it_was_on_its_way,
+    let_in_by_one,
     lines,
     make,
     paths_in,
@@ -27,7 +33,6 @@ from peers.removed_device import (
     text_of,
     told,
 )
-from peers.test_links import HOSTILE as FRIEND
 from peers.test_links import ONE, TWO
 
 from yp2p.folder.folder import Folder
@@ -37,31 +42,14 @@ from yp2p.trust.statements import Role, Signer, read_statement
 _OF_ONE, _OF_TWO = Signer(ONE, NOTES), Signer(TWO, NOTES)
 
 
-def _said() -> tuple[list[bytes], bytes, bytes]:
-    """What there was before, how TWO let FRIEND in, and how ONE removed TWO."""
-    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
-    roles = {TWO: Role.ADMINISTRATOR, THREE: Role.MEMBER, FOUR: Role.MEMBER, FIVE: Role.MEMBER}
-    for keys, role in roles.items():
-        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
-    heads = [made[-1].hash]
-    let_in = _OF_TWO.grant(heads, FRIEND.public, Role.MEMBER, "friend")
-    return [one.encode() for one in made], let_in.encode(), _OF_ONE.remove(heads, TWO.public, Role.REMOVED).encode()
-
-
-_BEFORE, _LET_IN, _REMOVAL = _said()
-
-
 def _friend_leaves(role: Role) -> bytes:
     """FRIEND says that it may be no more than that from now on."""
-    return Signer(FRIEND, NOTES).remove([read_statement(_LET_IN, NOTES).hash], FRIEND.public, role).encode()
+    return Signer(FRIEND, NOTES).remove([read_statement(LET_IN, NOTES).hash], FRIEND.public, role).encode()
 
 
 def _with_a_reader() -> tuple[list[bytes], bytes, bytes]:
-    """As `_said`, where FRIEND reads, by the word of ONE; and how FRIEND leaves."""
-    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
-    roles = {TWO: Role.ADMINISTRATOR, THREE: Role.MEMBER, FOUR: Role.MEMBER, FRIEND: Role.READER}
-    for keys, role in roles.items():
-        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
+    """As `BEFORE`, where FRIEND reads, by the word of ONE; and how FRIEND leaves."""
+    made = let_in_by_one({TWO: Role.ADMINISTRATOR, THREE: Role.MEMBER, FOUR: Role.MEMBER, FRIEND: Role.READER})
     heads = [made[-1].hash]
     leaves = Signer(FRIEND, NOTES).remove(heads, FRIEND.public, Role.REMOVED)
     return [one.encode() for one in made], leaves.encode(), _OF_ONE.remove(heads, TWO.public, Role.REMOVED).encode()
@@ -70,58 +58,42 @@ def _with_a_reader() -> tuple[list[bytes], bytes, bytes]:
 _READS, _READER_LEAVES, _REMOVAL_BESIDE_A_READER = _with_a_reader()
 
 
-@scene(THREE, FRIEND, statements=_BEFORE)
+@scene(THREE, FRIEND, statements=BEFORE)
 async def test_what_a_friend_of_a_removed_device_did_is_taken_back_with_the_help_of_whoever_knows(
     room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
 ) -> None:
     """Also while another member is away: nobody has to wait for that one."""
-    await three.membership.receive([_LET_IN])
-    await friend.membership.receive([_LET_IN])
+    await three.membership.receive([LET_IN])
+    await friend.membership.receive([LET_IN])
     edit(friend, "a.txt", lines({3: None, 5: "of a thief"}))
     make(friend, "new")
     await hand_over(friend, three)
     edit(three, "a.txt", lines({12: "of three"}))
     with trio.fail_after(60):
-        await room.meet(room.three, said=_REMOVAL)
+        await room.meet(room.three, said=TWO_REMOVED)
     assert text_in(one, three) == lines({12: "of three"})(TEXT)
     assert paths_in(one, three) == {"a.txt"}
     assert sorted(told(three)) == ["a.txt", "new"]
 
 
-@scene(THREE, FRIEND, statements=_BEFORE, text=TEXT * 2000)
+@scene(THREE, FRIEND, statements=BEFORE, text=TEXT * 2000)
 async def test_nothing_of_a_friend_is_taken_that_was_on_its_way_when_the_removal_was_heard(
     room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
 ) -> None:
-    await three.membership.receive([_LET_IN])
+    await three.membership.receive([LET_IN])
     edit(friend, "a.txt", lines({5: "of a thief"}))
-    document = friend.catalogue.entries[entry("a.txt")].document
-    live, state = three.texts.open(document), friend.texts.state(document)
-    for number in range(200):
-        make(friend, f"n{number}")
-    manifest = [(ours, theirs.replica.state()) for theirs, ours in zip(
-        friend.catalogue.documents, three.catalogue.documents, strict=True
-    )]  # fmt: skip
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(live.receive_all, [state], FRIEND.device_id)
-        for ours, news in manifest:
-            nursery.start_soon(ours.receive_all, [news], FRIEND.device_id)
-        await trio.lowlevel.checkpoint()
-        await three.membership.receive([_REMOVAL])
-        seq = three.database.last_seq
-    await three.database.pending().wait()
-    rows = three.database.rows("SELECT count(*) FROM log WHERE seq > ? AND origin = ?", (seq, FRIEND.device_id))
-    assert rows == [(0,)]
+    await heard_while_it_was_on_its_way(friend, three, TWO_REMOVED)
 
 
-@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+@scene(THREE, FOUR, FRIEND, statements=BEFORE)
 async def test_what_came_of_a_friend_to_the_one_who_removed_the_other_through_who_had_not_heard_does_not_count(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
     edit(two, "a.txt", lines({3: "before it was lost"}))
     await hand_over(two, one)
-    await one.membership.receive([_REMOVAL])
+    await one.membership.receive([TWO_REMOVED])
     for folder in (three, four, friend):
-        await folder.membership.receive([_LET_IN])
+        await folder.membership.receive([LET_IN])
     edit(friend, "a.txt", lines({5: "of a thief"}))
     make(friend, "of a thief")
     await hand_over(two, friend)
@@ -130,17 +102,17 @@ async def test_what_came_of_a_friend_to_the_one_who_removed_the_other_through_wh
     room.four.knows(room.one)
     await until(lambda: TWO.device_id not in four.membership.members and not four.observers.uncounted.doubted)
     await until(lambda: "thief" in (text_of(one, "a.txt") or ""))  # it is four's for all that one knows
-    await room.meet(room.three, room.four, said=_REMOVAL)
+    await room.meet(room.three, room.four, said=TWO_REMOVED)
     assert text_in(one, three, four) == lines({3: "before it was lost"})(TEXT)
     assert paths_in(one, three, four) == {"a.txt"}
 
 
 @pytest.mark.parametrize("role", [Role.REMOVED, Role.READER])
-@scene(THREE, FRIEND, statements=_BEFORE)
+@scene(THREE, FRIEND, statements=BEFORE)
 async def test_a_friend_does_not_help_itself_by_leaving_before_the_removal_is_heard(
     room: Room, one: Folder, two: Folder, three: Folder, friend: Folder, role: Role
 ) -> None:
-    await three.membership.receive([_LET_IN])
+    await three.membership.receive([LET_IN])
     edit(friend, "a.txt", lines({5: "of a thief"}))
     make(friend, "new")
     await hand_over(friend, three)
@@ -148,7 +120,7 @@ async def test_a_friend_does_not_help_itself_by_leaving_before_the_removal_is_he
     assert not three.membership.takes_from(FRIEND.device_id)
     assert not three.observers.uncounted.doubted
     edit(three, "a.txt", lines({12: "of three"}))
-    await room.meet(room.three, said=_REMOVAL)
+    await room.meet(room.three, said=TWO_REMOVED)
     assert text_in(one, three) == lines({12: "of three"})(TEXT)
     assert paths_in(one, three) == {"a.txt"}
 
@@ -170,11 +142,11 @@ async def test_a_reader_that_leaves_by_itself_had_nothing_to_write_that_a_remove
     assert text_in(one, three) == TEXT
 
 
-@scene(THREE, FRIEND, statements=_BEFORE)
+@scene(THREE, FRIEND, statements=BEFORE)
 async def test_a_friend_that_removes_the_other_one_first_does_not_say_what_of_it_counts(
     room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
 ) -> None:
-    let_in = _OF_TWO.grant([read_statement(_BEFORE[-1], NOTES).hash], FRIEND.public, Role.ADMINISTRATOR, "friend")
+    let_in = _OF_TWO.grant([read_statement(BEFORE[-1], NOTES).hash], FRIEND.public, Role.ADMINISTRATOR, "friend")
     said = [let_in.encode(), Signer(FRIEND, NOTES).remove([let_in.hash], TWO.public, Role.REMOVED).encode()]
     edit(two, "a.txt", lines({5: "of a thief"}))
     await friend.membership.receive(said[:1])
@@ -185,7 +157,7 @@ async def test_a_friend_that_removes_the_other_one_first_does_not_say_what_of_it
     await until(lambda: TWO.device_id not in three.membership.members and not three.observers.uncounted.doubted)
     assert "of a thief" in (text_of(three, "a.txt") or ""), "its friend says that it counts"
     edit(three, "a.txt", lines({12: "of three"}))
-    await room.meet(room.three, said=_REMOVAL)
+    await room.meet(room.three, said=TWO_REMOVED)
     assert text_in(one, three) == lines({12: "of three"})(TEXT)
 
 
@@ -194,11 +166,9 @@ def _with_earlier(how: str) -> tuple[list[bytes], list[bytes], list[bytes]]:
 
     FRIEND had been removed, had left, or reads; or TWO becomes a member, or is let in again.
     """
-    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
-    for keys, role in {
+    made = let_in_by_one({
         TWO: Role.ADMINISTRATOR, THREE: Role.ADMINISTRATOR, FOUR: Role.MEMBER, FIVE: Role.ADMINISTRATOR
-    }.items():  # fmt: skip
-        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
+    })  # fmt: skip
     removers = {"removed by THREE": THREE, "removed by FIVE": FIVE, "left": FRIEND}
     if how in removers:
         made.append(_OF_ONE.grant([made[-1].hash], FRIEND.public, Role.MEMBER, "friend"))
@@ -262,11 +232,11 @@ def test_what_a_friend_did_does_not_count_by_whatever_else_it_or_the_other_one_w
     test()
 
 
-@scene(THREE, FRIEND, statements=_BEFORE)
+@scene(THREE, FRIEND, statements=BEFORE)
 async def test_what_there_was_when_people_removed_a_device_is_known_after_a_restart(
     room: Room, one: Folder, two: Folder, three: Folder, friend: Folder
 ) -> None:
-    await one.membership.receive([_REMOVAL, _LET_IN])
+    await one.membership.receive([TWO_REMOVED, LET_IN])
     uncounted, seq = one.observers.uncounted, one.database.last_seq
     make(one, "later")
     await one.database.pending().wait()

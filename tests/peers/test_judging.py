@@ -20,6 +20,7 @@ from peers.removed_device import (
     edit,
     entry,
     hand_over,
+    heard_while_it_was_on_its_way,
     lines,
     make,
     paths_in,
@@ -480,23 +481,7 @@ async def test_nothing_of_it_is_taken_that_was_on_its_way_when_the_removal_was_h
     room: Room, one: Folder, two: Folder, three: Folder
 ) -> None:
     edit(two, "a.txt", _OF_A_THIEF)
-    document = two.catalogue.entries[entry("a.txt")].document
-    live, state = three.texts.open(document), two.texts.state(document)
-    for number in range(200):
-        make(two, f"n{number}")
-    manifest = [(ours, theirs.replica.state()) for theirs, ours in zip(
-        two.catalogue.documents, three.catalogue.documents, strict=True
-    )]  # fmt: skip
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(live.receive_all, [state], TWO.device_id)
-        for ours, news in manifest:
-            nursery.start_soon(ours.receive_all, [news], TWO.device_id)
-        await trio.lowlevel.checkpoint()
-        await three.membership.receive([REMOVAL])
-        seq = three.database.last_seq
-    await three.database.pending().wait()
-    rows = three.database.rows("SELECT count(*) FROM log WHERE seq > ? AND origin = ?", (seq, TWO.device_id))
-    assert rows == [(0,)]
+    await heard_while_it_was_on_its_way(two, three, REMOVAL)
     await room.meet()
     assert text_in(one, three) == TEXT * 2000
     assert paths_in(three) == {"a.txt"}

@@ -12,11 +12,15 @@ from typing import Any, cast
 import pytest
 import trio
 from peers.removed_device import (
+    BEFORE,
     FIVE,
     FOUR,
+    FRIEND,
+    LET_IN,
     NOTES,
     TEXT,
     THREE,
+    TWO_REMOVED,
     Room,
     edit,
     entry,
@@ -29,7 +33,6 @@ from peers.removed_device import (
     text_in,
     told,
 )  # fmt: skip
-from peers.test_links import HOSTILE as FRIEND
 from peers.test_links import ONE, TWO
 
 from yp2p.documents.registers import Change, Deletion
@@ -47,29 +50,15 @@ from yp2p.trust.statements import Role, Signer, StatementHash, read_statement
 _OF_ONE = Signer(ONE, NOTES)
 
 
-def _said() -> tuple[list[bytes], bytes, bytes]:
-    """What there was before, how TWO let FRIEND in, and how ONE removed TWO."""
-    made = [_OF_ONE.grant((), ONE.public, Role.ADMINISTRATOR, "one")]
-    roles = {TWO: Role.ADMINISTRATOR, THREE: Role.MEMBER, FOUR: Role.MEMBER, FIVE: Role.MEMBER}
-    for keys, role in roles.items():
-        made.append(_OF_ONE.grant([made[-1].hash], keys.public, role, ""))
-    heads = [made[-1].hash]
-    let_in = Signer(TWO, NOTES).grant(heads, FRIEND.public, Role.MEMBER, "friend")
-    return [one.encode() for one in made], let_in.encode(), _OF_ONE.remove(heads, TWO.public, Role.REMOVED).encode()
-
-
-_BEFORE, _LET_IN, _REMOVAL = _said()
-
-
 async def _taken_back(room: Room, three: Folder, friend: Folder) -> None:
     """THREE took what FRIEND did, and has taken it back."""
     for folder in (three, friend):
-        await folder.membership.receive([_LET_IN])
+        await folder.membership.receive([LET_IN])
     edit(friend, "a.txt", lines({3: None, 5: "of a friend"}))
     make(friend, "new")
     await hand_over(friend, three)
     edit(three, "b.txt", lines({12: "of three"}))
-    await room.meet(room.three, said=_REMOVAL)
+    await room.meet(room.three, said=TWO_REMOVED)
 
 
 async def _let_in(one: Folder, friend: Folder) -> None:
@@ -81,6 +70,15 @@ async def _let_in(one: Folder, friend: Folder) -> None:
     await one.membership.receive([_OF_ONE.grant(heads, FRIEND.public, Role.MEMBER, "friend").encode()])
     await friend.membership.receive(one.membership.statements())
     assert friend.membership.takes_from(FRIEND.device_id)
+
+
+async def _back_in(room: Room, one: Folder, three: Folder, friend: Folder) -> None:
+    """There is another file, THREE has taken back what FRIEND did to both, and FRIEND is in again."""
+    make(one, "b.txt")
+    await room.agree()
+    await _taken_back(room, three, friend)
+    assert told(friend) == []
+    await _let_in(one, friend)
 
 
 async def _looked(folder: Folder) -> list[str]:
@@ -103,15 +101,11 @@ async def _start_anew(friend: Folder) -> None:
     friend.observers.uncounted.load()
 
 
-@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+@scene(THREE, FOUR, FRIEND, statements=BEFORE)
 async def test_what_others_took_back_is_told_to_whom_it_was_taken_from(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
-    make(one, "b.txt")
-    await room.agree()
-    await _taken_back(room, three, friend)
-    assert told(friend) == []
-    await _let_in(one, friend)
+    await _back_in(room, one, three, friend)
     edit(friend, "b.txt", lines({2: "of later"}))
     await hand_over(three, friend)
     assert text_in(one, three, friend) == TEXT
@@ -122,14 +116,14 @@ async def test_what_others_took_back_is_told_to_whom_it_was_taken_from(
 
 @pytest.mark.parametrize("has_met", [True, False], ids=["met all", "one never comes"])
 def test_what_others_do_for_their_own_reasons_is_not_told(has_met: bool) -> None:
-    @scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+    @scene(THREE, FOUR, FRIEND, statements=BEFORE)
     async def test(room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder) -> None:
         for folder in (one, friend):
-            await folder.membership.receive([_LET_IN])
+            await folder.membership.receive([LET_IN])
         for name in ("b.txt", "c.txt"):
             make(friend, name)
         await hand_over(friend, one)
-        await one.membership.receive([_REMOVAL])
+        await one.membership.receive([TWO_REMOVED])
         await _let_in(one, friend)
         friend.observers.uncounted.judged(dict(friend.observers.uncounted.doubted))
         for device in (ONE, THREE, FOUR, FIVE) if has_met else (ONE,):
@@ -145,29 +139,23 @@ def test_what_others_do_for_their_own_reasons_is_not_told(has_met: bool) -> None
     test()
 
 
-@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+@scene(THREE, FOUR, FRIEND, statements=BEFORE)
 async def test_it_is_told_whoever_passes_it_on(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
     """The one who does so has been in step since the return."""
-    make(one, "b.txt")
-    await room.agree()
-    await _taken_back(room, three, friend)
-    await _let_in(one, friend)
+    await _back_in(room, one, three, friend)
     friend.observers.uncounted.judged(dict(friend.observers.uncounted.doubted))
     friend.observers.uncounted.agreed(ONE.device_id, friend.database.last_seq)
     await hand_over(one, friend)
     assert sorted(await _looked(friend)) == ["a.txt", "new"]
 
 
-@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+@scene(THREE, FOUR, FRIEND, statements=BEFORE)
 async def test_it_is_told_after_a_restart_too_and_once(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
-    make(one, "b.txt")
-    await room.agree()
-    await _taken_back(room, three, friend)
-    await _let_in(one, friend)
+    await _back_in(room, one, three, friend)
     await _start_anew(friend)
     await hand_over(three, friend)
     await _start_anew(friend)
@@ -177,27 +165,27 @@ async def test_it_is_told_after_a_restart_too_and_once(
     await settled(one, three)
 
 
-@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+@scene(THREE, FOUR, FRIEND, statements=BEFORE)
 async def test_what_two_took_back_is_told_once_also_with_a_restart_between(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
     for folder in (three, four, friend):
-        await folder.membership.receive([_LET_IN])
+        await folder.membership.receive([LET_IN])
     edit(friend, "a.txt", lines({3: None, 5: "of a friend"}))
     make(friend, "new")
     await hand_over(friend, three, four)
-    await room.meet(room.three, said=_REMOVAL)
-    await four.membership.receive([_REMOVAL])
+    await room.meet(room.three, said=TWO_REMOVED)
+    await four.membership.receive([TWO_REMOVED])
     await _let_in(one, friend)
     await hand_over(three, friend)
     assert sorted(await _looked(friend)) == ["a.txt", "new"]
     await _start_anew(friend)
-    await room.meet(room.four, said=_REMOVAL)
+    await room.meet(room.four, said=TWO_REMOVED)
     await hand_over(four, friend)
     assert sorted(await _looked(friend)) == ["a.txt", "new"]
 
 
-@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+@scene(THREE, FOUR, FRIEND, statements=BEFORE)
 async def test_nothing_is_told_to_who_never_was_out(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
@@ -238,7 +226,7 @@ def _head(folder: Folder) -> StatementHash:
     return read_statement(folder.membership.statements()[-1], NOTES).hash
 
 
-@scene(THREE, FOUR, FRIEND, statements=_BEFORE)
+@scene(THREE, FOUR, FRIEND, statements=BEFORE)
 async def test_the_log_is_read_only_where_something_was_taken_back(
     room: Room, one: Folder, two: Folder, three: Folder, four: Folder, friend: Folder
 ) -> None:
@@ -254,10 +242,7 @@ async def test_the_log_is_read_only_where_something_was_taken_back(
             reads.append(document)
         return singles_in_pages(read, folder, document)
 
-    make(one, "b.txt")
-    await room.agree()
-    await _taken_back(room, three, friend)
-    await _let_in(one, friend)
+    await _back_in(room, one, three, friend)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(while_out, "singles_in_pages", count)
         patch.setattr(while_out, "_MAX_TOLD", 1)

@@ -20,6 +20,7 @@ from yp2p.documents.diff import Hunk
 from yp2p.documents.text import TextReplica
 from yp2p.errors import CrdtPanic
 from yp2p.folder.budget import Budget
+from yp2p.folder.live_document import LiveDocument
 from yp2p.identity import DocumentID
 from yp2p.peers.channels import Channels
 from yp2p.protocol import channel as wire
@@ -80,6 +81,17 @@ async def _open_room(base: Path) -> AsyncIterator[_Room]:
         nursery.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def _at_a_pace(base: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[_Room, LiveDocument]]:
+    """A peer has the first text open, which tells it something every five seconds."""
+    async with _open_room(base) as room:
+        live = room.bridge.document("0.txt")
+        monkeypatch.setattr(type(live), "pace_s", lambda self: 5.0)
+        await room.say(wire.Step1(room.other().state_vector()))
+        await trio.testing.wait_all_tasks_blocked()
+        yield room, live
+
+
 async def test_a_channel_has_no_task_while_there_is_nothing_to_do(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -103,11 +115,7 @@ async def test_a_channel_has_no_task_while_there_is_nothing_to_do(
 async def test_what_is_typed_here_at_a_pace_is_sent_by_a_task_that_ends_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
 ) -> None:
-    async with _open_room(tmp_path) as room:
-        live = room.bridge.document("0.txt")
-        monkeypatch.setattr(type(live), "pace_s", lambda self: 5.0)
-        await room.say(wire.Step1(room.other().state_vector()))
-        await trio.testing.wait_all_tasks_blocked()
+    async with _at_a_pace(tmp_path, monkeypatch) as (room, _):
         for letter in "abc":
             await room.type(letter)
         assert room.told == 1, "the first one at once"
@@ -166,11 +174,7 @@ async def test_nothing_is_sent_any_more_when_a_channel_is_over(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
 ) -> None:
     """Also what waits for the store, or for its time."""
-    async with _open_room(tmp_path) as room:
-        live = room.bridge.document("0.txt")
-        monkeypatch.setattr(type(live), "pace_s", lambda self: 5.0)
-        await room.say(wire.Step1(room.other().state_vector()))
-        await trio.testing.wait_all_tasks_blocked()
+    async with _at_a_pace(tmp_path, monkeypatch) as (room, live):
         for letter in "ab":
             await room.type(letter)
         assert room.tasks == 1
