@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,3 +118,44 @@ def test_tries_become_rarer_and_stop_where_a_person_has_to_act() -> None:
             str(error.exit_code)
             for error in (UsageError, AlreadyRunning, ListenError, ConfigError, DamagedError, NewerStore)
         }
+
+
+# Parsers take much memory, and nearly all that needs them runs in a process of its own (`folder/merger.py`).
+_LOADED_LATER = {"yp2p.threeway.parsing"}
+_LOADING = """
+import sys
+import yp2p.cli.daemon, yp2p.daemon, yp2p.logs
+for name, module in list(sys.modules.items()):
+    if name.partition(".")[0] == "yp2p":
+        print(name, module.__file__)
+"""
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """The modules of the package that a statement imports."""
+    if isinstance(node, ast.Import):
+        names = [one.name for one in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        names = [str(node.module), *(f"{node.module}.{one.name}" for one in node.names)]
+    else:
+        return
+    package = Path(daemon.__file__).parent
+    for name in names:
+        inside = package.joinpath(*name.split(".")[1:])
+        if name.startswith("yp2p.") and (inside.is_dir() or inside.with_suffix(".py").exists()):
+            yield name
+
+
+def test_a_daemon_loads_nothing_of_another_version_later() -> None:
+    """The files of the package may be replaced while it runs: what it may need is loaded when it starts."""
+    done = subprocess.run([sys.executable, "-c", _LOADING], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    loaded = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert len(loaded) > 500
+    later: dict[str, str] = {}
+    for name, file in loaded.items():
+        for function in ast.walk(ast.parse(Path(file).read_text())):
+            if not name.startswith("yp2p.cli") and isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for node in ast.walk(function):
+                    later |= dict.fromkeys(_imported(node), name)
+    assert later.keys() - loaded.keys() == _LOADED_LATER, later
