@@ -1,4 +1,7 @@
-"""Documents: their logs, and what they are known to amount to. Pure."""
+"""Which faults a document has: damaged or missing rows of its log, and a digest that is not what the log amounts to.
+
+Decided of `DocumentFacts` alone; nothing is read here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is looked at, as plain values."""
+"""What `yp2p check` compares, as plain values: what the store, the disk and a document itself say of one thing.
+
+`gather.py` collects them; the tables of cases (`files.py`, `documents.py` and others) decide on them.
+"""
 
 from __future__ import annotations
 

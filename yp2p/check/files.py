@@ -1,4 +1,7 @@
-"""Files, their rows in the index, and their entries: what does not fit. Pure."""
+"""Which faults files have: where a file, its row in the index and its entry in the manifest do not fit together.
+
+Decided of `FileFacts` alone; nothing is read here.
+"""
 
 from __future__ import annotations
 

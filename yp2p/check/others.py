@@ -1,4 +1,7 @@
-"""What another device has, as it says and as it sends: what does not fit. Pure."""
+"""Where another device does not have what this one has, by what it says and by what it sends when it is asked.
+
+Decided of its answers alone (`peers/audit.py`); nothing is asked here.
+"""
 
 from __future__ import annotations
 

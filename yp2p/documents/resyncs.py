@@ -1,4 +1,4 @@
-"""When step 1 of Yjs sync goes to a peer again, because something that came before lacks here."""
+"""When step 1 of Yjs sync goes to a peer again, because something that came before is missing here."""
 
 from __future__ import annotations
 

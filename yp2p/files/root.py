@@ -4,8 +4,8 @@ Every path is resolved beneath the root's descriptor and never through a symlink
 looked at before it is opened, because opening can have effects: a FIFO's writer takes us for its reader, a tape
 rewinds, a watchdog starts to count.
 
-`.yp2p/` in the root holds what is ours: `marker` (this directory is that folder), `tmp` (files on their way in and
-out), `trash`.
+`.yp2p/` in the root holds what is ours: `marker` (this directory is that folder), `choice` (which files are to be
+here), `tmp` (files on their way in and out), `trash`.
 """
 
 from __future__ import annotations
