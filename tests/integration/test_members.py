@@ -91,6 +91,36 @@ def test_roles_are_given_and_taken_and_a_member_lets_nobody_in(tmp_path: Path) -
         eventually(lambda: (one.dir / "c.txt").exists())
 
 
+def test_who_may_not_is_told_why_and_what_nobody_has_heard_is_told(tmp_path: Path) -> None:
+    with devices(tmp_path, "desktop", "laptop") as (desktop, laptop):
+        _room(desktop, laptop)
+        sheet = json.loads(desktop.cli("recovery", "make", "--json"))
+        assert sheet["unheard"] == []
+        assert f"{sheet['name']} " in desktop.cli("device", "list")
+        assert f"This is {sheet['name'][:12]}" in desktop.cli("recovery", "make")
+        laptop.stop()
+        said = desktop.cli("device", "role", "laptop", "reader")
+        assert "laptop is a reader of dir now." in said
+        assert "No other device has heard of this yet" in said
+        laptop.start()
+        eventually(lambda: _role(laptop, laptop) == "reader")
+        tries = (
+            ("share", str(laptop.dir)), ("invite", str(laptop.dir)), ("device", "role", "desktop", "admin"),
+            ("device", "remove", "desktop", "--yes"), ("recovery", "make"),
+        )  # fmt: skip
+        for words in tries:
+            assert "and this device is a reader" in laptop.fails(*words), words
+        laptop.call("POST", "/v1/recovery/use", {"words": sheet["words"], "folder": "dir"})
+        eventually(lambda: _role(desktop, laptop) == "admin")
+        texts = [notice["text"] for notice in json.loads(desktop.cli("notices", "--json"))]
+        assert any(f"{sheet['name']} made 'laptop'" in text for text in texts), texts
+        assert "No other device" not in desktop.cli("device", "remove", "laptop", "--yes")
+        eventually(lambda: "no member of the folder any more" in laptop.status()["folders"][0]["problem"])
+        for words in tries:
+            assert "no member of it any more: desktop removed it" in laptop.fails(*words), words
+        assert "it was removed already, from dir" in laptop.fails("device", "remove", "laptop", "--yes")
+
+
 def test_a_machine_joins_with_a_token_once(tmp_path: Path) -> None:
     with devices(tmp_path, "one", "two", "three") as (one, two, three):
         (one.dir / "a.txt").write_text("a line\n")

@@ -6,6 +6,7 @@ import pytest
 from room import Peer
 
 from yp2p.trust import limits
+from yp2p.trust.ancestry import Ancestry, bits
 from yp2p.trust.limits import kept
 from yp2p.trust.statements import Role, Statement
 
@@ -89,7 +90,8 @@ def test_a_chain_of_its_issuers_own_statements_is_kept_as_far_as_there_may_be_so
     assert len(found) == len(a.known) + 8
 
 
-def test_of_who_forks_the_first_ones_are_kept() -> None:
+def test_of_who_forks_the_first_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_STATEMENTS", 1000)  # there is room for all of them
     a, b = Peer.founder("a"), Peer("b")
     a.grant(b)
     chains = [Peer("b", b.known) for _ in range(20)]
@@ -98,7 +100,8 @@ def test_of_who_forks_the_first_ones_are_kept() -> None:
         for _ in range(6):
             fork.acknowledge()
         fork.grant(Peer(f"y {number}"))
-    assert len(_kept(a, *b.known, *(said for fork in chains for said in fork.known))) <= len(a.known) + 4 * 8
+    found = _kept(a, *b.known, *(said for fork in chains for said in fork.known))
+    assert len(found) == len(a.known) + 4 * 8
 
 
 def test_what_names_more_than_is_ever_kept_is_not_kept() -> None:
@@ -111,16 +114,19 @@ def test_what_names_more_than_is_ever_kept_is_not_kept() -> None:
     last = peers[-1].fork(a.known)
     for peer in peers[:-1]:
         last.acknowledge(*peer.known)
+    removal = last.remove(a)  # which goes first, where it is kept
     found = _kept(a, *last.known, *(said for peer in peers for said in peer.known))
-    assert len(found) <= 24 // 2 * 2 * 24
+    assert removal not in found
     ours = Peer("a", found)
     assert ours.acknowledge_within() in _kept(a, *ours.known), "what we say is kept all the same"
 
 
 def test_what_others_name_is_not_pushed_out_by_what_is_dated_back() -> None:
     a, b = Peer.founder("a"), Peer("b")
-    first = set(a.known)
     a.grant(b)
+    first = set(a.known)
+    for _ in range(3):
+        b.acknowledge()
     let_in = b.grant(Peer("c"))
     a.known |= b.known
     a.acknowledge()
@@ -181,3 +187,91 @@ def test_a_removal_fits_however_far_from_the_founder_its_issuer_is_and_however_m
     removal = d.remove(thief)
     found = _kept(a, *d.known, *thief.known, *(said for friend in friends for said in friend.known))
     assert removal in found
+
+
+def test_who_answers_a_forker_says_no_more_than_others_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_STATEMENTS", 1000)
+    a, thief, other, c = Peer.founder("a"), Peer("thief"), Peer("other"), Peer("c")
+    for peer in (thief, other, c):
+        a.grant(peer)
+    for number in range(20):
+        c.acknowledge(Peer("thief", a.known).remove(Peer(f"nobody {number}")))
+    answer = c.acknowledge(other.remove(thief))
+    found = _kept(a, *c.known, *other.known)
+    assert answer not in found, "it names what is not kept"
+    said = {one.hash for one in found if one.issuer == c.identity.public}
+    assert len(said) == 8
+    ancestry = Ancestry(found)
+    last = max(bits(ancestry.mask(said)))
+    c.known = {ancestry.statements[number] for number in bits(ancestry.up_to(ancestry.statements[last].hash))}
+    c.known |= other.known
+    assert c.acknowledge() in _kept(a, *c.known), "of another remover the first answer is kept"
+
+
+def _admin(a: Peer, name: str) -> Peer:
+    peer = Peer(name)
+    a.grant(peer)
+    return peer
+
+
+def test_removals_go_before_what_those_who_are_nearer_let_in() -> None:
+    a = Peer.founder("a")
+    near = [_admin(a, f"near {number}") for number in range(6)]
+    c = _admin(a, "c")
+    d = _admin(c, "d")
+    removal = d.remove(near[0])
+    found = _kept(a, *d.known, *(said for peer in near for said in _said_in_turn(peer, 8)))
+    assert removal in found
+
+
+def test_of_each_the_first_removal_goes_before_the_second_of_anybody() -> None:
+    a = Peer.founder("a")
+    thief, c = _admin(a, "thief"), _admin(a, "c")
+    d = _admin(c, "d")
+    forks = [Peer("thief", thief.known) for _ in range(30)]
+    more = [fork.remove(Peer(f"nobody {number}")) for number, fork in enumerate(forks)]
+    removal = d.remove(thief)
+    found = _kept(a, *d.known, *thief.known, *more)
+    assert removal in found
+    assert not found.issuperset(more)
+
+
+def test_of_first_removals_those_of_issuers_nearer_to_the_founder_go_before_others() -> None:
+    a = Peer.founder("a")
+    thief, b = _admin(a, "thief"), _admin(a, "b")
+    friends = [Peer(f"friend {number}") for number in range(30)]
+    for friend in friends:
+        friend.known |= {*thief.known, Peer("thief", thief.known).grant(friend)}
+        friend.remove(a)
+    for _ in range(6):
+        b.acknowledge()
+    removal = b.remove(thief)
+    found = _kept(a, *b.known, *(said for friend in friends for said in friend.known))
+    assert removal in found
+
+
+def test_grants_go_before_acknowledgements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_STATEMENTS", 26)
+    monkeypatch.setattr(limits, "MAX_STATEMENTS_OF_ONE", 40)
+    a = Peer.founder("a")
+    b, *others = [_admin(a, f"b {number}") for number in range(21)]
+    for peer in others:
+        peer.known = {*a.known, Peer(peer.name, a.known).acknowledge()}
+    b.known = set(a.known)
+    grants = _said_in_turn(b, 3)
+    found = _kept(a, *grants, *(said for peer in others for said in peer.known))
+    assert found.issuperset(grants)
+
+
+def test_what_a_long_past_brings_along_takes_no_places_of_others() -> None:
+    a = Peer.founder("a")
+    thief, other, b = (_admin(a, name) for name in ("thief", "other", "b"))
+    for _ in range(8):
+        thief.acknowledge()
+        thief.grant(Peer("somebody"))
+        thief.remove(Peer("nobody"))
+    other.acknowledge(*thief.known)
+    removed = other.remove(Peer("nobody"))
+    b.acknowledge(*other.known)
+    removal = b.remove(thief)
+    assert {removed, removal} <= _kept(a, *b.known)
