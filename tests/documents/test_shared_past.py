@@ -11,6 +11,7 @@ from yp2p.documents.shared_past import SharedPast, Side
 from yp2p.documents.text import TextReplica
 from yp2p.protocol.clients import Writer
 from yp2p.protocol.state_vectors import StateVector
+from yp2p.protocol.update_merge import merged_updates
 from yp2p.protocol.ysync import Parsed
 from yp2p.threeway.merge import VERSION
 
@@ -46,3 +47,19 @@ def test_that_is_missed_where_repairs_count_as_known_by_what_they_remove(monkeyp
     monkeypatch.setattr(shared_past, "_operations", less)
     with pytest.raises(AssertionError):
         test_of_two_repairs_that_remove_the_same_and_put_in_another_thing_each_side_had_one()
+
+
+def test_a_word_that_both_replaced_is_in_the_past_of_both_though_one_of_them_says_so_in_a_sum() -> None:
+    """Else there would be nothing where both put in another word, and the two would stand one after the other."""
+    first, second = TextReplica(77), TextReplica(78)
+    typed = first.edit([Hunk(0, 0, "key = old\n")])
+    assert typed is not None
+    second.load([typed])
+    one, two = first.edit([Hunk(6, 9, "one")]), second.edit([Hunk(6, 9, "two")])
+    assert one is not None
+    assert two is not None
+    summed = merged_updates([typed, one])
+    assert summed is not None
+    joined = join([summed, two], _side(typed, one), _side(typed, two))
+    assert joined is not None
+    assert (joined.base, joined.ours, joined.theirs) == ("key = old\n", "key = one\n", "key = two\n")

@@ -225,6 +225,16 @@ CASES = [
         "- apple pie\n- extra thing\n- bread roll\n- cold cuts\n",
         "- extra thing\n- bread roll\n- cold cuts\n- apple pie\n",
     ),
+    # A line that gives a name another value is the line that it was, however short the name.
+    Case(
+        "values of two names",
+        "key0 = ann0\nkey1 = ann2\n",
+        "key0 = bob1\nkey1 = bob3\n",
+        "key0 = ann3\nkey1 = ann2\n",
+        "key0 = bob1\nkey1 = bob3\n",
+    ),
+    Case("a value longer than its name", "k = annetteannette\n", "k = bob\n", "k = carla\n", "k = carla\n"),
+    Case("a value where none was", "key = \n", "key = one\n", "key = two\n", "key = two\n"),
     # Both made the same table or member: it is there once, with what each put into it.
     Case(
         "one table made by both",

@@ -47,6 +47,8 @@ from yp2p.threeway.sequences import differences
 _VISIBLE = ("base", "ours", "theirs", "standing")
 _STRING = 4
 _ORIGIN, _RIGHT_ORIGIN = 0x80, 0x40
+# A word, or what comes in the place of one.
+_MOST_OF_WORD = 100
 _COUNTED = re.compile(r"\w+|[^\w\s]|\n")  # white space that is no line end tells two texts not apart
 
 __all__ = ["Joined", "Side", "join", "lacking", "repair"]
@@ -99,10 +101,54 @@ def join(updates: Iterable[bytes], ours: Side, theirs: Side, said: Iterable[byte
     parts = _all_parts(updates, ours, theirs, said)
     if parts is None or _lacking(parts):
         return None
-    base, of_ours, of_theirs, text = (
-        "".join(part.text or "" for part in parts if getattr(part, visible)) for visible in _VISIBLE
+    of_ours, of_theirs, text = (
+        "".join(part.text or "" for part in parts if getattr(part, visible)) for visible in _VISIBLE[1:]
     )
+    base = "".join(part.text or "" for part in with_words_replaced(parts))
     return Joined(base, of_ours, of_theirs, text, parts, _brought_back(base, of_ours, of_theirs, parts))
+
+
+def with_words_replaced(parts: Sequence[_Part]) -> list[_Part]:
+    """The parts of the base, with a word where both sides have taken one out and put others in.
+
+    Both replaced the same word then, of which nothing is in the base where the update that took it out is known in a
+    sum with others only: their words are two values of it, and do not both stand.
+    """
+    found: list[_Part] = []
+    gap: list[_Part] = []
+    for part in [*parts, None]:
+        if part is not None and not part.base:
+            gap.append(part)
+            continue
+        word = _word_replaced(gap) if found and part is not None else []
+        found += word
+        gap = []
+        if part is not None:
+            found.append(part)
+    return found
+
+
+def _word_replaced(gap: Sequence[_Part]) -> list[_Part]:
+    """Of what both had and have taken out between two characters of the base, the last word; nothing where not both
+    have put in something else there, in one line."""
+    ours, theirs = ("".join(part.text or "" for part in gap if getattr(part, side)) for side in ("ours", "theirs"))
+    if not ours.strip() or not theirs.strip() or ours == theirs or "\n" in ours + theirs:
+        return []
+    runs: list[list[_Part]] = []
+    for part in gap:
+        if not part.common or part.ours or part.theirs or not part.text:
+            continue
+        last = runs[-1][-1] if runs else None
+        if last is not None and (last.client, last.clock + last.length) == (part.client, part.clock):
+            runs[-1].append(part)
+        else:
+            runs.append([part])
+    words = [run for run in runs if _is_word("".join(part.text or "" for part in run))]
+    return max(words, key=lambda run: (run[0].clock, run[0].client), default=[])
+
+
+def _is_word(text: str) -> bool:
+    return len(text) <= _MOST_OF_WORD and len(text.split()) == 1
 
 
 def lacking(updates: Iterable[bytes], ours: Side, theirs: Side) -> set[int]:

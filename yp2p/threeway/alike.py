@@ -2,7 +2,8 @@
 
 A line that was edited is still the line that it was: it is paired with the one of the other text that it shares
 `ALIKE` of its letters with, in order, so that the pairs together have the most in common. So is a line to which words
-were only added, however many. Two long texts are paired where their lines are equal.
+were only added, however many, and a line that gives another value to the same name. Two long texts are paired where
+their lines are equal.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _MAX_PAIRINGS = 4096
 _MAX_SQUARE_CHARS = 64_000_000
 # What a line counts for that has more characters: ten short lines that fit are worth more than a long one.
 _MAX_WEIGHT = 80
+# A name that a line gives a value.
+_NAME = re.compile(r"""\s*(?:export\s+)?["']?([\w.-]*[^\W\d][\w.-]*)["']?\s*(?:=(?!=)|:(?=\s))\s*\S""")
 _ASCII_PARTS = re.compile(r"\w+|[^\w\s]")
 
 
@@ -76,6 +79,13 @@ def _added_to(old: str, new: str) -> float:
     return ALIKE if kept(old, new) == 1.0 else 0.0
 
 
+def values_of_one_name(*lines: str) -> list[int]:
+    """Where the values begin in lines that all give the same name one; empty where they do not."""
+    found = [_NAME.match(line) for line in lines]
+    names = {match and match[1] for match in found}
+    return [match.end() - 1 for match in found if match is not None] if len(names) == 1 and None not in names else []
+
+
 def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
     """Which old line became which new line: the alignment, in order, with the most likeness."""
     rows, columns = len(old), len(new)
@@ -95,7 +105,9 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
             shared = (
                 _SAME
                 if old[i] == new[j]
-                else likeness(old[i], new[j]) or (_added_to(old[i], new[j]) if old[i].endswith("\n") else 0.0)
+                else likeness(old[i], new[j])
+                or (_added_to(old[i], new[j]) if old[i].endswith("\n") else 0.0)
+                or (ALIKE if values_of_one_name(old[i], new[j]) else 0.0)
             )
             alike[i][j] = shared if shared >= ALIKE else 0.0
             paired = best[i + 1][j + 1] + alike[i][j] * min(1 + len(old[i]), _MAX_WEIGHT) if alike[i][j] else 0.0

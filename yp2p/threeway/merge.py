@@ -40,7 +40,7 @@ from yp2p.threeway.tally import Tally, tally
 if TYPE_CHECKING:
     from yp2p.threeway.parsing import Checker
 
-VERSION = 13
+VERSION = 14
 # Languages in which what is between `[` and `]` or `{` and `}` has commas between its members.
 _WITH_LISTS = frozenset({"python", "json", "toml", "yaml"})
 

@@ -9,10 +9,11 @@ The rules, in order (`resolve`); the sides can change places without changing th
 3. *Covered.* All that one side brought in is in what the other brought in as well: the larger one stands.
 4. *Cut into lines.* Where lines of all three texts are alike, they are one line, and what is between them is decided
    by itself.
-5. *One word, two values.* Inside such a line: what both inserted at one point stands one after the other; of two values
-   of one word one stands: that of the side which changed more of the text, so that values that belong together stay
-   together, or where both changed as much, and of two versions always, the greater one (numbers by their value). So it
-   does not matter who meets whom. Brackets and members of lists: `brackets.py`.
+5. *One word, two values.* Inside such a line: what both inserted at one point stands one after the other, unless it is
+   the value of a name that had none; of two values of one word one stands: that of the side which changed more of the
+   text, so that values that belong together stay together, or where both changed as much, and of two versions always,
+   the greater one (numbers by their value). So it does not matter who meets whom. Brackets and members of lists:
+   `brackets.py`.
 6. *Put in beside.* Where one side changed lines and the other one only put in lines before or behind them: both.
 7. *Both.* What is left stands as whole lines, one side's after the other's, and lines that are in both once.
 """
@@ -25,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from yp2p.threeway.alike import cut_changes, cut_lines, kept, likeness
+from yp2p.threeway.alike import cut_changes, cut_lines, kept, likeness, values_of_one_name
 from yp2p.threeway.brackets import both_members, has_torn_strings, is_torn, put_around, with_other_marks
 from yp2p.threeway.glued import has_glued_lines
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
@@ -50,6 +51,8 @@ _MAX_VALUE_WORDS = 8
 _MAX_LISTED = 1000
 # What is between members of a list, or words.
 _SEPARATORS = frozenset(" \t\n,;|&\u3000\u3001\u3002\uff01\uff0c\uff1b\uff1f")
+# What comes behind the value of a name: nothing, the end of the line or of the statement, a comment.
+_ENDS_OF_VALUES = ("", "\n", "\r", ",", ";", "#")
 _NUMBER = re.compile(rf"({SIGN}\d+|\d+)")
 _WORD = re.compile(r"\w+")
 _LETTERS = re.compile(r"[^\W_]+")
@@ -319,7 +322,7 @@ def _in_line(base: str, ours: str, theirs: str, around: Around) -> str | None:
     if max(len(base), len(ours), len(theirs)) > _MAX_WORD_CHARS:
         return _by_phrases(base, ours, theirs, around)
     if min(kept(base, ours), kept(base, theirs)) < _KEPT and not _is_number(base, ours, theirs):
-        return None
+        return _one_value(base, ours, theirs, around)
     merged = merge_words(Words.of(base), Words.of(ours), Words.of(theirs))
     parts: list[str] = []
     for number, part in enumerate(merged):
@@ -327,12 +330,25 @@ def _in_line(base: str, ours: str, theirs: str, around: Around) -> str | None:
         if isinstance(part, Clash):
             behind = merged[number + 1] if around.has_lists and number < _MAX_LISTED else None
             text = both_members("".join(parts), part, behind) if isinstance(behind, str) else None
-            text = text or put_around(part) or _decided(part, is_ours=around.is_ours)
+            is_value = _is_value("".join(parts), merged[number + 1] if number + 1 < len(merged) else "")
+            text = text or put_around(part) or _decided(part, is_ours=around.is_ours, is_value=is_value)
         if text is None:
             return None
         parts.append(text)
     line = "".join(parts)
     return None if is_torn(line, (base, ours, theirs)) else line
+
+
+def _one_value(base: str, ours: str, theirs: str, around: Around) -> str | None:
+    """The line with one of both values, where all three give the same name short ones; else None."""
+    starts = values_of_one_name(base, ours, theirs)
+    texts = base, ours, theirs
+    heads = {text[:start] for text, start in zip(texts, starts, strict=False)}
+    values = [text[start:] for text, start in zip(texts, starts, strict=False)]
+    if len(heads) != 1 or len({value[len(value.rstrip()) :] for value in values}) != 1:
+        return None
+    stands = _decided(Clash(*values), is_ours=around.is_ours, is_value=True)
+    return heads.pop() + stands if stands is not None else None
 
 
 def _is_number(base: str, ours: str, theirs: str) -> bool:
@@ -365,9 +381,16 @@ def _by_phrases(base: str, ours: str, theirs: str, around: Around) -> str | None
     return "".join(parts)
 
 
-def _decided(clash: Clash, *, is_ours: bool | None) -> str | None:
+def _is_value(before: str, behind: str | Clash) -> bool:
+    """Whether what stands between these is all that a name is given (`NAME = `, to the end of the line)."""
+    return (
+        before.rstrip(" \t").endswith("=") and isinstance(behind, str) and behind.lstrip(" \t")[:1] in _ENDS_OF_VALUES
+    )
+
+
+def _decided(clash: Clash, *, is_ours: bool | None, is_value: bool) -> str | None:
     """What stands where both changed the same words; None where it is more than a value."""
-    if not clash.base.strip() and _are_apart(clash.ours, clash.theirs):
+    if not clash.base.strip() and not is_value and _are_apart(clash.ours, clash.theirs):
         return clash.ours + clash.theirs
     if not clash.ours.strip() or not clash.theirs.strip():
         return clash.ours if clash.ours.strip() else clash.theirs
