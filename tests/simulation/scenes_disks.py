@@ -166,7 +166,7 @@ async def many_are_removed(world: World) -> None:
     await stage.rest()
     await masses.remove_many(world)
     with trio.move_on_after(60.0):
-        while world._why_not_at_rest():
+        while world.rest.why_not():
             await trio.sleep(1.0)
             for host in world.hosts:
                 masses.answer(host, accept=True)  # those who hear of it ask as well

@@ -42,8 +42,8 @@ class Stage:
 
     async def rest(self) -> None:
         """Everything has come everywhere."""
-        if not await self.world._wait_for_rest(_REST_S):
-            self.expect(False, f"not in sync after {_REST_S:.0f} s: {self.world._why_not_at_rest()}")
+        if not await self.world.rest.wait(_REST_S):
+            self.expect(False, f"not in sync after {_REST_S:.0f} s: {self.world.rest.why_not()}")
 
     async def file(self, *, lines: int = 6, end: str = "", directory: str = "") -> str:
         """A new text that all have, and its path."""

@@ -85,8 +85,8 @@ class QuietWorld(World):
         await self._rest()
 
     async def _rest(self) -> None:
-        if not await self._wait_for_rest(120.0):
-            raise Failed(f"not at rest: {self._why_not_at_rest()}")
+        if not await self.rest.wait(120.0):
+            raise Failed(f"not at rest: {self.rest.why_not()}")
 
     async def _measure(self) -> Cost:
         for people in self.people.values():  # the channels are opened by what is written first

@@ -10,7 +10,7 @@ import itertools
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,10 @@ import trio._core._run as trio_run
 import trio.testing
 from simulation import (
     beacons,
-    choosing,
-    faults,
+    ending,
     hooks,
-    hostile,
     masses,
-    names,
     places,
-    readers,
-    rules,
     themes,
     troubles,
 )
@@ -38,16 +33,13 @@ from simulation.hooks import current_host, installed
 from simulation.host import Host
 from simulation.hostile import HostileMember
 from simulation.network import Network, SimulatedStream
-from simulation.people import Oracle, People, same_file, tokens_in
+from simulation.people import Oracle, People, same_file
+from simulation.rest import Failed, Rest
 from simulation.swarm import Swarm
-from tallies import miscounted
 
-from yp2p.files.ignore import IgnoreRules
 from yp2p.folder import guard
 from yp2p.folder.catalogue import manifest_document_id
-from yp2p.folder.notices import Versions
-from yp2p.identity import EntryID, Identity
-from yp2p.peers.session import FolderSession
+from yp2p.identity import Identity
 from yp2p.protocol import channel as channel_messages
 from yp2p.protocol.messages import MANIFEST_DOCUMENTS, ChannelData, Message
 from yp2p.transport.link import Link
@@ -56,7 +48,6 @@ from yp2p.transport.link import Link
 _HOSTILE_SHARE = float(os.environ.get("SIMULATE_HOSTILE", "0.3"))
 # It sends to each of them: among eight devices that takes minutes.
 _MOST_WITH_HOSTILE = 3
-_REST_LIMIT_S = 400.0
 _MANIFESTS = frozenset(manifest_document_id(index) for index in range(MANIFEST_DOCUMENTS))
 # What no honest devices may ever say of each other, whatever the weather.
 _NEVER_LOGGED = ("peer_fault", "session_failed", "folder_failed", "crdt_panic", "history_refused")
@@ -71,10 +62,6 @@ def _jump_past_deadline(clock: trio.testing.MockClock) -> None:
     """Virtual time never stands at a deadline exactly, as no real clock does."""
     _jump_to_deadline(clock)
     clock.jump(1e-6)
-
-
-class Failed(Exception):
-    """The run did not end as it must."""
 
 
 class _Numbers:
@@ -116,9 +103,10 @@ class World:
         self.wrong: list[str] = []  # what was seen while it ran
         self.rescan: set[str] = set()  # hosts whose files were changed in a way that only a scan can find
         self._say = say
-        self._logged: list[str] = []
+        self.logged: list[str] = []
         self.hostile: HostileMember | None = None
         self.backups: dict[str, Path] = {}
+        self.rest = Rest(self)
         self.readers: set[str] = set()  # hosts that were made readers, whether they have heard of it or not
 
     def note(self, text: str) -> None:
@@ -171,7 +159,7 @@ class World:
             # Its folder rests, with a reason; how it came to that is for whoever looks for a fault.
             is_allowed |= method == "debug" and isinstance(event.get("exc_info"), OSError)
         if (event.get("event") in _NEVER_LOGGED or "exc_info" in event) and not is_allowed:
-            self._logged.append(line)
+            self.logged.append(line)
         if self._say is not None and (method != "debug" or event.get("event") in ("file_ingested", "gap")):
             self._say(f"{trio.current_time():9.4f}     {line}")
             if event.get("exc_info"):
@@ -209,9 +197,9 @@ class World:
             for _ in range(self.rng.randint(10, 40) if self._theme is None else self.rng.randint(0, 12)):
                 await self._act()
                 await trio.sleep(self.rng.choice((0.0, 0.0, 0.01, 0.1, 0.5, 2.0)) * self.rng.random())
-                self._check_log()
-            await self.come_to_rest()
-            await self._check_cost_of_an_edit()
+                self.check_log()
+            await ending.come_to_rest(self)
+            await ending.check_cost_of_an_edit(self)
             for host in self.hosts:
                 await host.stop()
             nursery.cancel_scope.cancel()
@@ -251,7 +239,7 @@ class World:
         for number, host in enumerate(self.hosts[1 : count - late]):
             await self.join(host, self.hosts[number] if topology == "line" else first)
         if theme is not None or self.rng.random() < 0.6:
-            await self._wait_for_rest(60.0)
+            await self.rest.wait(60.0)
         if is_hostile:
             self.hostile = HostileMember(self)
             await self.hostile.join(first)
@@ -306,200 +294,11 @@ class World:
         found = [self.people[host.name] for host in self.writers()]
         return self.rng.sample(found, self.rng.randint(1, len(found)))
 
+    def check_log(self) -> None:
+        """Raises Failed."""
+        if self.logged:
+            raise Failed(f"an honest device was blamed or failed: {self.logged}")
+
     def some_host(self, *, up: bool) -> Host | None:
         hosts = [host for host in self.hosts if host.is_up == up and host.has_joined]
         return self.rng.choice(hosts) if hosts else None
-
-    # --- the end ------------------------------------------------------------------------------------------------
-
-    async def come_to_rest(self) -> None:
-        """Heal everything, and wait for the devices to be in sync. Raises Failed."""
-        self.note("everything is healed")
-        await self._heal()
-        self.nursery.start_soon(masses.answer_all, self)
-        if self.hostile is not None:
-            await self._survive(self.hostile)
-            return
-        # Of a clone only equal trees tell that it has come to rest. Where not all are linked with all, what one in
-        # between has not chosen comes to nobody behind it.
-        if self.has_clone or self.network.never:
-            await choosing.choose_everything(self)
-        if not await self._wait_for_rest(_REST_LIMIT_S):
-            raise Failed(f"not in sync after {_REST_LIMIT_S:.0f} s: {self._why_not_at_rest()}")
-        await self._choose_everything()
-        if await readers.revert_all(self) and not await self._wait_for_rest(_REST_LIMIT_S):
-            raise Failed(f"not in sync after all was reverted: {self._why_not_at_rest()}")
-        self._check_log()
-        trees = self._trees(self.hosts)
-        first, gone = trees[self.hosts[0].name], self._left_out_and_gone()
-        for name, tree in trees.items():
-            if any(tree.get(path) != first.get(path) for path in (tree.keys() | first.keys()) - gone):
-                raise Failed(f"{name} has another tree than {self.hosts[0].name}: {tree} and {first}")
-        self._check_blobs()
-        for host in self.hosts:
-            for versions in _changed_apart(host):
-                self.oracle.told |= tokens_in(versions.stands.encode())
-                self.oracle.kept_apart |= tokens_in((versions.ours + versions.theirs).encode())
-        wrong = self.wrong + self.oracle.check(first) + names.check_outside(self)
-        if wrong:
-            raise Failed(f"{'; '.join(wrong)}: {first}")
-
-    async def _choose_everything(self) -> None:
-        """What is chosen is alike; then everybody has everything. Raises Failed."""
-        if not any(map(choosing.chooses, self.hosts)):
-            return
-        if not self.readers and not self.has_clone and (wrong := choosing.differing(self)):
-            raise Failed(wrong)
-        with trio.move_on_after(_REST_LIMIT_S):
-            await choosing.choose_everything(self)
-        if not await self._wait_for_rest(_REST_LIMIT_S):
-            raise Failed(f"not in sync after everything was chosen: {self._why_not_at_rest()}")
-
-    def _wanted(self, host: Host) -> Iterator[str]:
-        """Where a device is to have a blob that it does not have."""
-        path_of = host.folder.catalogue.layout().path_of
-        return (path_of.get(entry, "") for entry in host.folder.files.blobs.wanted)
-
-    def _left_out_and_gone(self) -> set[str]:
-        """Blobs of which no device has the newest content: it was removed where it was left out (`_check_blobs`).
-
-        A device that had an older one may still have that.
-        """
-        left_out = IgnoreRules(sorted(self.left_out))
-        return {path for host in self.hosts for path in self._wanted(host) if left_out.ignores(path)}
-
-    def _check_blobs(self) -> None:
-        """What is said to be in a file is in a file.
-
-        Excuses are a disk that lost it, and a device that left it out: a file that was removed right before that, or
-        meanwhile, was not seen to go.
-        """
-        if self.oracle.had_power_cut:
-            return
-        left_out = IgnoreRules(sorted(self.left_out))
-        for host in self.hosts:
-            for path in self._wanted(host):
-                if not left_out.ignores(path):
-                    waiting = host.folder.files.waiting.entries
-                    raise Failed(f"no device has what {host.name} is to have at {path!r}: {waiting}")
-
-    async def _survive(self, member: HostileMember) -> None:
-        """The hostile member goes; everybody starts again, works, and has lost nothing. Raises Failed."""
-        member.leave()
-        for host in self.hosts:
-            await host.stop()
-            await host.start()
-        with trio.move_on_after(_REST_LIMIT_S):
-            await choosing.choose_everything(self)
-        wrong = self.wrong + await hostile.check(self)
-        self._check_log()
-        if wrong:
-            raise Failed(f"after {member.sent} hostile messages: {'; '.join(wrong)}")
-
-    async def _heal(self) -> None:
-        """Everything is there again, can be read and is not left out; all run, and all have joined."""
-        self.network.heal()
-        for host in self.hosts:
-            places.unlock(self, host)
-            troubles.end_on(self, host)
-            if host.ignored or host.name in self.rescan:
-                await host.stop()
-                rules.heed(self, host)
-            if host.has_joined and not host.is_up:
-                await host.start()
-        while any(not host.has_joined for host in self.hosts):
-            before = [host.has_joined for host in self.hosts]
-            await faults.join_late(self)
-            assert before != [host.has_joined for host in self.hosts]
-
-    def _trees(self, hosts: list[Host]) -> dict[str, dict[str, bytes]]:
-        """What these have on their disks, by name, without what can come to none of them."""
-        gone = self._blobs_that_nobody_has(hosts)
-        return {
-            host.name: {path: data for path, data in host.disk.contents().items() if path not in gone} for host in hosts
-        }
-
-    def _blobs_that_nobody_has(self, hosts: list[Host]) -> set[str]:
-        """Where those are, by name."""
-        paths: set[str] = set()
-        lost = self._lost_entries(hosts)
-        for host in hosts:
-            path_of = host.folder.catalogue.layout().path_of
-            paths |= {path_of[entry] for entry in lost if entry in path_of}
-        return paths
-
-    def _lost_entries(self, hosts: list[Host]) -> set[EntryID]:
-        """The blobs whose file a power cut damaged before another device had its content: all wait for it.
-
-        (Some have the content before, some nothing, and some have not chosen it.)
-        """
-        wanted: set[tuple[EntryID, bytes]] = set()
-        there: set[tuple[EntryID, bytes]] = set()
-        for host in hosts if self.oracle.had_power_cut else []:
-            folder = host.folder
-            wanted |= {(entry, content.hash) for entry, content in folder.files.blobs.wanted.items()}
-            there |= {(entry, record.content) for entry, record in folder.files.items()}
-        return {entry for entry, _ in wanted - there}
-
-    async def _wait_for_rest(self, limit_s: float) -> bool:
-        with trio.move_on_after(limit_s):
-            calm = 0
-            while calm < 3:
-                await trio.sleep(0.5)
-                calm = calm + 1 if not self._why_not_at_rest() else 0
-            return True
-        return False
-
-    def _why_not_at_rest(self) -> str:
-        up = [host for host in self.hosts if host.is_up and host.has_joined]
-        self.wrong += [f"{host.name} miscounted {what}" for host in up for what in miscounted(host.folder)]
-        for host in up:
-            folder = host.folder
-            state = folder.state
-            if state.pause_reason or not state.settled or not state.adopted:
-                return f"{host.name} is not settled: {state.pause_reason or folder.files.waiting or state.adopted}"
-            for other in up:
-                if other is host or not self.is_in_sight(host, other) or self.has_clone:
-                    continue
-                session = folder.observers.sessions.get(other.identity.device_id)
-                if isinstance(session, FolderSession) and self._lacks_what_is_lost(session, up):
-                    continue
-                if not isinstance(session, FolderSession) or not session.agreement.in_sync:
-                    how = "no session" if session is None else f"behind {len(session.agreement.behind)}"  # type: ignore[attr-defined]
-                    return f"{host.name} is not in sync with {other.name} ({how})"
-        trees = list(self._trees(up).values()) if self.has_clone else []
-        return "the trees differ" if any(tree != trees[0] for tree in trees) else ""
-
-    def _lacks_what_is_lost(self, session: FolderSession, up: list[Host]) -> bool:
-        """Whether a session is in sync but for what no device has."""
-        agreement = session.agreement
-        return bool(agreement.behind) and agreement.compared and agreement.behind.keys() <= self._lost_entries(up)
-
-    def _check_log(self) -> None:
-        if self._logged:
-            raise Failed(f"an honest device was blamed or failed: {self._logged}")
-
-    async def _check_cost_of_an_edit(self) -> None:
-        """At rest, one edit costs one message for each other device, whatever the network looks like (invariant 16)."""
-        files = self.people[self.hosts[0].name]._files()
-        if not files or self.has_clone or self.hostile is not None:
-            return
-        for people in self.people.values():
-            people.editors.clear()
-        for _ in range(3):
-            editing = self.people[self.rng.choice(self.writers()).name]
-            await trio.sleep(1.0)
-            self.updates_sent.clear()
-            editing.edit()
-            if not await self._wait_for_rest(60.0):
-                raise Failed(f"an edit at rest did not arrive: {self._why_not_at_rest()}")
-        sent = sum(self.updates_sent.values())
-        # The first ones open the channels, with a step 1 and 2 instead; the last one finds them open.
-        if sent > 1.2 * (len(self.hosts) - 1):
-            raise Failed(f"one edit cost {sent} messages among {len(self.hosts)} devices: {self.updates_sent}")
-
-
-def _changed_apart(host: Host) -> list[Versions]:
-    """The places that this device tells of as changed apart."""
-    notices = (notice.versions for notice in host.folder.notices)
-    return [versions for versions in notices if versions is not None]
