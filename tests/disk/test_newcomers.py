@@ -14,6 +14,7 @@ from bridge import PEER, Bridge, clock, open_bridge
 from yp2p.disk import mass_deletion
 from yp2p.documents.manifest import Manifest
 from yp2p.documents.registers import Change, Deletion
+from yp2p.history import settling
 from yp2p.identity import DeviceID
 
 
@@ -70,6 +71,37 @@ def test_a_quarter_of_a_folder_waits(files: int, count: int) -> None:
         assert all(map(bridge.folder.catalogue.is_alive, bridge.folder.catalogue.entries.values()))
 
     _run(test, files)
+
+
+def test_what_takes_back_a_flood_leaves_a_conflict_settled_that_a_person_settled_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def nothing(folder: object) -> None:
+        """The rounds of the disk are this test's."""
+
+    monkeypatch.setattr(settling, "settle", nothing)
+
+    async def test(bridge: Bridge, directory: Path) -> None:
+        folder = bridge.folder
+        (directory / "z.txt").write_text("this\n")
+        copy = "z.conflict-desk-2026-11-29-1f2e3d4c.txt"
+        (directory / copy).write_text("the other\n")
+        await bridge.scan()
+        entry = folder.files.at[copy]
+        await settling.settle_files(folder, "z.txt", "this")
+        bridge.dirty.add(copy)
+        for _ in range(4):
+            clock().jump(5)
+            await bridge.look()
+            await bridge.render()
+        assert not folder.catalogue.is_alive(folder.catalogue.entries[entry])
+        await _delete_elsewhere(bridge, 30)
+        assert folder.state.question.reason.startswith("30 of 101 files")
+        await mass_deletion.decide(folder, bridge.ingest, accept=False)
+        dead = [one.id for one in folder.catalogue.entries.values() if not folder.catalogue.is_alive(one)]
+        assert dead == [entry]
+
+    _run(test, 100)
 
 
 def test_somebody_who_tidies_up_a_little_waits_for_nobody() -> None:

@@ -9,7 +9,7 @@ enough, where they are more than a quarter of the files.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from yp2p.identity import EntryID
@@ -101,6 +101,10 @@ class DeletionGuard:
         """A person said that these may be deleted."""
         self._approved |= entries
         self._done.clear()
+
+    def let(self, entries: Iterable[EntryID]) -> None:
+        """A person took these away one by one: they are no part of a flood, and what takes back one leaves them."""
+        self._approved.update(entries)
 
     def done(self, now: float) -> set[EntryID]:
         """What was deleted within the last ten minutes."""

@@ -55,7 +55,10 @@ async def settle_files(folder: Folder, path: str, keep: str) -> dict[str, Any] |
     def work(root: Root) -> list[str]:
         return [item for copy in copies for item in _settled(root, copy, plain_name(copy), keep)]
 
+    gone = [folder.files.at[copy] for copy in copies if copy in folder.files.at]
     trash = await on_root(folder, work)
+    if keep != "both":
+        folder.state.guard.let(gone)
     await settle(folder)
     return {"path": path, "settled": len(copies), "changed": True, "is_edit": False, "trash": trash}
 
@@ -181,7 +184,9 @@ async def merge(folder: Folder, path: str, number: int | None, before: str, text
     trash: list[str] = []
     if found.copy is not None:
         copy = found.copy
+        gone = [folder.files.at[copy]] if copy in folder.files.at else []
         trash = await on_root(folder, lambda root: [_to_trash(root, copy, copy)])
+        folder.state.guard.let(gone)
     await _write(folder, found.path, before, text)
     if found.copy is None:
         await resolve(folder, found.path, "now", number)
