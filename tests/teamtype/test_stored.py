@@ -228,7 +228,7 @@ def test_what_can_be_in_no_file_is_refused_at_once_also_while_edits_wait(tmp_pat
     only_read = OpenFile(
         path.as_uri(), View("text\n", is_neovim=False), name="me", wake=lambda: None, make=lambda *_: None
     )
-    only_read.refusal = "this device may only read"
+    only_read.hindrances.refusal = "this device may only read"
     with pytest.raises(UsageError, match="may only read"):
         _type(only_read, 0, 0, 0, "b")
     only_read._attach(document)

@@ -106,7 +106,7 @@ class Bridge:
                 case messages.Edit() as edit:
                     file = self._opened(edit.uri)
                     self._edit(file, edit)
-                    if number is not None and (note := file.take_note()):
+                    if number is not None and (note := file.hindrances.take_note()):
                         raise UsageError(note)  # the edit is taken: an editor shows nothing else that it is told
                 case messages.Cursor(uri, ranges):
                     if uri in self._files:
@@ -141,7 +141,7 @@ class Bridge:
         self._close(wanted.uri)
         view = View(wanted.content, is_neovim=self._is_neovim)
         file = OpenFile(wanted.uri, view, name=self._name, wake=self._wake, make=self._make)
-        file.refusal = self._roots.get(self._root_of(file.path) or "", "")
+        file.hindrances.refusal = self._roots.get(self._root_of(file.path) or "", "")
         self._files[wanted.uri] = file
         self._scopes[file] = trio.CancelScope()
         files.start_soon(self._run, file)

@@ -29,9 +29,9 @@ import trio
 
 from yp2p.client import Device, File, Received
 from yp2p.documents.diff import Hunk, apply_hunks, hunks
-from yp2p.documents.guarded import check_text
 from yp2p.editors import messages
 from yp2p.editors.carets import Cursors
+from yp2p.editors.hindrances import Hindrances
 from yp2p.editors.lines import Lines
 from yp2p.editors.operation import Operation
 from yp2p.editors.rescue import Unsaved, merged_into
@@ -40,7 +40,6 @@ from yp2p.editors.stored import Stored
 from yp2p.editors.view import View
 from yp2p.errors import FileUnavailable, NotRunning, UsageError, first_of
 
-READER = "this device may only read this folder: what is typed here would be in no file, and is taken back"
 # The daemon says at once what hinders a file.
 _HEAR_LIMIT_S = 0.5
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.05, 1.0
@@ -63,8 +62,7 @@ class OpenFile:
         self.path = messages.path_of(uri)
         self.may_send = False  # whether the editor was told that the file is open
         self.reason = ""  # why it is not (any more)
-        self.refusal = ""  # why nothing may be written
-        self._heard = self._note = ""  # what hinders the file on the disk; the same, where the editor was not told yet
+        self.hindrances = Hindrances()
         self._view = view
         self._revisions = Revisions(view.content, reads_again=view.reads_again)
         self._wake = wake
@@ -84,7 +82,8 @@ class OpenFile:
             raise UsageError(f"{self.path} is not open: {self.reason}")
         if self._held is not None:
             self._held.append(edit)
-            self._check("".join(one.replacement for one in edit.delta), changes_something=bool(edit.delta))
+            text = "".join(one.replacement for one in edit.delta)
+            self.hindrances.check(self.path, text, changes_something=bool(edit.delta))
             return
         self._take(edit)
 
@@ -119,7 +118,8 @@ class OpenFile:
 
     def _write(self, changes: list[Hunk]) -> None:
         """Raises UsageError: the file cannot hold it."""
-        self._check("".join(hunk.text for hunk in changes), changes_something=bool(changes))
+        text = "".join(hunk.text for hunk in changes)
+        self.hindrances.check(self.path, text, changes_something=bool(changes))
         try:
             if self._file is not None:
                 self._write_into(self._file, changes)
@@ -131,15 +131,6 @@ class OpenFile:
         self._stored.edit(self._view.text, changes, is_connected=False)
         self._view.write(apply_hunks(self._view.text, changes))
         self._touch()
-
-    def _check(self, text: str, *, changes_something: bool) -> None:
-        """Raises UsageError: nobody may write here, or no file of text can have this."""
-        if self.refusal and changes_something:
-            raise UsageError(f"{self.path}: {self.refusal}")
-        try:
-            check_text(text)
-        except ValueError as error:
-            raise UsageError(f"{self.path}: {error}") from None
 
     def _write_into(self, file: File, changes: list[Hunk]) -> None:
         with file.transaction() if len(changes) > 1 else nullcontext():
@@ -195,7 +186,7 @@ class OpenFile:
                     with trio.move_on_after(_HEAR_LIMIT_S):
                         while file.is_reader is None:
                             await file.changed()
-                    self._hear(file)
+                    self.hindrances.hear(self.path, file)
                     await self._keep_in_step(file)
             except NotRunning:
                 if file is not None:
@@ -240,28 +231,13 @@ class OpenFile:
                 async for _ in file.changed():
                     self.path = file.path
                     self._follow_text(file)
-                    if self._hear(file):
+                    if self.hindrances.hear(self.path, file):
                         nursery.cancel_scope.cancel()  # what was typed and not taken is in this document alone
                     self._wake()
         except* FileUnavailable as group:
             raise first_of(group) from None
         finally:
             end()
-
-    def _hear(self, file: File) -> bool:
-        """What this device may do, and what hinders the file; gives whether it may write no more."""
-        was_refused = bool(self.refusal)
-        if file.is_reader is not None:
-            self.refusal = READER if file.is_reader else ""
-        if file.note != self._heard:
-            self._heard = file.note
-            self._note = "" if file.is_reader or not file.note else f"{self.path}: {file.note}"
-        return bool(self.refusal) and not was_refused
-
-    def take_note(self) -> str:
-        """What hinders the file on the disk, where the editor was not told yet; it is told now."""
-        note, self._note = self._note, ""
-        return note
 
     def _attach(self, file: File) -> None:
         """Go on with a document: what it says is what others have changed, since it was known what the file says."""
@@ -278,7 +254,7 @@ class OpenFile:
         elif text != self._view.text:
             operation = self._view.change(hunks(self._view.text, text))
             self._revisions.become(self._view.shown, operation)
-        if unsaved is not None and unsaved.text != unsaved.known[0] and not self.refusal:
+        if unsaved is not None and unsaved.text != unsaved.known[0] and not self.hindrances.refusal:
             self._write_again(file, merged_into(text, unsaved))
         self._touch()
 

@@ -12,7 +12,7 @@ import trio
 from yp2p.client import Device
 from yp2p.control.socket import find_control_socket
 from yp2p.editors.bridge import Bridge
-from yp2p.editors.open_file import READER
+from yp2p.editors.hindrances import READER
 from yp2p.errors import FolderError, NotRunning
 
 # A daemon that restarts is back by then.
