@@ -121,6 +121,19 @@ def test_what_names_more_than_is_ever_kept_is_not_kept() -> None:
     assert ours.acknowledge_within() in _kept(a, *ours.known), "what we say is kept all the same"
 
 
+def test_what_this_device_says_names_no_more_than_is_kept() -> None:
+    a = Peer.founder("a")
+    peers = [_admin(a, f"b {number}") for number in range(7)]
+    a.acknowledge()
+    every = a.known.union(*(_said_in_turn(Peer(peer.name, a.known), 8) for peer in peers))
+    ancestry, own = Ancestry(every), a.identity.device_id
+    named = [ancestry.up_to(head) for head in limits.heads_within(ancestry, own, ancestry.everything)]
+    past = 0
+    for one in named:
+        past |= one
+    assert past.bit_count() <= 24 < len(every)
+
+
 def test_what_others_name_is_not_pushed_out_by_what_is_dated_back() -> None:
     a, b = Peer.founder("a"), Peer("b")
     a.grant(b)
