@@ -59,13 +59,19 @@ def kept(base: str, side: str) -> float:
     return (total - gone) / total if total else 0.0
 
 
-def likeness(old: str, new: str) -> float:
-    """0 to 1: twice the letters in words that both share in order, by the letters of both; 0 below `ALIKE`."""
+def keeps(base: str, side: str, share: float) -> bool:
+    """Whether a side has kept that share of the base at least. One that is too short is not compared."""
+    total = _counted(base)[0]
+    return total > 0 and _counted(side)[0] / total >= share and kept(base, side) >= share
+
+
+def likeness(old: str, new: str, least: float = ALIKE) -> float:
+    """0 to 1: twice the letters in words that both share in order, by the letters of both; 0 below `least`."""
     (size_old, counts_old), (size_new, counts_new) = _counted(old), _counted(new)
-    needed = ALIKE * (size_old + size_new) / 2
+    needed = least * (size_old + size_new) / 2
     if min(size_old, size_new) < needed:
         return 0.0
-    shared = sum(len(word) * min(count, counts_new[word]) for word, count in counts_old.items() if word in counts_new)
+    shared = sum(len(word) * min(counts_old[word], counts_new[word]) for word in counts_old.keys() & counts_new.keys())
     if shared < needed:
         return 0.0  # whatever their order
     return 2 * kept(old, new) * size_old / (size_old + size_new) if size_old + size_new else 0.0

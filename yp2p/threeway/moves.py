@@ -18,6 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from yp2p.threeway.alike import likeness
@@ -268,15 +269,38 @@ def _remade(side: _Side, known: Collection[int]) -> Iterator[tuple[int, int]]:
 def _is_made_of(line: str, old: str) -> bool:
     """Whether a line was made of another one: words were only added or only taken out, and most stayed; or of a long
     one most was kept."""
-    if max(len(line), len(old)) > _MAX_LINE_CHARS:
+    return max(len(line), len(old)) <= _MAX_LINE_CHARS and _has_words_of(line.strip(), old.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The words and signs of a line, how long they are together, and how many letters the line has."""
+
+    words: Sequence[str]
+    known: frozenset[str]
+    size: int
+    letters: int
+
+
+@lru_cache(_MAX_COMPARED)
+def _form(line: str) -> _Form:
+    words = _PARTS.findall(line)
+    return _Form(words, frozenset(words), sum(map(len, words)), _letters(line))
+
+
+@lru_cache(2 * _MAX_COMPARED)
+def _has_words_of(line: str, old: str) -> bool:
+    """The same of lines without white space at their ends. Each way to follow what moved asks for the same pairs."""
+    smaller, larger = _form(old), _form(line)
+    if smaller.size > larger.size:
+        smaller, larger = larger, smaller
+    if not smaller.words or 2 * smaller.size < larger.size:
         return False
-    smaller, larger = sorted((_PARTS.findall(old), _PARTS.findall(line)), key=lambda words: len("".join(words)))
-    if not smaller or 2 * len("".join(smaller)) < len("".join(larger)):
-        return False
-    left = iter(larger)
-    if all(word in left for word in smaller):
-        return True
-    return min(_letters(old), _letters(line)) >= _LONG_LETTERS and likeness(old, line) >= _KEPT
+    if smaller.known <= larger.known:
+        left = iter(larger.words)
+        if all(word in left for word in smaller.words):
+            return True
+    return min(smaller.letters, larger.letters) >= _LONG_LETTERS and likeness(old, line, _KEPT) >= _KEPT
 
 
 def _row_in(side: _Side, row: int) -> int | None:

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from yp2p.threeway.alike import cut_changes, cut_lines, kept, likeness, values_of_one_name
+from yp2p.threeway.alike import cut_changes, cut_lines, keeps, likeness, values_of_one_name
 from yp2p.threeway.brackets import both_members, has_torn_strings, is_torn, put_around, with_other_marks
 from yp2p.threeway.glued import has_glued_lines
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
@@ -279,11 +279,14 @@ def _by_words(base: str, ours: str, theirs: str) -> str | None:
     """Both changes, where they are of different words; None where they are not."""
     if not base.strip():
         return None  # blank lines are not the end of whatever comes in their place
-    words = Words.of(base), Words.of(ours), Words.of(theirs)
-    is_layout = words[0].words in (words[1].words, words[2].words)
-    if not is_layout and min(kept(base, ours), kept(base, theirs)) < _KEPT:
-        return None
-    return _merged_words(base, ours, theirs)
+    is_kept = keeps(base, ours, _KEPT) and keeps(base, theirs, _KEPT)
+    return _merged_words(base, ours, theirs) if is_kept or _is_layout(base, ours, theirs) else None
+
+
+def _is_layout(base: str, ours: str, theirs: str) -> bool:
+    """Whether one side changed white space alone."""
+    chars, *sides = ("".join(text.split()) for text in (base, ours, theirs))
+    return chars in sides and Words.of(base).words in (Words.of(ours).words, Words.of(theirs).words)
 
 
 def _merged_words(base: str, ours: str, theirs: str) -> str | None:
@@ -321,7 +324,7 @@ def _in_line(base: str, ours: str, theirs: str, around: Around) -> str | None:
         return None
     if max(len(base), len(ours), len(theirs)) > _MAX_WORD_CHARS:
         return _by_phrases(base, ours, theirs, around)
-    if min(kept(base, ours), kept(base, theirs)) < _KEPT and not _is_number(base, ours, theirs):
+    if not (keeps(base, ours, _KEPT) and keeps(base, theirs, _KEPT)) and not _is_number(base, ours, theirs):
         return _one_value(base, ours, theirs, around)
     merged = merge_words(Words.of(base), Words.of(ours), Words.of(theirs))
     parts: list[str] = []
