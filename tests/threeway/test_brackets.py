@@ -103,3 +103,15 @@ def test_a_scalar_made_a_list_and_changed(made: str) -> None:
             found = yaml.safe_load(merged("a.yaml", base, ours, theirs))
             allowed = [ours, theirs, made.format(changed)]
             assert found in [yaml.safe_load(text) for text in allowed], (base, ours, theirs, found)
+
+
+def test_a_word_of_a_text_becomes_no_name() -> None:
+    ours, theirs = 'x = f"a {b}"\n', "x = 'a c'\n"
+    merged = merge("x.py", "x = 'a b'\n", ours, theirs)
+    assert merged.text in (ours + theirs, theirs + ours)
+    assert len(merged.told) == 1
+
+
+def test_what_both_put_in_braces_stands() -> None:
+    assert merge("x.py", 'x = f"{a} {b}"\n', 'x = f"{a} {c}"\n', 'x = f"{d} {b}"\n').text == 'x = f"{d} {c}"\n'
+    assert merge("x.py", 'x = f"{a + b}"\n', 'x = f"{a + c}"\n', 'x = f"{d + b}"\n').text == 'x = f"{d + c}"\n'

@@ -133,6 +133,15 @@ def test_what_an_empty_line_parts_from_the_last_block_is_behind_it(
     assert merged(path, base, ours, base + put_in) == ours + put_in
 
 
+@pytest.mark.parametrize("unit", ["\t", "        ", "  "])
+def test_a_line_that_one_side_re_indented_where_the_whole_text_has_another_unit(unit: str) -> None:
+    base = 'def f(x):\n    while 1:\n        t = get()\n        if not t:\n            break\n    print("T", t)\n'
+    theirs = base.replace("            break\n", "            for q in y:\n                break\n")
+    right = theirs.replace("    ", unit)
+    assert merged("a.py", base, base.replace("    ", unit), theirs) == right
+    assert merged("a.txt", base, base.replace("    ", unit), theirs) == right
+
+
 def test_many_lines_take_bounded_steps() -> None:
     base = "".join(f"line {row}\n" for row in range(2000))
     indented = "".join(f"  {line}\n" for line in base.split("\n")[:-1])

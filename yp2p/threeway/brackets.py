@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from yp2p.threeway.words import Clash, Words
 
@@ -20,6 +20,7 @@ _QUOTES = "\"'`"
 _OTHER_MARK = {'"': "'", "'": '"'}
 # A string, or one character that matters.
 _TOKENS = re.compile(r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|.""", re.DOTALL)
+_FIELD = re.compile(r"\{[^{}\n]*\}")
 # Words times words that are looked at for those around which something was put: 10 ms.
 _MAX_COMPARED = 100_000
 # What may stand before a string: no word, but for such as `rb`.
@@ -54,12 +55,33 @@ def is_torn(text: str, versions: Sequence[str]) -> bool:
 
 def has_torn_strings(text: str, versions: Sequence[str]) -> bool:
     """Whether there is a mark inside of a string with the other ones in a line that no version has, though none of them
-    has that anywhere."""
+    has that anywhere; or a word that was text has become a name: `'a b'`, made `f"a {b}"` here and `'a c'` there, is
+    not `f"a {c}"`.
+
+    Args:
+        versions: what the base had comes first.
+    """
     new = set(text.split("\n")).difference(*(version.split("\n") for version in versions))
+    if _has_new_fields(new, versions):
+        return True
     inside = {mark for line in new for mark in _marks_inside(line)}
     return bool(inside) and not inside <= {
         mark for version in versions for line in version.split("\n") for mark in _marks_inside(line)
     }
+
+
+def _has_new_fields(lines: Collection[str], versions: Sequence[str]) -> bool:
+    """Whether a string has something in braces that it has in no version, and nothing in braces in the base."""
+    found = {field for line in lines if "{" in line for field in _fields(line)}
+    if not found or not any("{" in version for version in versions[1:]):
+        return False
+    before, *sides = ({field for line in version.split("\n") for field in _fields(line)} for version in versions)
+    return not before and not found <= set().union(*sides)
+
+
+def _fields(text: str) -> set[str]:
+    """What is in braces in strings."""
+    return {field for token in _TOKENS.findall(text) if len(token) > 1 for field in _FIELD.findall(token)}
 
 
 def _marks_inside(text: str) -> set[str]:

@@ -25,8 +25,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from yp2p.threeway.balance import Balance
 from yp2p.threeway.copies import without_copies
-from yp2p.threeway.languages import language_of
+from yp2p.threeway.languages import is_code, language_of
 from yp2p.threeway.lines import Clean, Place, Three, all_texts, ended, joined, merge_lines, places, split_lines
 from yp2p.threeway.moves import follow_moves
 from yp2p.threeway.notebooks import merge_notebooks
@@ -38,11 +39,13 @@ from yp2p.threeway.state import whole_side
 from yp2p.threeway.tally import Tally, tally
 
 if TYPE_CHECKING:
-    from yp2p.threeway.parsing import Checker
+    from yp2p.threeway.parsing import Parses
 
 VERSION = 14
 # Languages in which what is between `[` and `]` or `{` and `}` has commas between its members.
 _WITH_LISTS = frozenset({"python", "json", "toml", "yaml"})
+# What parts members of lists at the ends of lines, in program text that is not parsed.
+_SEPARATORS = (",", " \\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,10 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
         return Merged(whole, _told(parts, ["".join(p.ours if is_ours else p.theirs) for p in places(parts)]))
     sizes = _extent(three.by_ours), _extent(three.by_theirs)
     is_larger = None if sizes[0] == sizes[1] else sizes[0] > sizes[1]
-    has_lists = language_of(path) in _WITH_LISTS
-    asked = _Asked(three, parts, back, is_larger, _checker(path, texts[1:]), Budget(), has_lists)
+    around = Around(
+        Neighbours(), is_larger, Budget(), language_of(path) in _WITH_LISTS, _SEPARATORS if is_code(path) else ()
+    )
+    asked = _Asked(three, parts, back, around, _checker(path, texts[1:]))
     best: Merged | None = None
     fewest = Tally(0, 0)
     for used in _ways(three, parts):
@@ -163,16 +168,13 @@ def _decided(path: str, three: Three, parts: Sequence[Clean | Place], back: Coll
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A merge where git would ask: the texts, git's parts, whose value stands (`Around`), and what all ways to merge
-    share."""
+    """A merge where git would ask: the texts, git's parts, and what all ways to merge share."""
 
     three: Three
     parts: Sequence[Clean | Place]
     back: Collection[str]
-    is_ours: bool | None
-    parses: Checker | None
-    budget: Budget
-    has_lists: bool
+    around: Around
+    parses: Parses | None
 
 
 def _ways(three: Three, parts: Sequence[Clean | Place]) -> Iterator[Sequence[Clean | Place]]:
@@ -229,11 +231,12 @@ def _one_line(base: str, ours: str, theirs: str) -> str | None:
     return lines[0] if len(lines) == 1 else None
 
 
-def _checker(path: str, sides: Sequence[str]) -> Checker | None:
+def _checker(path: str, sides: Sequence[str]) -> Parses | None:
     """What tells whether the result parses; None where it need not."""
     if language_of(path) is None:
-        return None
-    from yp2p.threeway.parsing import Checker  # the parsers take memory: only who parses loads them
+        balance = Balance(sides) if is_code(path) else None
+        return balance if balance is not None and balance.is_needed else None
+    from yp2p.threeway.checker import Checker  # the parsers take memory: only who parses loads them
 
     checker = Checker(path, sides)
     return checker if checker.is_needed else None
@@ -247,7 +250,7 @@ def _chosen(asked: _Asked, parts: Sequence[Clean | Place]) -> list[str] | None:
             "".join(part.base),
             "".join(part.ours),
             "".join(part.theirs),
-            Around(_neighbours(parts, number), asked.is_ours, asked.budget, has_lists=asked.has_lists),
+            replace(asked.around, lines=_neighbours(parts, number)),
         )
         for number, part in enumerate(parts)
         if isinstance(part, Place)

@@ -10,67 +10,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
-from yp2p.threeway import syntax
-from yp2p.threeway.languages import language_of
-from yp2p.threeway.lines import ended
-from yp2p.threeway.places import Piece, alternatives, letters
-
-# What tries may cost in one merge, in hundredths of a microsecond: 0.6 s of a worker's time; and how many may be.
-_BUDGET = 60_000_000
-_MAX_TRIES = 30
-# A try costs less than the first text does in Python, where only what differs is parsed.
-_PYTHON_SHARE = 8
+from yp2p.threeway.places import Piece
+from yp2p.threeway.together import alternatives, letters
 
 
-class Checker:
-    """Whether texts parse as those of a merge do, while the budget lasts.
-
-    Attributes:
-        is_needed: whether the result is to parse, since both sides do.
-    """
-
-    def __init__(self, path: str, texts: Sequence[str]) -> None:
-        """Parse the texts of both sides. Whether the base parses does not matter: both mended it where it does not."""
-        self._left, self._tries = _BUDGET, _MAX_TRIES
-        self._allowed: Counter[str] = Counter()
-        self.is_needed = False
-        language = language_of(path)
-        if language is None or not all(syntax.is_parsable(language, text) for text in texts):
-            return
-        self._language = language
-        self._grammar = syntax.Grammar(language)
-        for text in texts:
-            twice = self._grammar.twice([text])
-            if twice is None:
-                return
-            self._allowed |= twice
-        self.is_needed = True
+class Parses(Protocol):
+    """Tells whether texts parse as those of a merge do, while a budget lasts."""
 
     @property
     def has_budget(self) -> bool:
-        return self._left >= 0 and self._tries >= 0
+        """Whether another text can be asked about."""
 
-    def __call__(self, pieces: Sequence[str]) -> bool:
-        """Whether a text parses, and no key is twice in it that was not before; no, once the budget is used."""
-        pieces = ended(pieces)
-        size = sum(map(len, pieces))
-        self._left -= syntax.cost(self._language, size) // (_PYTHON_SHARE if self._language == "python" else 1)
-        self._tries -= 1
-        if not self.has_budget:
-            return False
-        return self._parses(pieces)
+    def __call__(self, pieces: Sequence[str], /) -> bool:
+        """Whether a text parses; no, once the budget is used."""
 
-    def parses_at_last(self, pieces: Sequence[str]) -> bool:
+    def parses_at_last(self, pieces: Sequence[str], /) -> bool:
         """The same for one more text, whatever is left of the budget."""
-        return self._parses(pieces)
-
-    def _parses(self, pieces: Sequence[str]) -> bool:
-        twice = self._grammar.twice(pieces)
-        return twice is not None and twice <= self._allowed
 
 
-def parsing(pieces: Sequence[Piece], parses: Checker) -> list[str] | None:
+def parsing(pieces: Sequence[Piece], parses: Parses) -> list[str] | None:
     """What stands at each piece so that the whole parses; None where that was not found.
 
     Args:
@@ -104,7 +64,7 @@ def _lines(text: str) -> Counter[str]:
     return Counter(line.strip().removesuffix(",") for line in text.split("\n"))
 
 
-def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Checker) -> list[str]:
+def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Parses) -> list[str]:
     """One side's text, and of the other what can be taken; the side parses."""
     chosen = list(side)
     wanted = [piece.stands for piece in pieces]
@@ -134,7 +94,7 @@ def _from_side(pieces: Sequence[Piece], side: Sequence[str], parses: Checker) ->
         fault = open_rows[low]
         piece = pieces[fault]
         stands = chosen[fault]
-        losses = {other: _lost(piece, other) for other in (*alternatives(piece), stands)}
+        losses = {other: _lost(piece, other) for other in (*alternatives(piece.base, piece.ours, piece.theirs), stands)}
         for other in sorted(losses, key=losses.__getitem__):
             if losses[other] >= losses[stands]:
                 break

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -30,8 +30,9 @@ from yp2p.threeway.alike import cut_changes, cut_lines, keeps, likeness, values_
 from yp2p.threeway.brackets import both_members, has_torn_strings, is_torn, put_around, with_other_marks
 from yp2p.threeway.glued import has_glued_lines
 from yp2p.threeway.lines import Clean, Three, merge_lines, split_lines
-from yp2p.threeway.order import NEAR_LINES, Neighbours, is_in_order
+from yp2p.threeway.order import NEAR_LINES, Neighbours
 from yp2p.threeway.sequences import differences
+from yp2p.threeway.together import ended_text, in_order, letters
 from yp2p.threeway.words import SIGN, Clash, Words, merge_words
 
 # Of the letters of the base, what each side has to have kept for its changes to be changes of words.
@@ -55,7 +56,6 @@ _SEPARATORS = frozenset(" \t\n,;|&\u3000\u3001\u3002\uff01\uff0c\uff1b\uff1f")
 _ENDS_OF_VALUES = ("", "\n", "\r", ",", ";", "#")
 _NUMBER = re.compile(rf"({SIGN}\d+|\d+)")
 _WORD = re.compile(r"\w+")
-_LETTERS = re.compile(r"[^\W_]+")
 # Characters that are looked at by words in one merge, and what a piece costs besides: a second.
 _MAX_LOOKED_AT = 4_000_000
 _PIECE_CHARS = 800
@@ -83,12 +83,15 @@ class Around:
             values which belong together stay together. None where they changed as much: then the greater one. A later
             version always stands.
         has_lists: whether `[]` and `{}` have members with commas between them in this language.
+        separators: what else can part members of a list at the ends of lines, where nothing tells whether the whole
+            parses.
     """
 
     lines: Neighbours
     is_ours: bool | None
     budget: Budget
     has_lists: bool = False
+    separators: Sequence[str] = ()
 
 
 class Budget:
@@ -111,7 +114,7 @@ def resolve(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
 
 def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
     if not around.budget.take(base, ours, theirs):
-        return [_piece(base, ours, theirs, _in_order(ours, theirs, around.lines))]
+        return [_piece(base, ours, theirs, in_order(ours, theirs, around.lines, around.separators))]
     rows = split_lines(base), split_lines(ours), split_lines(theirs)
     cut = list(cut_lines(*rows))
     if len(cut) == 1:
@@ -121,7 +124,14 @@ def _by_lines(base: str, ours: str, theirs: str, around: Around) -> list[Piece]:
             return [_open_line(base, ours, theirs, around)]
         in_line = _in_line(base, ours, theirs, around)
         stands = in_line if in_line is not None else _put_in_beside(base, ours, theirs)
-        return [_piece(base, ours, theirs, _in_order(ours, theirs, around.lines) if stands is None else stands)]
+        return [
+            _piece(
+                base,
+                ours,
+                theirs,
+                in_order(ours, theirs, around.lines, around.separators) if stands is None else stands,
+            )
+        ]
     pieces: list[Piece] = []
     before = list(around.lines.before)
     for number, lines in enumerate(cut):
@@ -159,36 +169,7 @@ def _open_line(base: str, ours: str, theirs: str, around: Around) -> Piece:
 def _piece(base: str, ours: str, theirs: str, stands: str) -> Piece:
     """A piece that ends its line where every version does."""
     are_ended = all(text.endswith("\n") for text in (base, ours, theirs) if text)
-    return Piece(base, ours, theirs, _ended(stands) if are_ended else stands)
-
-
-def _in_order(ours: str, theirs: str, lines: Neighbours) -> str:
-    if ours.endswith("\n") != theirs.endswith("\n"):  # a last line that has no end stays the last, and gets one
-        return _both(ours, _ended(theirs)) if ours.endswith("\n") else _both(theirs, _ended(ours))
-    return _both(theirs, ours) if is_in_order(ours, theirs, lines) is False else _both(ours, theirs)
-
-
-def alternatives(piece: Piece) -> Iterator[str]:
-    """What else could stand there: both in either order, also within what both begin and end with; one of them without
-    the lines that the other one took out; one of them."""
-    first, second = sorted((piece.ours, piece.theirs))
-    if first and second:
-        yield _both(first, second)
-        yield _both(second, first)
-        yield _stacked(first, second)
-        yield _stacked(second, first)
-        yield _separated(first, second, ",")
-        yield _separated(second, first, ",")
-        yield from _within(first, second)
-    yield _without_removed(piece.base, first, second)
-    yield _without_removed(piece.base, second, first)
-    yield from sorted((first, second), key=lambda text: (-letters(text), text))
-
-
-def _without_removed(base: str, side: str, other: str) -> str:
-    """A side without those lines of the base that the other side took out."""
-    gone = set(split_lines(base)).difference(split_lines(other))
-    return "".join(line for line in split_lines(side) if line not in gone)
+    return Piece(base, ours, theirs, ended_text(stands) if are_ended else stands)
 
 
 def _whole(base: str, ours: str, theirs: str, budget: Budget) -> str | None:
@@ -257,7 +238,7 @@ def _beside(base: str, ours: str, theirs: str) -> str | None:
 def _put_in_beside(base: str, ours: str, theirs: str) -> str | None:
     """Both changes, where each line is changed by one side at most and the other one only put in lines before or behind
     it; else None. What a side left alone and the other one changed is not that side's to stand beside the change."""
-    lines, *sides = (split_lines(_ended(text)) for text in (base, ours, theirs))
+    lines, *sides = (split_lines(ended_text(text)) for text in (base, ours, theirs))
     changes = sorted(
         (change.old_start, change.old_stop, side[change.new_start : change.new_stop])
         for side in sides
@@ -413,58 +394,3 @@ def value_key(text: str) -> list[tuple[int, int, str]]:
     """The order of values: numbers by their value, everything else by its characters."""
     parts = enumerate(_NUMBER.split(text.strip()))
     return [(1, int(part[:400]), "") if at % 2 and part.isascii() else (0, 0, part) for at, part in parts if part]
-
-
-def _both(ours: str, theirs: str) -> str:
-    """The lines of both: those that both have once, where that is most of one of them."""
-    lines_ours, lines_theirs = split_lines(_ended(ours)), split_lines(_ended(theirs))
-    changes = differences(lines_ours, lines_theirs)
-    smaller = min(letters(ours), letters(theirs))
-    shared = letters(ours) - sum(letters("".join(lines_ours[c.old_start : c.old_stop])) for c in changes)
-    if not shared or 2 * shared < smaller:
-        return _stacked(ours, theirs)
-    parts: list[str] = []
-    at = 0
-    for change in changes:
-        parts += lines_ours[at : change.old_stop]
-        parts += lines_theirs[change.new_start : change.new_stop]
-        at = change.old_stop
-    return "".join([*parts, *lines_ours[at:]])
-
-
-def _stacked(ours: str, theirs: str) -> str:
-    return _ended(ours) + theirs
-
-
-def _separated(ours: str, theirs: str, separator: str) -> str:
-    """Both, with a separator between them where the first has none, and none behind the second."""
-    head, tail = ours.rstrip(), theirs.rstrip()
-    between = head if head.endswith(separator) else head + separator
-    return between + (ours[len(head) :] or "\n") + tail.removesuffix(separator) + theirs[len(tail) :]
-
-
-def _within(first: str, second: str) -> Iterator[str]:
-    """Both, where they begin with the same line, or end with one that closes a bracket: a table or a member that both
-    made, with what each put into it."""
-    rows, others = split_lines(_ended(first)), split_lines(_ended(second))
-    same = 0
-    while same < min(len(rows), len(others)) and rows[same] == others[same]:
-        same += 1
-    end = 0
-    while end < min(len(rows), len(others)) - same and rows[-end - 1] == others[-end - 1]:
-        end += 1
-    inner, others = rows[same : len(rows) - end], others[same : len(others) - end]
-    head, tail = "".join(rows[:same]), "".join(rows[len(rows) - end :])
-    if not (letters(head) or tail.lstrip()[:1] in ("]", "}")) or not inner or not others:
-        return
-    yield head + "".join([*inner, *others]) + tail
-    yield head + _separated("".join(inner), "".join(others), ",") + tail
-
-
-def _ended(text: str) -> str:
-    return text if not text or text.endswith("\n") else text + "\n"
-
-
-def letters(text: str) -> int:
-    """How many letters and digits a text has."""
-    return len("".join(_LETTERS.findall(text)))

@@ -6,7 +6,8 @@ replaced among them is done there, in lines that are indented as their neighbour
 stood: so it is a change of one side alone. A neighbour of an added line is the line before it that is indented as much,
 or the one behind it; a line that is indented deeper than both belongs to the one before it that is indented less.
 
-A side that re-indented the very lines itself changed the same thing: that is for other rules.
+A side that re-indented the very lines itself changed the same thing: that is for other rules. Unless the whole text has
+another unit of indentation here: then its lines are as deep here as it made them there.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class _Reindented:
         self.place = _places(base, mover)
         self._rows = _reindented_rows(base, mover, self.place)
         self._old_to_new = _everywhere(base, mover, self.place) if self._rows else {}
+        old = {_indent(base[row]) for row in self.place if base[row].strip()} if self._rows else set()
+        # The whole text has another unit of indentation: `if` and what is in it are as they were to each other.
+        self._is_whole = all(not indent or self._old_to_new.get(indent, indent) != indent for indent in old)
 
     def followed(self, changes: Sequence[Block]) -> Iterator[tuple[Block, int, int, list[str]]]:
         """Those of the other side's changes that are made in re-indented lines, in order: where each of them is made
@@ -78,7 +82,7 @@ class _Reindented:
             return None  # this side changed them as well
         lines = self._editor[change.new_start : change.new_stop]
         old = {self._base[row].strip(): self._base[row] for row in rows if self._base[row].strip()}
-        if any(old.get(line.strip(), line) != line for line in lines):
+        if not self._is_whole and any(old.get(line.strip(), line) != line for line in lines):
             return None  # the other side re-indented them as well
         if rows:
             if not self._rows.intersection(rows):
@@ -159,13 +163,17 @@ class _Reindented:
         return up[1] + self._scaled(old[len(up[0]) :])
 
     def _scaled(self, deeper: str) -> str:
-        """Further indentation, where this side has tabs and the other one spaces, or the other way round."""
+        """Further indentation, where this side has tabs and the other one spaces, or the other way round, or more or
+        fewer spaces everywhere."""
         for old, new in self._old_to_new.items():
             if old.strip(" ") == "" and new.strip("\t") == "" and new and len(old) % len(new) == 0 and old:
                 return deeper.replace(" " * (len(old) // len(new)), "\t")
             if old.strip("\t") == "" and new.strip(" ") == "" and old and len(new) % len(old) == 0 and new:
                 return deeper.replace("\t", " " * (len(new) // len(old)))
-        return deeper
+        sizes = {(len(old), len(new)) for old, new in self._old_to_new.items() if old and not (old + new).strip(" ")}
+        old_size, new_size = min(sizes, default=(1, 1))
+        is_even = self._is_whole and all(old * new_size == new * old_size for old, new in sizes)
+        return " " * (len(deeper) * new_size // old_size) if is_even and not deeper.strip(" ") else deeper
 
 
 def _places(base: Sequence[str], side: Sequence[str]) -> dict[int, int]:
