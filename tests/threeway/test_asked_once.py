@@ -7,12 +7,12 @@ from collections import Counter
 import pytest
 
 from yp2p.threeway import moves
+from yp2p.threeway.alike import likeness
 from yp2p.threeway.merge import merge
 
 
 def test_whether_a_line_was_made_of_another_one_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: Counter[tuple[str, ...]] = Counter()
-    likeness = moves.likeness
 
     def counted(old: str, new: str, *least: float) -> float:
         asked[old.strip(), new.strip()] += 1
