@@ -108,6 +108,9 @@ def summary(status: dict[str, Any]) -> Said:
     alone = [folder for folder in folders if not connected(folder)]
     if alone:
         return Said(Mood.LOOK, _of_those_alone(alone))
+    keeping = [folder for folder in folders if kept_here(folder)]
+    if keeping:
+        return Said(Mood.LOOK, _of_those_kept(keeping), "`yp2p folder revert` brings back what all have.")
     return _of_those_away([member for folder in folders for member in folder["devices"] if not member["connected"]])
 
 
@@ -132,6 +135,18 @@ def _of_those_alone(folders: list[dict[str, Any]]) -> str:
     if away:
         parts.append(f"No other device is connected for {_names(away)}: {what} on this device only.")
     return " ".join(parts)
+
+
+def _of_those_kept(folders: list[dict[str, Any]]) -> str:
+    """Of folders that this device only reads, and has changed for itself."""
+    count = sum(map(kept_here, folders))
+    what = f"{plural(count, 'change')} in {_names(folders)} {'is' if count == 1 else 'are'} kept on this device only"
+    return f"In sync with every connected device, but {what}."
+
+
+def kept_here(folder: dict[str, Any]) -> int:
+    """How many files a device that only reads has otherwise than all: to the others that is as if it were not."""
+    return len(folder["local_changes"]) if folder.get("is_reader") else 0
 
 
 def _of_those_away(absent: list[dict[str, Any]]) -> Said:
@@ -200,11 +215,19 @@ def _of_folder_in_sync(folder: dict[str, Any], here: list[dict[str, Any]]) -> Sa
         text += f"; not connected: {', '.join(sorted(names))}"
     if through:
         text += f"; {through:,} more {'is' if through == 1 else 'are'} reached through these"
+    if kept := kept_here(folder):
+        text += f"; {plural(kept, 'change is', 'changes are')} kept on this device only"
+        return Said(Mood.LOOK, text)
     return Said(Mood.AWAY if behind or through else Mood.GOOD, text)
 
 
-def of_member(member: dict[str, Any], *, is_paused: bool = False) -> Said:
-    """How far a device is in a folder, in words that go on behind its name; `is_paused`: the folder is, here."""
+def of_member(member: dict[str, Any], *, is_paused: bool = False, kept: int = 0) -> Said:
+    """How far a device is in a folder, in words that go on behind its name.
+
+    Args:
+        is_paused: the folder is, here.
+        kept: how many changes are on this device only, as it only reads.
+    """
     lacks = _lacks(member)
     behind = _behind_text(lacks)
     if _is_through_others(member):
@@ -212,6 +235,8 @@ def of_member(member: dict[str, Any], *, is_paused: bool = False) -> Said:
     if not member["connected"]:
         return Said(Mood.AWAY, behind or ("had all of it" if lacks == 0 else "not connected"))
     if member["in_sync"]:
+        if kept:
+            return Said(Mood.LOOK, f"has all of it but {plural(kept, 'change')} kept here")
         return Said(Mood.GOOD, "has all of it")
     if member["condition"]:
         mood = Mood.BUSY if member["condition"] == WORKING else Mood.LOOK

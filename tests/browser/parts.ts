@@ -9,6 +9,7 @@ import { lineEnds } from "../../web/src/editor/line_ends";
 import { colourOf, plain } from "../../web/src/editor/people";
 import { preview, safeAddress } from "../../web/src/editor/preview";
 import { sentence, standing } from "../../web/src/editor/state";
+import { keepFocus } from "../../web/src/parts/focus";
 
 function editorOf(text: string) {
   const doc = new Y.Doc();
@@ -20,7 +21,7 @@ function editorOf(text: string) {
 
 Object.assign(window, {
   parts: {
-    Y, Commits, colourOf, plain, preview, safeAddress, sentence, standing, editorOf,
+    Y, Commits, colourOf, keepFocus, plain, preview, safeAddress, sentence, standing, editorOf,
     deleteCharBackward, deleteCharForward, insertNewline, insertNewlineAndIndent,
   },
 });

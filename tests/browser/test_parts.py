@@ -245,3 +245,30 @@ def test_names_and_colours_of_others_are_made_plain(parts: Tab) -> None:
     colours = ["#ff0000", "#00ff00", "#0000ff", "red; background: url(x)", None, 7, "#000000"]
     found = [_run(parts, "return p.colourOf({ color: given[0] }, 3)", colour) for colour in colours]
     assert found == [0, 3, 5, 3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("gone", "focused"),
+    [
+        ("#first", "second"),  # the next item
+        ("#second", "one"),  # there is none: the one before
+        ("#both", "title"),  # nothing is near: the heading
+        ("#inner", "link"),  # what is left of the item
+    ],
+)
+def test_the_focus_goes_to_what_is_near_when_what_had_it_vanishes(parts: Tab, gone: str, focused: str) -> None:
+    body = """
+      const place = document.createElement("main")
+      place.innerHTML = `<h1 tabindex="-1" id="title">A</h1><ul id="both">
+        <li id="first"><button id="one">1</button></li>
+        <li id="second"><a href="#x" id="link">2</a><span id="inner"><button id="two">2</button></span></li></ul>`
+      const [gone] = given
+      if (gone === "#first") place.querySelector("#link").id = "second", place.querySelector("li + li").id = ""
+      document.body.replaceChildren(place)
+      p.keepFocus(place)
+      const one = place.querySelector(gone)
+      one.querySelector("button").focus()
+      one.remove()
+      return Promise.resolve().then(() => new Promise(requestAnimationFrame)).then(() => document.activeElement.id)
+    """
+    assert _run(parts, body, gone) == focused

@@ -62,6 +62,12 @@ def test_each_device_has_its_sentence(member: dict[str, Any], said: str) -> None
     assert of_member(member).text == said
 
 
+def test_what_a_reader_keeps_for_itself_is_on_no_other_device() -> None:
+    said = of_folder(_folder(_DESK, is_reader=True, local_changes=_KEPT))
+    assert said == Said(Mood.LOOK, "in sync with desk; 2 changes are kept on this device only")
+    assert of_member(_DESK, kept=1) == Said(Mood.LOOK, "has all of it but 1 change kept here")
+
+
 def test_a_device_that_is_away_and_lacks_something_is_told_with_when_it_was_seen() -> None:
     away = _member("pi", connected=False, in_sync=False) | {"lacks": 14, "last_seen": 1790000000.0}
     assert any(
@@ -72,6 +78,7 @@ def test_a_device_that_is_away_and_lacks_something_is_told_with_when_it_was_seen
 
 
 _NOT_THERE = {"connected": False, "in_sync": False, "behind": None}
+_KEPT = [{"path": "a.md", "change": "changed"}, {"path": "b.md", "change": "added"}]
 _DESK, _PI = _member("desk"), _member("pi") | _NOT_THERE
 _FAR, _FARTHER = (_member(name) | _NOT_THERE | {"condition": THROUGH_OTHERS} for name in ("f", "g"))
 
@@ -93,6 +100,9 @@ _FAR, _FARTHER = (_member(name) | _NOT_THERE | {"condition": THROUGH_OTHERS} for
          "No other device takes part in notes yet: all of it is on this device only."
          " No other device is connected for code: what changes now is on this device only."),
         ([_folder(_DESK)], "In sync: all folders are the same on all devices."),
+        ([_folder(_DESK, is_reader=True, local_changes=_KEPT), _folder(_DESK, label="code")],
+         "In sync with every connected device, but 2 changes in notes are kept on this device only. `yp2p folder"),
+        ([_folder(_DESK, is_reader=True)], "In sync: all folders are the same on all devices."),
         ([_folder(_DESK, _PI)], "In sync with every connected device. Not connected: pi."),
         ([_folder(_DESK, _FAR, _FARTHER), _folder(_DESK, _FAR, label="code")],
          "In sync with every connected device. 2 more are reached through them. `yp2p wait --all` asks each."),

@@ -50,3 +50,23 @@ def test_who_left_by_itself_was_removed_by_nobody(tmp_path: Path) -> None:
             assert "1A2B3C4-" not in notice.text
 
     trio.run(run)
+
+
+def test_a_device_is_called_what_it_is_called_by_now(tmp_path: Path) -> None:
+    founder, member = Peer.founder("founder"), Peer("vm")
+    founder.grant(member)
+    joined = evaluated(founder, founder.known).members[member.identity.device_id]
+
+    async def run() -> None:
+        async with open_database(tmp_path / "store", make_room=False) as database:
+            notices = Notices(database, FOLDER, OWN, lambda device: "name")
+            notices.called = {member.identity.device_id: "attic"}.get  # type: ignore[assignment]
+            notices.tell_raised(joined)
+            notices.tell_removal(Removal(member.identity.device_id, "vm", founder.identity.device_id))
+            notices.tell_removal(Removal(DeviceID(b"r" * 32), "lost", None))
+            raised, removed, unknown = (notice.text for notice in notices)
+        assert "made 'attic' (" in raised
+        assert "removed 'attic' (" in removed
+        assert "'lost' (" in unknown
+
+    trio.run(run)

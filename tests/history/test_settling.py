@@ -49,9 +49,11 @@ def _trashed(root: Root, items: list[str]) -> list[str]:
     ],
 )
 def test_what_is_not_kept_is_in_the_trash(root: Root, keep: str, files: dict[str, str], trashed: list[str]) -> None:
-    items = _settled(root, _COPY, _NAMED, keep)
+    done = _settled(root, _COPY, _NAMED, keep)
     assert _files(root) == files
-    assert _trashed(root, items) == trashed
+    assert _trashed(root, done.trash) == trashed
+    # And what is said to stand is what stands.
+    assert done.stands == [f"d/{name}" for name in files]
     assert (root.path / _NAMED).stat().st_mode & 0o777 == 0o640
     root.close()
 
@@ -112,7 +114,7 @@ def test_a_disk_that_is_full_leaves_both_files(root: Root, monkeypatch: pytest.M
 
 def test_what_is_in_the_trash_is_not_written_to_under_another_name(root: Root) -> None:
     (root.path / "link").hardlink_to(root.path / _NAMED)
-    items = _settled(root, _COPY, _NAMED, "other")
+    items = _settled(root, _COPY, _NAMED, "other").trash
     (root.path / "link").write_text("written later")
     assert (_files(root), _trashed(root, items)) == ({"a.txt": "the other one"}, ["this"])
     root.close()
@@ -128,7 +130,7 @@ def test_a_name_that_is_taken_is_not_taken_again(root: Root) -> None:
 def test_a_link_that_is_kept_stays_a_link(root: Root) -> None:
     (root.path / _COPY).unlink()
     (root.path / _COPY).symlink_to("/etc/hostname")
-    items = _settled(root, _COPY, _NAMED, "other")
+    items = _settled(root, _COPY, _NAMED, "other").trash
     assert (root.path / _NAMED).readlink() == Path("/etc/hostname")
     assert _trashed(root, items) == ["this"]
     root.close()
@@ -138,7 +140,7 @@ def test_the_last_one_that_is_there_is_never_removed(root: Root) -> None:
     (root.path / _NAMED).unlink()
     with pytest.raises(UsageError, match="not on this disk any more"):
         _settled(root, _COPY, _NAMED, "this")
-    assert _settled(root, _COPY, _NAMED, "other") == []
+    assert _settled(root, _COPY, _NAMED, "other").trash == []
     assert _files(root) == {"a.txt": "the other one"}
     with pytest.raises(UsageError, match="not on this disk any more"):
         _settled(root, _COPY, _NAMED, "both")

@@ -3,6 +3,7 @@
 import { render } from "preact";
 import { open, session } from "./session";
 import { follow } from "./live";
+import { keepFocus } from "./parts/focus";
 import { Closed, Shell } from "./shell";
 
 function Page() {
@@ -14,6 +15,7 @@ const place = document.getElementById("page");
 if (place) {
   place.replaceChildren();
   render(<Page />, place);
+  keepFocus(place);
 }
 await open();
 if (session.value === "open") void follow();

@@ -157,14 +157,15 @@ class _History:
 
         `limit` of the changes of a directory, 1 to 10,000, 100 where it is left out.
 
-        Answer: of a text `{root, path, kind: "text", deleted, came_from, names, versions: [{version, at, since, added,
-        removed, devices, writers, line}]}`: `path` is where the file is now, `names` (`{path, until, device}`) those
-        it had, `writers` are those who edited by name, `line` (`{number, text, removed}`) the first one that the
-        version changed, or null. Of a blob or symlink the versions are `{version: null, at, since, devices, bytes,
-        hash, here, trash}`: whether the file is that, and the item of the trash that is. Of a directory `kind` is
-        "directory", `versions` is empty, and `changes`, the newest first, are `{path, change, kind, was, at, devices,
-        writers, version, added, removed, bytes}`; `change` is "added", "changed", "renamed", "permissions", "deleted"
-        or "brought back", `more` says whether there are more.
+        Answer: of a text `{root, path, kind: "text", deleted, came_from, can_undo, can_redo, names, versions:
+        [{version, at, since, added, removed, devices, writers, line}]}`: `path` is where the file is now, `can_undo`
+        and `can_redo` say whether this device has something to take back or to do again, `names` (`{path, until,
+        device}`) those it had, `writers` are those who edited by name, `line` (`{number, text, removed}`) the first
+        one that the version changed, or null. Of a blob or symlink the versions are `{version: null, at, since,
+        devices, bytes, hash, here, trash}`: whether the file is that, and the item of the trash that is. Of a
+        directory `kind` is "directory", `versions` is empty, and `changes`, the newest first, are `{path, change,
+        kind, was, at, devices, writers, version, added, removed, bytes}`; `change` is "added", "changed", "renamed",
+        "permissions", "deleted" or "brought back", `more` says whether there are more.
         """
         folder, path = lookup.find(self._folders(), wanted.path)
         return await file_log.log(folder, path, wanted.limit) | {"root": str(folder.path)}
@@ -272,8 +273,9 @@ class _History:
 
         Answer: `[{folder, root, path, kind: "place", number, at, line, reported_by, stands, this, other}]`,
         `this` and `other` are `{text, devices, name, at}`; a file kept beside another: `{folder, root, path, kind:
-        "file", beside, this, other}`, where `this` (the one at `beside`) and `other` (the one at `path`) are
-        `{devices, at}`; `at` is null where it is not there any more.
+        "file", beside, is_text, this, other}`, where `this` (the one at `beside`) and `other` (the one at `path`) are
+        `{devices, at}`; `at` is null where it is not there any more; `is_text` says whether both are texts, which can
+        be merged.
         """
         return await conflicts.list_conflicts(self._chosen(wanted.folder))
 
@@ -293,8 +295,9 @@ class _History:
         `keep` is `this` (what this device had, or the file with the plain name), `other`, `both` (one version after the
         other, or the other file under a name of its own), or `now`: what stands in the text.
 
-        Answer: `{path, settled, changed, is_edit, trash, root}`: `is_edit` says whether `/v1/undo` takes it back;
-        `trash` are the items of the trash that the version is that was not kept; `root` is the folder's directory.
+        Answer: `{path, settled, changed, is_edit, trash, stands, root}`: `is_edit` says whether `/v1/undo` takes it
+        back; `trash` are the items of the trash that the version is that was not kept; `stands` are the paths where
+        what was kept is now; `root` is the folder's directory.
         """
         folder, path = self._find_to_write(wanted.path)
         if wanted.number is None and (files := await settling.settle_files(folder, path, wanted.keep)) is not None:
@@ -302,7 +305,8 @@ class _History:
         done = await conflicts.resolve(folder, path, wanted.keep, wanted.number)
         if done["changed"]:
             await undo.on_disk(folder, lookup.entry_at(folder, path).id)
-        return done | {"is_edit": done["changed"], "trash": [], "root": str(folder.path)}
+        more = {"is_edit": done["changed"], "trash": [], "stands": [path], "root": str(folder.path)}
+        return done | more
 
     async def merge(self, wanted: MergedRequest) -> Any:
         """Have the text stand that a person made of both versions, and settle what was changed apart.
@@ -310,7 +314,7 @@ class _History:
         `before` is that of `/v1/conflicts/marked`; where the file is another one by now, or a marker is left in `text`,
         it is an error, and nothing is changed.
 
-        Answer: `{path, settled, changed, is_edit, trash, root}`, as of `/v1/conflicts/resolve`.
+        Answer: `{path, settled, changed, is_edit, trash, stands, root}`, as of `/v1/conflicts/resolve`.
         """
         folder, path = self._find_to_write(wanted.path)
         done = await settling.merge(folder, path, wanted.number, wanted.before, wanted.text)

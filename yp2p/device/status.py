@@ -235,7 +235,8 @@ class Status:
             "condition": _CONDITIONS[session.agreement.condition] if session is not None else condition,
             "last_seen": time.time() if session is not None else self._peers.devices.contact(device).last_seen,
         }
-        return found | of_member(found, is_paused=bool(folder.state.pause_reason)).fields()
+        kept = len(folder.files.local.paths) if folder.membership.is_reader else 0
+        return found | of_member(found, is_paused=bool(folder.state.pause_reason), kept=kept).fields()
 
 
 def _path_of(folder: Folder, entry: EntryID) -> str:

@@ -99,6 +99,7 @@ class Folder:
         self.membership.on_raised = self._raised
         self.membership.on_restored = self._restored
         self.observers = Observers(Uncounted(self), Unsent(self), Purges(self), Newcomers(self), WhileOut(self))
+        self.notices.called = lambda device: self.observers.called(device)
         self.render_queue = RenderQueue()
         self.edits = Edits(self, merger or InlineMerger(), self._entries_changed)
         self.texts = Texts(

@@ -143,10 +143,6 @@ class Notice:
         return self.undo.versions if self.undo is not None else None
 
 
-def _named(member: Member) -> str:
-    return f"{member.name!r} ({short_id(member.identity.device_id)})"
-
-
 def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0][:50]
 
@@ -155,6 +151,7 @@ class Notices:
     """The notices of one folder.
 
     Attributes:
+        called: what a device is called here by now, where that is known from elsewhere than the statements; else empty.
         removed_at: when this device heard last that it is out, in seconds since 1970; None where it never did.
     """
 
@@ -167,6 +164,7 @@ class Notices:
         self._name_of = name_of
         self._notices: dict[int, Notice] = {}
         self.removed_at: float | None = None
+        self.called: Callable[[DeviceID], str] = lambda device: ""
         self._purged_at: dict[EntryID, float] = {}  # when the past of an entry was removed, seconds since 1970
         self.on_added: Callable[[Notice], None] = lambda notice: None
         self.on_settled: Callable[[Notice], None] = lambda notice: None
@@ -244,7 +242,7 @@ class Notices:
         if is_own:
             what = "this device", "nothing is synced any more, and your files stay here"
         else:
-            what = f"{removal.name!r} ({short_id(removal.device)})", "it keeps what it has"
+            what = self._named(removal.device, removal.name), "it keeps what it has"
         if removal.by == removal.device:
             text = f"{what[0]} left the folder: {what[1]}"
         elif removal.by is not None:
@@ -259,19 +257,27 @@ class Notices:
 
     def tell_admission(self, member: Member) -> None:
         """Tell that a device takes part in this folder from now on; of a flood of them, the first ones."""
-        text = f"let {_named(member)} into the folder, as {member.role.name.lower()}"
+        text = f"let {self._named_member(member)} into the folder, as {member.role.name.lower()}"
         self._tell_said(member, text, "remove` takes it out again")
 
     def tell_raised(self, member: Member) -> None:
         """Tell that a device may do more in this folder from now on; who said so may be a recovery key."""
-        text = f"made {_named(member)} {_A_ROLE[member.role]} of the folder"
+        text = f"made {self._named_member(member)} {_A_ROLE[member.role]} of the folder"
         self._tell_said(member, text, "role` changes that")
 
     def tell_restored(self, before: Role, member: Member) -> None:
         """Tell that a device is a member again, or may do again what it might: what took that away does not count."""
         took = "removed it" if before is Role.REMOVED else f"made it {_A_ROLE[before]}"
-        text = f"{_named(member)} is {_A_ROLE[member.role]} of the folder again: what {took} does not count any more"
+        role = _A_ROLE[member.role]
+        text = f"{self._named_member(member)} is {role} of the folder again: what {took} does not count any more"
         self._tell_more(member, text, "list` says who is out, and by whom")
+
+    def _named_member(self, member: Member) -> str:
+        return self._named(member.identity.device_id, member.name)
+
+    def _named(self, device: DeviceID, name: str) -> str:
+        """What it is called here by now, else `name`: that of when it was let in."""
+        return f"{(self.called(device) or name)!r} ({short_id(device)})"
 
     def _tell_said(self, member: Member, text: str, helps: str) -> None:
         if member.grant.issuer_id != self._own:

@@ -97,11 +97,17 @@ async def _listed_files(folder: Folder) -> list[dict[str, Any]]:
     return [
         {
             "folder": folder.label, "root": str(folder.path), "path": path, "kind": "file", "beside": beside,
+            "is_text": all(_is_text(folder, one) for one in (named, copy)),
             "this": _made(folder, by_entry.get(named, []) if named is not None else []),
             "other": _made(folder, by_entry.get(copy, [])),
         }
         for path, copy, beside, named in pairs
     ]  # fmt: skip
+
+
+def _is_text(folder: Folder, entry: EntryID | None) -> bool:
+    found = folder.catalogue.entries.get(entry) if entry is not None else None
+    return found is not None and found.kind is Kind.TEXT
 
 
 def _made(folder: Folder, changes: Sequence[EntryChange]) -> dict[str, Any]:

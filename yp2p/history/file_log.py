@@ -29,7 +29,7 @@ from yp2p.folder.folder import Folder
 from yp2p.folder.turns import Slice
 from yp2p.history.entry_changes import ChangeKind, EntryChange, all_changes, changes_of, newest_changes, until_stored
 from yp2p.history.trash import on_root
-from yp2p.history.undo import settle
+from yp2p.history.undo import can_turn, settle
 from yp2p.history.versions import stored_rows
 from yp2p.identity import DeviceID, DocumentID, EntryID
 from yp2p.protocol.entries import Kind
@@ -135,6 +135,7 @@ async def _versions_of_text(folder: Folder, entry: Entry, path: str) -> dict[str
     return {
         # What this device did not see being written came to it at once, as its first version.
         "came_from": folder.name_of(rows[0].sender) if rows[0].sender != folder.clients.device else None,
+        **can_turn(folder, entry),
         "versions": [
             {
                 "version": version.seq, "at": version.at, "since": version.since, "added": version.added,

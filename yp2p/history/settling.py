@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -32,6 +33,14 @@ from yp2p.history.undo import settle
 _MOST_NAMES = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What was done with a copy: what is in the trash now, and under which paths what was kept stands."""
+
+    trash: list[str]
+    stands: list[str]
+
+
 async def settle_files(folder: Folder, path: str, keep: str) -> dict[str, Any] | None:
     """Settle the files that stand beside another one; None: none does here.
 
@@ -52,39 +61,44 @@ async def settle_files(folder: Folder, path: str, keep: str) -> dict[str, Any] |
     if len(copies) > 1 and keep == "other":
         raise UsageError(f"several files stand beside it: {', '.join(copies)}; name the one to keep as FILE")
 
-    def work(root: Root) -> list[str]:
-        return [item for copy in copies for item in _settled(root, copy, plain_name(copy), keep)]
+    def work(root: Root) -> list[_Settled]:
+        return [_settled(root, copy, plain_name(copy), keep) for copy in copies]
 
     gone = [folder.files.at[copy] for copy in copies if copy in folder.files.at]
-    trash = await on_root(folder, work)
+    done = await on_root(folder, work)
     if keep != "both":
         folder.state.guard.let(gone)
     await settle(folder)
-    return {"path": path, "settled": len(copies), "changed": True, "is_edit": False, "trash": trash}
+    return {
+        "path": path, "settled": len(copies), "changed": True, "is_edit": False,
+        "trash": [item for one in done for item in one.trash],
+        "stands": list(dict.fromkeys(stands for one in done for stands in one.stands)),
+    }  # fmt: skip
 
 
-def _settled(root: Root, copy: str, named: str, keep: str) -> list[str]:
-    """Settle one of them; gives what is in the trash now. Raises UsageError, OSError. Blocks."""
+def _settled(root: Root, copy: str, named: str, keep: str) -> _Settled:
+    """Settle one of them. Raises UsageError, OSError. Blocks."""
     found, other = root.lstat(named), root.lstat(copy)
     if other is None or (found is None and keep == "this"):
         gone = copy if other is None else named
         raise UsageError(f"{gone} is not on this disk any more; nothing was done")
     if keep == "this":
-        return [_to_trash(root, copy, copy)]
+        return _Settled([_to_trash(root, copy, copy)], [named])
     if keep == "both":
-        _move(root, copy, _free_name(root, named))
-        return []
+        target = _free_name(root, named)
+        _move(root, copy, target)
+        return _Settled([], [target] if found is None else [named, target])
     if found is None:
         _move(root, copy, named)
-        return []
+        return _Settled([], [named])
     if not (stat.S_ISREG(found.st_mode) and stat.S_ISREG(other.st_mode)):
         item = _to_trash(root, named, _free_name(root, named))
         _move(root, copy, named)
-        return [item]
+        return _Settled([item], [named])
     # Under a name that is free: something stands under its own when it comes back.
     item = _replaced(root, named, found, copy, other)
     _to_trash(root, copy, copy, Stamp.of(other))
-    return [item]
+    return _Settled([item], [named])
 
 
 def _replaced(root: Root, named: str, found: os.stat_result, copy: str, other: os.stat_result) -> str:
@@ -190,7 +204,10 @@ async def merge(folder: Folder, path: str, number: int | None, before: str, text
     await _write(folder, found.path, before, text)
     if found.copy is None:
         await resolve(folder, found.path, "now", number)
-    return {"path": found.path, "settled": 1, "changed": text != before, "is_edit": text != before, "trash": trash}
+    return {
+        "path": found.path, "settled": 1, "changed": text != before, "is_edit": text != before, "trash": trash,
+        "stands": [found.path],
+    }  # fmt: skip
 
 
 async def _write(folder: Folder, path: str, before: str, text: str) -> None:

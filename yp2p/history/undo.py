@@ -62,6 +62,15 @@ async def redo(folder: Folder, entry: Entry, path: str, steps: int) -> Undone:
     return await _turn(folder, entry, path, steps, REDO)
 
 
+def can_turn(folder: Folder, entry: Entry) -> dict[str, bool]:
+    """Whether there is something that `undo` and `redo` would find, as far as it is stored."""
+    may_write = not folder.membership.is_reader
+    return {
+        "can_undo": may_write and bool(_last_group(folder, entry.document, _UNDO)[1]),
+        "can_redo": may_write and bool(_last_group(folder, entry.document, REDO)[1]),
+    }
+
+
 async def _turn(folder: Folder, entry: Entry, path: str, steps: int, stack: int) -> Undone:
     await settle(folder)
     async with folder.edits.undoing:

@@ -189,7 +189,7 @@ _REMEMBERED: Mapping[Outcome, str] = {
     Outcome.NO_ANSWER: "not seen on this network since {since}; nothing answers at {at}: it is off, elsewhere, or "
     "behind a firewall",
     Outcome.REFUSED: "not seen on this network since {since}; the machine at {host} is on, but yp2p does not listen on "
-    "port {port} there: start it there (`yp2p up`)",
+    "port {port} there: start it there (`yp2p up DIR`, or its service)",
     Outcome.SILENT: _SILENT,
     Outcome.SOMETHING_ELSE: _SOMETHING_ELSE,
     Outcome.CUT_OFF: _CUT_OFF,

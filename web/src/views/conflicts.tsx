@@ -1,6 +1,6 @@
 // What two devices changed apart: both versions side by side, and what to do with them.
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { post } from "../api";
 import type { Folder } from "../answers";
 import { Act, Problem, useAct } from "../parts/act";
@@ -11,6 +11,7 @@ import { Text, Time } from "../parts/texts";
 import { named, printable } from "../names";
 import { to } from "../route";
 import { textOf } from "../texts";
+import { listed } from "../words";
 
 interface Version {
   text?: string;
@@ -26,6 +27,7 @@ interface Conflict {
   number?: number;
   line?: number | null;
   beside?: string;
+  is_text?: boolean;
   stands?: string;
   this: Version;
   other: Version;
@@ -48,8 +50,8 @@ export function Conflicts({ folder }: { folder: Folder }) {
           ) : (
             <>
               <p>
-                Two devices changed the same while they were apart. Nothing is lost: yp2p chose what stands there now,
-                and you can choose otherwise. What you choose goes to all devices.
+                Two devices changed the same lines, or the same file, while they were apart. Nothing is lost: yp2p chose
+                what stands there now, and you can choose otherwise. What you choose goes to all devices.
               </p>
               <ul class="cards">
                 {found.map((one) => (
@@ -76,16 +78,13 @@ interface CardProps {
 }
 
 function ConflictCard({ folder, conflict, onChange }: CardProps) {
-  const [isMerging, setMerging] = useState(false);
+  const [marked, setMarked] = useState<Marked | null>(null);
   const path = `${conflict.root}/${conflict.path}`;
-  const keep = (what: string, told: string) => async (): Promise<string> => {
-    await post("/v1/conflicts/resolve", {
-      path,
-      keep: what,
-      ...(conflict.number === undefined ? {} : { number: conflict.number }),
-    });
+  const body = { path, ...(conflict.number === undefined ? {} : { number: conflict.number }) };
+  const keep = (what: string, told: (stands: string[]) => string) => async (): Promise<string> => {
+    const { stands } = await post<{ stands: string[] }>("/v1/conflicts/resolve", { ...body, keep: what });
     onChange();
-    return told;
+    return told(stands);
   };
   const isPlace = conflict.kind === "place";
   // Which of the two stands there; else it is a text of both, which is shown as well.
@@ -131,23 +130,19 @@ function ConflictCard({ folder, conflict, onChange }: CardProps) {
           <Text text={conflict.stands} label="What stands there now" />
         </div>
       )}
-      {isMerging ? (
-        <Merge conflict={conflict} path={path} onEnd={() => setMerging(false)} onChange={onChange} />
+      {marked ? (
+        <Merge marked={marked} asked={body} onEnd={() => setMarked(null)} onChange={onChange} />
       ) : (
         <div class="buttons">
-          <Act onAct={keep("this", told("This version", conflict.this, conflict.path))}>
-            Keep this{of(conflict.this)}
-          </Act>
-          <Act onAct={keep("other", told("The other version", conflict.other, conflict.path))}>
-            Keep other{of(conflict.other)}
-          </Act>
-          <Act onAct={keep("both", `Both versions stand in ${printable(conflict.path)}, and go to all devices.`)}>
+          <Act onAct={keep("this", told("This version", conflict.this))}>Keep this{of(conflict.this)}</Act>
+          <Act onAct={keep("other", told("The other version", conflict.other))}>Keep other{of(conflict.other)}</Act>
+          <Act onAct={keep("both", (stands) => `Both versions stand in ${names(stands)}, and go to all devices.`)}>
             Keep both
           </Act>
-          <button type="button" class="changing" onClick={() => setMerging(true)}>
-            Merge by hand…
-          </button>
-          {isPlace && !isOneOfThem && <Act onAct={keep("now", "It stays as it is.")}>Leave it as it is</Act>}
+          {(isPlace || conflict.is_text) && (
+            <Act onAct={async () => setMarked(await post<Marked>("/v1/conflicts/marked", body))}>Merge by hand…</Act>
+          )}
+          {isPlace && !isOneOfThem && <Act onAct={keep("now", () => "It stays as it is.")}>Leave it as it is</Act>}
         </div>
       )}
     </li>
@@ -158,8 +153,12 @@ function sameText(one: string, other: string): boolean {
   return one.replace(/\n$/, "") === other.replace(/\n$/, "");
 }
 
-function told(which: string, version: Version, path: string): string {
-  return `${which}${of(version)} stands in ${printable(path)} now, and goes to all devices.`;
+function told(which: string, version: Version): (stands: string[]) => string {
+  return (stands) => `${which}${of(version)} stands in ${names(stands)} now, and goes to all devices.`;
+}
+
+function names(paths: string[]): string {
+  return listed(paths.map(printable));
 }
 
 function of(version: Version): string {
@@ -235,77 +234,66 @@ function FileText({ root, path, name }: { root: string; path: string; name: stri
 }
 
 interface Marked {
+  path: string;
   before: string;
   text: string;
   markers: string[];
 }
 
-function Merge({
-  conflict,
-  path,
-  onEnd,
-  onChange,
-}: {
-  conflict: Conflict;
-  path: string;
+interface MergeProps {
+  marked: Marked;
+  /** What was asked for it with. */
+  asked: { path: string; number?: number };
   onEnd: () => void;
   onChange: () => void;
-}) {
-  const number = conflict.number === undefined ? {} : { number: conflict.number };
-  const answer = useAnswer(
-    `${path}#${conflict.number}`,
-    () => post<Marked>("/v1/conflicts/marked", { path, ...number }),
-    () => false,
-  );
-  const [text, setText] = useState<string | null>(null);
+}
+
+function Merge({ marked, asked, onEnd, onChange }: MergeProps) {
+  const [text, setText] = useState(marked.text);
   const { isActing, problem, act } = useAct();
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  const hasMarkers = text
+    .split("\n")
+    .some((line) => /^(<<<<<<<|=======|>>>>>>>)/.test(line) && marked.text.includes(line));
   return (
-    <Answered answer={answer}>
-      {(marked) => {
-        const current = text ?? marked.text;
-        const hasMarkers = current
-          .split("\n")
-          .some((line) => /^(<<<<<<<|=======|>>>>>>>)/.test(line) && marked.text.includes(line));
-        return (
-          <form
-            class="stack"
-            onSubmit={(event) => {
-              event.preventDefault();
-              void act(async () => {
-                await post("/v1/conflicts/merge", { path, ...number, before: marked.before, text: current });
-                onEnd();
-                onChange();
-                return `${printable(conflict.path)} is merged.`;
-              });
-            }}
-          >
-            <label>
-              The whole text, with both versions between markers: make of it what is right
-              <textarea
-                class="mono"
-                rows={Math.min(24, current.split("\n").length + 2)}
-                value={current}
-                spellcheck={false}
-                onInput={(event) => setText(event.currentTarget.value)}
-              />
-            </label>
-            {hasMarkers && (
-              <p class="hint">
-                The lines that begin with {"<<<<<<<"}, ======= and {">>>>>>>"} have to go.
-              </p>
-            )}
-            <Problem text={problem} />
-            <div class="buttons">
-              <button type="submit" class="main" disabled={hasMarkers} aria-busy={isActing}>
-                Save it for all devices
-              </button>
-              <button type="button" onClick={onEnd}>
-                Cancel
-              </button>
-            </div>
-          </form>
-        );
+    <form
+      class="stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void act(async () => {
+          await post("/v1/conflicts/merge", { ...asked, before: marked.before, text });
+          onEnd();
+          onChange();
+          return `${printable(marked.path)} is merged.`;
+        });
       }}
-    </Answered>
+    >
+      <label>
+        The whole text, with both versions between markers: make of it what is right
+        <textarea
+          class="mono"
+          ref={field}
+          rows={Math.min(24, text.split("\n").length + 2)}
+          value={text}
+          spellcheck={false}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+      </label>
+      {hasMarkers && (
+        <p class="hint">
+          The lines that begin with {"<<<<<<<"}, ======= and {">>>>>>>"} have to go.
+        </p>
+      )}
+      <Problem text={problem} />
+      <div class="buttons">
+        <button type="submit" class="main" disabled={hasMarkers} aria-busy={isActing}>
+          Save it for all devices
+        </button>
+        <button type="button" onClick={onEnd}>
+          Cancel
+        </button>
+      </div>
+    </form>
   );
 }

@@ -328,6 +328,9 @@ function RoleDialog({ device, place, onClose, onChange }: QuestionProps & { plac
       }}
     >
       <RoleChoice role={role} onChoose={setRole} legend="Role" />
+      {place.role === "reader" && role !== "reader" && (
+        <p>What was changed there while it only read goes to all devices then.</p>
+      )}
     </Dialog>
   );
 }

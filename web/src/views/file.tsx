@@ -6,7 +6,7 @@ import { status } from "../live";
 import type { Folder, Happening } from "../answers";
 import { size } from "../words";
 import { printable } from "../names";
-import { Act, Problem } from "../parts/act";
+import { Act, Problem, useAct } from "../parts/act";
 import { Answered, useAnswer } from "../parts/answer";
 import { Dialog } from "../parts/dialog";
 import { Name, Path } from "../parts/name";
@@ -33,6 +33,8 @@ interface Log {
   path: string;
   kind: string;
   deleted: boolean;
+  can_undo?: boolean;
+  can_redo?: boolean;
   names: { path: string; until: number; device: string }[];
   versions: Version[];
 }
@@ -141,7 +143,7 @@ function History({ folder, path, log }: PartProps) {
     <section class="stack">
       <div class="section-head">
         <h2>Versions on this device</h2>
-        {log.kind === "text" && !log.deleted && <UndoRedo folder={folder} path={path} />}
+        {log.kind === "text" && !log.deleted && <UndoRedo folder={folder} path={path} log={log} />}
       </div>
       {log.names.length > 0 && (
         <p class="quiet">
@@ -165,26 +167,33 @@ function History({ folder, path, log }: PartProps) {
   );
 }
 
-function UndoRedo({ folder, path }: { folder: Folder; path: string }) {
-  const body = { path: `${folder.path}/${path}` };
+/** What there is to take back or to do again; an error of one is over once the other was done. */
+function UndoRedo({ folder, path, log }: PartProps) {
+  const { isActing, problem, act } = useAct();
+  const turn = (route: string, told: string) => (): void =>
+    void act(async () => {
+      await post(route, { path: `${folder.path}/${path}` });
+      return told;
+    });
   return (
-    <span class="buttons">
-      <Act
-        onAct={async () => {
-          await post("/v1/undo", body);
-          return "The last change of this device is taken back.";
-        }}
-      >
-        Undo this device’s last change
-      </Act>
-      <Act
-        onAct={async () => {
-          await post("/v1/redo", body);
-          return "It is done again.";
-        }}
-      >
-        Redo
-      </Act>
+    <span class="act changing">
+      <span class="buttons">
+        {log.can_undo && (
+          <button
+            type="button"
+            aria-disabled={isActing}
+            onClick={turn("/v1/undo", "The last change of this device is taken back.")}
+          >
+            Undo this device’s last change
+          </button>
+        )}
+        {log.can_redo && (
+          <button type="button" aria-disabled={isActing} onClick={turn("/v1/redo", "It is done again.")}>
+            Redo
+          </button>
+        )}
+      </span>
+      <Problem text={problem} />
     </span>
   );
 }
@@ -250,14 +259,8 @@ function VersionItem({ folder, path, version, before, isNow }: VersionProps) {
 function Amounts({ version }: { version: Version }) {
   return (
     <span class="amounts">
-      <span class="added">
-        +{(version.added ?? 0).toLocaleString("en")}
-        <span class="unseen"> characters</span>
-      </span>{" "}
-      <span class="removed">
-        −{(version.removed ?? 0).toLocaleString("en")}
-        <span class="unseen"> characters</span>
-      </span>
+      <span class="added">+{(version.added ?? 0).toLocaleString("en")}</span>{" "}
+      <span class="removed">−{(version.removed ?? 0).toLocaleString("en")}</span> <span class="quiet">characters</span>
     </span>
   );
 }

@@ -15,6 +15,7 @@ import { AddDevice } from "./add-device";
 import { Conflicts } from "./conflicts";
 import { Files } from "./files";
 import { FolderSettings } from "./folder-settings";
+import { KeptHere } from "./kept-here";
 import { OnThisDisk } from "./on-this-disk";
 import { Moment } from "./moment";
 import { Trash } from "./trash";
@@ -111,6 +112,7 @@ function FolderHead({ folder, isWhole }: { folder: Folder; isWhole: boolean }) {
           {folder.is_reader && ". This device only reads it: what is changed here stays here"}
         </span>
       </div>
+      <KeptHere folder={folder} />
       {isWhole && (
         <ul class="members">
           {byName(folder.devices).map((member) => {

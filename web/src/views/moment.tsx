@@ -172,19 +172,21 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
             )}
             {isAsking && (
               <Dialog
-                title={`Make ${plural(steps.length, "file")} what they were?`}
+                title={`Make ${plural(steps.length, "file")} what ${steps.length === 1 ? "it was" : "they were"}?`}
                 does="Restore"
                 onClose={() => setAsking(false)}
                 onAct={async () => {
-                  await post("/v1/history/restore-directory", { path: folder.path, at, dry_run: false });
+                  const asked = { path: folder.path, at, dry_run: false };
+                  const { done: restored } = await post<{ done: Step[] }>("/v1/history/restore-directory", asked);
                   answer.reload();
-                  return `The folder is as it was on ${moment(at)}.`;
+                  return whatIsSo(restored, at);
                 }}
               >
                 <p>
                   This happens on all devices, as an edit of now: what is there now stays in the history, and can be
-                  brought back in the same way.
+                  brought back in the same way. Files that were made since stay.
                 </p>
+                {done.length > steps.length && <p>{staying(done)}</p>}
               </Dialog>
             )}
             {shown && (
@@ -195,6 +197,26 @@ function AsOf({ folder, at }: { folder: Folder; at: number }) {
       }}
     </Answered>
   );
+}
+
+const MOST_NAMED = 3;
+
+/** What a folder is after it was restored as of a moment: not all of it may be what it was. */
+function whatIsSo(done: Step[], at: number): string {
+  const restored = done.filter((step) => step.action !== "skipped").length;
+  const are = restored === 1 ? "is what it was" : "are what they were";
+  return [`${plural(restored, "file")} ${are} on ${moment(at)}.`, staying(done), "Files that were made since stay."]
+    .filter(Boolean)
+    .join(" ");
+}
+
+/** The files that cannot become what they were, and why. */
+function staying(done: Step[]): string {
+  const skipped = done.filter((step) => step.action === "skipped");
+  if (skipped.length === 0) return "";
+  const named = skipped.slice(0, MOST_NAMED).map((step) => `${printable(step.path)} (${printable(step.reason ?? "")})`);
+  const more = skipped.length > MOST_NAMED ? ` and ${(skipped.length - MOST_NAMED).toLocaleString("en")} more` : "";
+  return `${plural(skipped.length, "file stays as it is", "files stay as they are")}: ${named.join(", ")}${more}.`;
 }
 
 interface AsItWasProps {

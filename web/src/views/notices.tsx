@@ -3,6 +3,7 @@
 import { get, post } from "../api";
 import { now, status } from "../live";
 import { ago, moment } from "../words";
+import { About } from "../parts/about";
 import { Act } from "../parts/act";
 import { useAnswer } from "../parts/answer";
 import { Name } from "../parts/name";
@@ -11,6 +12,8 @@ import { to } from "../route";
 import type { Notice } from "../answers";
 
 const SHOWN = 8;
+// What their words say to type, the page of the devices has buttons for.
+const ABOUT_DEVICES = new Set(["device-added", "device-removed"]);
 
 export function Notices() {
   const answer = useAnswer(
@@ -65,7 +68,7 @@ function NoticeItem({ notice, onChange }: { notice: Notice; onChange: () => void
         )}
         : <Words text={notice.text} />
       </p>
-      {(notice.can_be_brought_back || notice.can_be_settled) && (
+      {(notice.can_be_brought_back || notice.can_be_settled || ABOUT_DEVICES.has(notice.kind)) && (
         <div class="buttons">
           {notice.can_be_brought_back && (
             <Act
@@ -82,6 +85,12 @@ function NoticeItem({ notice, onChange }: { notice: Notice; onChange: () => void
           {notice.can_be_settled && folder && (
             <a class="button" href={to("folder", folder.id, "conflicts")}>
               See both versions
+            </a>
+          )}
+          {ABOUT_DEVICES.has(notice.kind) && (
+            <a class="button" href={to("devices")}>
+              See the devices
+              <About text={notice.text} />
             </a>
           )}
         </div>

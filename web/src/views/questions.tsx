@@ -48,7 +48,8 @@ function decisions(folder: Folder): ComponentChildren[] {
         <a href={to("folder", folder.id, "conflicts")}>
           {plural(conflicts, "conflict")} in <Name text={folder.label} />
         </a>
-        : two devices changed the same while they were apart. Nothing is lost; see both and decide.
+        : two devices changed the same lines, or the same file, while they were apart. Nothing is lost; see both and
+        decide.
       </p>,
     );
   }

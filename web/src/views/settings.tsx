@@ -116,7 +116,7 @@ function LimitsForm({ limits, onChange }: { limits: LimitsAnswer; onChange: () =
         <LimitField label="Receiving, MiB a second" value={download} onType={setDownload} />
       </div>
       <p class="hint">
-        Nothing is no limit. Now: sending {rate(limits.upload)}, receiving {rate(limits.download)}
+        Empty: no limit. Now: sending {rate(limits.upload)}, receiving {rate(limits.download)}
         {limits.set_here && ", set here and not only by the settings"}.
       </p>
       <Problem text={problem} />
