@@ -41,7 +41,7 @@ STATED: dict[str, dict[str, Any]] = {
     },
     "POST /v1/device/readmit": {
         "body": {"device": "pi", "folder": "notes"},
-        "answer": {"device": "pi", "name": "pi", "folders": ["notes"], "failed": []},
+        "answer": {"device": "pi", "name": "pi", "folders": ["notes"], "failed": [], "unheard": []},
     },
 }
 STATED_EVENTS: dict[str, dict[str, Any]] = {

@@ -258,19 +258,19 @@ class Notices:
     def tell_admission(self, member: Member) -> None:
         """Tell that a device takes part in this folder from now on; of a flood of them, the first ones."""
         text = f"let {self._named_member(member)} into the folder, as {member.role.name.lower()}"
-        self._tell_said(member, text, "remove` takes it out again")
+        self._tell_said(member, text, "`yp2p device remove` takes it out again")
 
     def tell_raised(self, member: Member) -> None:
         """Tell that a device may do more in this folder from now on; who said so may be a recovery key."""
         text = f"made {self._named_member(member)} {_A_ROLE[member.role]} of the folder"
-        self._tell_said(member, text, "role` changes that")
+        self._tell_said(member, text, "`yp2p device role` changes that")
 
     def tell_restored(self, before: Role, member: Member) -> None:
         """Tell that a device is a member again, or may do again what it might: what took that away does not count."""
         took = "removed it" if before is Role.REMOVED else f"made it {_A_ROLE[before]}"
         role = _A_ROLE[member.role]
         text = f"{self._named_member(member)} is {role} of the folder again: what {took} does not count any more"
-        self._tell_more(member, text, "list` says who is out, and by whom")
+        self._tell_more(member, text, "`yp2p device list` says who is out, and by whom")
 
     def _named_member(self, member: Member) -> str:
         return self._named(member.identity.device_id, member.name)
@@ -286,7 +286,7 @@ class Notices:
     def _tell_more(self, member: Member, text: str, helps: str) -> None:
         is_own = member.identity.device_id == self._own
         if not is_own and self.counts()[NoticeKind.DEVICE_ADDED] < _MAX_TOLD_DEVICES:
-            self.add(NoticeKind.DEVICE_ADDED, "", f"{text}; `yp2p device {helps}", _NO_ENTRY)
+            self.add(NoticeKind.DEVICE_ADDED, "", f"{text}; {helps}", _NO_ENTRY)
 
     def tell_meeting(
         self, path: str, entry: EntryID, decision: Decision, makers: tuple[Maker, Maker]
