@@ -36,6 +36,7 @@ STATED: dict[str, dict[str, Any]] = {
             "changed": True,
             "is_edit": True,
             "trash": [],
+            "stands": ["plan.md"],
             "root": "/home/me/notes",
         },
     },
