@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from yp2p.files.changed_paths import NOISY_S, QUIET_S, ChangedPaths
+from yp2p.files.changed_paths import GIT_S, NOISY_S, QUIET_S, ChangedPaths
 from yp2p.files.watch import Batch
 
 
@@ -73,3 +73,39 @@ def test_lost_reports_are_made_good_by_a_scan() -> None:
     assert changed.scan_wanted
     changed.note(Batch(), (), 2.0)
     assert changed.scan_wanted
+
+
+def test_what_git_writes_is_looked_at_when_it_lets_go_of_its_lock() -> None:
+    changed = _looked_at_everything()
+    changed.note(Batch(finished={"a", "b", "mine"}, in_git={"a", "b"}), (), 1.0)
+    assert changed.take() == {"mine"}
+    assert changed.is_waiting
+    assert changed.next_deadline() == 1.0 + GIT_S
+    changed.note(Batch(finished={"c"}, in_git={"c"}), (), 2.0)
+    changed.note(Batch(finished={"b"}), (), 2.5)
+    assert changed.take() == {"b"}, "somebody else has written it since"
+    changed.note(Batch(git_ended=True), (), 3.0)
+    assert changed.take() == {"a", "c"}
+    assert not changed.is_waiting
+    assert changed.next_deadline() == math.inf
+
+
+def test_nothing_waits_long_for_a_git_that_waits_for_a_person_or_has_crashed() -> None:
+    changed = _looked_at_everything()
+    changed.note(Batch(finished={"a"}, in_git={"a"}), (), 1.0)
+    changed.rest(1.0 + GIT_S)
+    assert changed.take() == {"a"}
+    changed.note(Batch(finished={"b"}, in_git={"b"}), (), 100.0)
+    assert changed.take() == {"b"}, "once is enough"
+    changed.note(Batch(git_ended=True), (), 101.0)
+    changed.note(Batch(finished={"c"}, in_git={"c"}), (), 102.0)
+    assert not changed
+    changed.note(Batch(overflow=True), (), 102.5)
+    assert changed.take() == {"c"}
+
+
+def test_what_git_wrote_before_it_let_go_waits_for_nothing() -> None:
+    changed = _looked_at_everything()
+    changed.note(Batch(finished={"a"}, in_git={"a"}, git_ended=True), (), 1.0)
+    assert changed.take() == {"a"}
+    assert not changed.is_waiting

@@ -252,6 +252,7 @@ async def test_what_git_writes_is_told_from_what_others_write(root: Root, kind: 
         assert file.read_text() == "one\n"
         batch = await _next(watcher)
         assert name in batch.in_git
+        assert batch.git_ended
         file.write_text("changed again\n")
         batch = await _next(watcher)
         assert name not in batch.in_git

@@ -97,3 +97,38 @@ def test_a_rebase_of_fifty_commits_while_a_first_sync_runs(tmp_path: Path) -> No
         assert sorted(there) == sorted(wanted)
         assert [name for name in wanted if there[name] != wanted[name]] == [], "no stale file"
         assert _git(one.dir, "status", "--short") == ""
+
+
+@pytest.mark.timeout(120)
+def test_what_git_writes_on_the_way_is_no_version(tmp_path: Path) -> None:
+    """`checkout --merge` writes the other branch's file, then that with what was changed here; slowly, this time."""
+    with devices(tmp_path, "one", "two") as (one, two):
+        file = one.dir / "a.md"
+        _git(one.dir, "init", "-q", "-b", "main")
+        for name, words in (("smudge", "sleep 1; cat"), ("clean", "cat")):
+            _git(one.dir, "config", f"filter.slow.{name}", words)
+        (one.dir / ".gitattributes").write_text("*.md filter=slow\n")
+        file.write_text("branch main\n\nin the middle\n\nend\n")
+        _git(one.dir, "add", ".")
+        _git(one.dir, "commit", "-qm", "main")
+        _git(one.dir, "checkout", "-qb", "other")
+        file.write_text(file.read_text().replace("main", "other"))
+        _git(one.dir, "commit", "-qam", "other")
+        two.join(one)
+        for device in (one, two):
+            device.wait()
+        file.write_text(file.read_text().replace("end", "end, as changed here"))
+        for device in (one, two):
+            device.wait()
+        seen: set[str] = set()
+        with subprocess.Popen(["git", "-C", str(one.dir), "checkout", "-q", "--merge", "main"]) as git:
+            while git.poll() is None:
+                seen.add((two.dir / "a.md").read_text())
+        assert git.returncode == 0
+        wanted = "branch main\n\nin the middle\n\nend, as changed here\n"
+        assert file.read_text() == wanted
+        for device in (one, two):
+            device.wait()
+        assert (two.dir / "a.md").read_text() == wanted
+        assert [text for text in seen if "as changed here" not in text] == []
+        assert two.call("GET", "/v1/notices") == []

@@ -87,10 +87,11 @@ class GitLocks:
             self._locked.add(path)
 
     def take(self, watch: int, mask: int, name: str) -> bool:
-        """Take an event, if it is of a git directory."""
+        """Take an event of a directory that is none of the folder; gives whether a git command let go of its lock."""
         tree = self._tree_of.get(watch)
         if tree is None:
             return False
+        was_locked = tree in self._locked
         if mask & flags.IGNORED:
             del self._tree_of[watch]
             self._locked.discard(tree)
@@ -98,7 +99,7 @@ class GitLocks:
             self._locked.add(tree)
         elif name == _LOCK:
             self._locked.discard(tree)
-        return True
+        return was_locked and tree not in self._locked
 
     def forget(self) -> None:
         """Events were lost: nothing is known of any lock."""

@@ -57,6 +57,7 @@ class Batch:
     changed_directories: set[str] = field(default_factory=set)  # other mode or owner: something may be possible by now
     written: set[str] = field(default_factory=set)  # paths that somebody wrote to
     in_git: set[str] = field(default_factory=set)  # of these and those that are finished: last by a git command
+    git_ended: bool = False  # a git command let go of its lock
     # Locks of editors that are gone: the file's path, the lock's name, and whether the file was saved before.
     released: list[tuple[str, str, bool]] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)  # what was closed in `.yp2p/tmp`: ours, or a save that came late
@@ -270,7 +271,7 @@ class Watcher:
             if mask & flags.ACCESS:
                 batch.read[key] = frozenset(batch.written)
         elif (directory := self._path_of.get(watch)) is None:
-            self._git.take(watch, mask, name)
+            batch.git_ended |= self._git.take(watch, mask, name)
         elif mask & (flags.DELETE_SELF | flags.MOVE_SELF | flags.IGNORED | flags.UNMOUNT):
             batch.root_gone = batch.root_gone or directory == ""
         else:
