@@ -121,7 +121,7 @@ def test_tries_become_rarer_and_stop_where_a_person_has_to_act() -> None:
 
 
 # Parsers take much memory, and nearly all that needs them runs in a process of its own (`folder/merger.py`).
-_LOADED_LATER = {"yp2p.threeway.parsing"}
+_LOADED_LATER = {"yp2p.threeway.checker"}
 _LOADING = """
 import sys
 import yp2p.cli.daemon, yp2p.daemon, yp2p.logs

@@ -23,7 +23,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from yp2p.threeway.balance import Balance
 from yp2p.threeway.copies import without_copies
@@ -32,14 +31,12 @@ from yp2p.threeway.lines import Clean, Place, Three, all_texts, ended, joined, m
 from yp2p.threeway.moves import follow_moves
 from yp2p.threeway.notebooks import merge_notebooks
 from yp2p.threeway.order import NEAR_LINES, Neighbours
+from yp2p.threeway.parsing import Parses, parsing
 from yp2p.threeway.places import Around, Budget, Piece, resolve
 from yp2p.threeway.reindented import follow_indentation
 from yp2p.threeway.sequences import Block, differences
 from yp2p.threeway.state import whole_side
 from yp2p.threeway.tally import Tally, tally
-
-if TYPE_CHECKING:
-    from yp2p.threeway.parsing import Parses
 
 VERSION = 14
 # Languages in which what is between `[` and `]` or `{` and `}` has commas between its members.
@@ -258,8 +255,6 @@ def _chosen(asked: _Asked, parts: Sequence[Clean | Place]) -> list[str] | None:
     wanted = ["".join(ended([piece.stands for piece in pieces])) for pieces in resolved]
     if parses is None or parses([joined(parts, wanted)]):
         return wanted
-    from yp2p.threeway.parsing import parsing
-
     pieces: list[Piece] = []
     numbers: list[int] = []  # of the place that each piece belongs to
     at = enumerate(resolved)
