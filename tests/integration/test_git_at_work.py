@@ -11,7 +11,7 @@ from lab import Device, devices, eventually, tree
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")]
 _COMMITS, _FILES = 50, 1500
-_BYTES_A_S, _NEARLY_NONE = 200_000, 2_000
+_BYTES_A_S, _LEAST = 200_000, 65_536
 
 
 def _git(directory: Path, *arguments: str) -> str:
@@ -26,8 +26,8 @@ def _path(root: Path, number: int) -> Path:
 
 
 def _text(number: int, **changed: str) -> str:
-    """Forty lines; those that are given by number are other ones."""
-    return "".join(changed.get(f"line{line}", f"line {line} of file {number}") + "\n" for line in range(40))
+    """Lines; those that are given by number are other ones."""
+    return "".join(changed.get(f"line{line}", f"line {line} of file {number}") + "\n" for line in range(120))
 
 
 def _make_repository(root: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_rebase_of_fifty_commits_while_a_first_sync_runs(tmp_path: Path) -> No
         one.call("POST", "/v1/limits/set", {"upload": _BYTES_A_S})  # so that it takes some seconds on any machine
         two.join(one)
         eventually(lambda: len(_working_tree(two.dir)) > _FILES // 20, 60, "the first sync has begun")
-        one.call("POST", "/v1/limits/set", {"upload": _NEARLY_NONE})  # git may be slow
+        one.call("POST", "/v1/limits/set", {"upload": _LEAST})  # git may be slow
         assert len(_working_tree(two.dir)) < _FILES, "and is not over"
         _git(one.dir, "rebase", "-q", "main")
         assert _git(one.dir, "log", "--oneline", "main..feature").count("\n") == _COMMITS
