@@ -64,7 +64,7 @@ format: $(VENV)/.dev ## Format the code
 
 lint: $(VENV)/.dev ## ruff, flake8-async, mypy --strict, import-linter
 	$(BIN)/ruff check --quiet yp2p packaging tests benches docs integrations
-	$(BIN)/flake8 $$(grep -rlEw --include='*.py' 'async|trio|anyio' yp2p) # its rules are about these; a second a file
+	$(BIN)/flake8 $$(grep -rlE --include='*.py' '^ *async (def|with|for)' yp2p) # its rules are about these; a second a file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -11,14 +11,20 @@ from yp2p.folder.members import Removal
 from yp2p.folder.notices import NoticeKind, Notices
 from yp2p.identity import DeviceID, FolderID
 from yp2p.store.database import open_database
+from yp2p.trust.membership import Member
 
 FOLDER, OWN = FolderID(b"f" * 16), DeviceID(b"o" * 32)
 
 
-def test_what_is_told_of_devices_is_there_after_a_restart(tmp_path: Path) -> None:
-    founder, member = Peer.founder("founder"), Peer("member")
+def _let_in(name: str) -> tuple[Peer, Member]:
+    """Who lets a device in, and that device."""
+    founder, member = Peer.founder("founder"), Peer(name)
     founder.grant(member)
-    joined = evaluated(founder, founder.known).members[member.identity.device_id]
+    return founder, evaluated(founder, founder.known).members[member.identity.device_id]
+
+
+def test_what_is_told_of_devices_is_there_after_a_restart(tmp_path: Path) -> None:
+    _, joined = _let_in("member")
 
     async def run() -> None:
         async with open_database(tmp_path / "store", make_room=False) as database:
@@ -53,16 +59,15 @@ def test_who_left_by_itself_was_removed_by_nobody(tmp_path: Path) -> None:
 
 
 def test_a_device_is_called_what_it_is_called_by_now(tmp_path: Path) -> None:
-    founder, member = Peer.founder("founder"), Peer("vm")
-    founder.grant(member)
-    joined = evaluated(founder, founder.known).members[member.identity.device_id]
+    founder, joined = _let_in("vm")
+    device = joined.identity.device_id
 
     async def run() -> None:
         async with open_database(tmp_path / "store", make_room=False) as database:
             notices = Notices(database, FOLDER, OWN, lambda device: "name")
-            notices.called = {member.identity.device_id: "attic"}.get  # type: ignore[assignment]
+            notices.called = {device: "attic"}.get  # type: ignore[assignment]
             notices.tell_raised(joined)
-            notices.tell_removal(Removal(member.identity.device_id, "vm", founder.identity.device_id))
+            notices.tell_removal(Removal(device, "vm", founder.identity.device_id))
             notices.tell_removal(Removal(DeviceID(b"r" * 32), "lost", None))
             raised, removed, unknown = (notice.text for notice in notices)
         assert "made 'attic' (" in raised
